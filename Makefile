@@ -1,0 +1,28 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: train test bench clean
+
+train: .venv/installed
+	$(BIN)/netkit train examples/penguins.csv --target species --out penguins.netkit
+
+test: .venv/tested
+	$(BIN)/python -m pytest
+
+bench: .venv/tested
+	$(BIN)/python benchmarks/scores.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(INSTALL) -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,193 @@
+"""Models as files: one safetensors file whose header says in JSON what the model is and which plugins it came from.
+
+The header is plain data: qualified names, settings, numbers. Nothing in a file can name code to import.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from netkit import discovery, spec
+from netkit.discovery import Plugin
+from netkit.errors import DataError, ModelFileError, NetkitError
+from netkit.kinds import Component
+from netkit.registry import RUN_TIME, current
+
+if TYPE_CHECKING:
+    from netkit.model import Model
+
+__all__ = ["FORMAT", "Header", "Source", "load", "read_header", "save", "written"]
+
+FORMAT = 1
+LIMIT = 64 * 2**20
+"""Bytes of header that are read at most."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a component came from when the model was saved."""
+
+    kind: str
+    distribution: str
+    version: str
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What a model file says about itself."""
+
+    format: int
+    netkit: str
+    in_shape: tuple[int, ...]
+    dtype: str
+    layers: list[dict[str, Any]]
+    loss: dict[str, Any]
+    components: dict[str, Source]
+    seed: int = 0
+    features: dict[str, Any] | None = None
+    target: dict[str, Any] | None = None
+    scores: dict[str, dict[str, float]] = {}
+    training: dict[str, Any] = {}
+    tensors: dict[str, tuple[int, ...]] = {}
+    """The shape of every parameter; filled in when a file is read."""
+
+
+def save(model: Model, path: str | Path, **about: Any) -> None:
+    """Write the model to `path`, whole or not at all; `about` holds further fields of `Header`.
+
+    Raises `DataError` when the path cannot be written, `UnknownComponent` for a part that was never registered.
+    """
+    from safetensors.torch import save_file
+
+    network = model.network
+    layers = [link.layer for link in network.links]
+    header = Header(
+        FORMAT, discovery.version(), network.in_shape, str(model.dtype).removeprefix("torch."),
+        [spec.table(layer) for layer in layers], spec.table(model.loss),
+        {name: source for part in [*layers, model.loss] for name, source in _sources(part)},
+        seed=model.seed, **about,
+    )  # fmt: skip
+    text = json.dumps({k: v for k, v in msgspec.to_builtins(header).items() if k != "tensors"})
+    tensors = {name: view.detach().cpu().contiguous() for name, view in network.parameters().items()}
+    with written(path) as temporary:
+        save_file(tensors, temporary, metadata={"netkit": text})
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[str]:
+    """A temporary file beside `path` to write to, which takes its place when all went well. Raises `DataError`."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.touch(exist_ok=False)
+        yield str(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise DataError(f"{path}: cannot be written: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> Model:
+    """The model in a file. Raises `ModelFileError`: not a model, damaged, of a newer format, or a plugin is missing."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from netkit.model import Model
+
+    header = read_header(path)
+    _require(path, header)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise ModelFileError(f"{path}: damaged model file: {error}") from None
+    try:
+        model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
+        parameters = model.build(header.in_shape).parameters()
+    except (NetkitError, RuntimeError, MemoryError, TypeError) as error:
+        raise ModelFileError(f"{path}: its network cannot be built: {error}") from None
+    shapes = {name: tuple(view.shape) for name, view in parameters.items()}
+    if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
+        raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
+    with torch.no_grad():
+        for name, view in parameters.items():
+            view.copy_(tensors[name])
+    return model
+
+
+def read_header(path: str | Path) -> Header:
+    """What the file says about itself, without loading torch or any plugin. Raises `ModelFileError`, `DataError`."""
+    raw = _raw_header(path)
+    about = raw.pop("__metadata__", None)
+    if not isinstance(about, dict) or not isinstance(about.get("netkit"), str):
+        raise ModelFileError(f"{path}: not a netkit model: a safetensors file without netkit's header")
+    try:
+        described = json.loads(about["netkit"])
+        if isinstance(described, dict) and isinstance(described.get("format"), int) and described["format"] > FORMAT:
+            raise ModelFileError(f"{path}: format {described['format']} of netkit {described.get('netkit')} is newer "
+                                 f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}")
+        header = msgspec.convert(described, Header)
+        shapes = {name: tuple(entry["shape"]) for name, entry in raw.items()}
+    except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
+        raise ModelFileError(f"{path}: damaged model file: {error}") from None
+    return msgspec.structs.replace(header, tensors=shapes)
+
+
+def _raw_header(path: str | Path) -> dict[str, Any]:
+    """The JSON at the start of a safetensors file: eight bytes of length, then the text."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            if not 2 <= size <= min(LIMIT, os.fstat(file.fileno()).st_size - 8):
+                raise ModelFileError(f"{path}: not a netkit model, or cut off")
+            raw = json.loads(file.read(size))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        raise ModelFileError(f"{path}: not a netkit model, or cut off") from None
+    if not isinstance(raw, dict):
+        raise ModelFileError(f"{path}: not a netkit model, or cut off")
+    return raw
+
+
+def _sources(component: Component) -> Iterator[tuple[str, Source]]:
+    """The qualified names of a component and of those in its settings, with where they come from."""
+    info = current().kinds[component.kind].info_of(component)
+    yield info.qualified, Source(info.kind, info.distribution, info.version)
+    for value in vars(component).values():
+        if isinstance(value, Component):
+            yield from _sources(value)
+
+
+def _require(path: str | Path, header: Header) -> None:
+    """Raise `ModelFileError` for the first component that is not here, with what to install."""
+    for name, source in header.components.items():
+        lookup: Mapping[str, Any] = current().kinds.get(source.kind, {})
+        if name not in lookup:
+            raise ModelFileError(f"{path}: {source.kind} {name} is not available: {_remedy(name, source)}")
+
+
+def _remedy(name: str, source: Source) -> str:
+    if source.distribution == RUN_TIME:
+        return "it was registered by hand in the program that saved the model; register it again"
+    rows = [row for row in current().plugins() if row.distribution == source.distribution]
+    hurt: list[Plugin] = [row for row in rows if row.status != "ok"]
+    if hurt:
+        return f"{source.distribution} {hurt[0].version} is {hurt[0].status}: {hurt[0].reason}"
+    if rows:
+        return f"the model was saved with {source.distribution} {source.version}, {rows[0].version} has no such name"
+    return f"pip install '{source.distribution}=={source.version}'"

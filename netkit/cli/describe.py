@@ -1,0 +1,55 @@
+"""`netkit describe`: what a model file says about itself, without loading torch or any plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import click
+
+from netkit.checkpoint import Header, read_header
+
+__all__ = ["describe"]
+
+
+@click.command()
+@click.argument("model")
+def describe(model: str) -> None:
+    """Show the layers, shapes, parameters, plugins and data columns of a saved model."""
+    header = read_header(model)
+    total = sum(prod(shape) for shape in header.tensors.values())
+    click.echo(f"{model}: netkit {header.netkit}, {header.dtype}, {total} parameters, inputs {_shape(header.in_shape)}")
+    for number, layer in enumerate(header.layers):
+        mine = {name: shape for name, shape in header.tensors.items() if name.startswith(f"{number}.")}
+        shapes = "  ".join(f"{name} {_shape(shape)}" for name, shape in sorted(mine.items()))
+        click.echo(f"  layer {number}: {_component(layer)}  {shapes}".rstrip())
+    click.echo(f"  loss: {_component(header.loss)}")
+    click.echo("from plugins")
+    for name, source in header.components.items():
+        click.echo(f"  {source.kind} {name} ({source.distribution} {source.version})".replace(" )", ")"))
+    _columns(header)
+    for part, values in header.scores.items():
+        click.echo(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+
+def _columns(header: Header) -> None:
+    if header.target is not None:
+        click.echo(f"target: {header.target.get('name')} ({header.target.get('task')})")
+    if header.features is not None:
+        click.echo("columns")
+        for column in header.features.get("columns", []):
+            click.echo(f"  {column.get('name')} ({column.get('type')})" if isinstance(column, Mapping) else f"  {column}")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _component(table: Any) -> str:
+    """A component's table as text with bare names."""
+    if not isinstance(table, Mapping):
+        return "none" if table is None else str(table)
+    settings = [f"{key}={_component(value)}" for key, value in table.items() if key != "type" and value is not None]
+    name = str(table.get("type", "?")).rpartition("/")[2]
+    return f"{name}({', '.join(settings)})" if settings else name

@@ -1,0 +1,74 @@
+"""Values that options take: component texts with completion, lists of layers, and a TOML file with all of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from netkit.errors import DataError, SettingError, nearest
+
+__all__ = ["ComponentText", "Hidden", "read_config"]
+
+
+class ComponentText(click.ParamType):
+    """A component as text, or as a table where it comes from TOML; its names are completed without importing any."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, (str, Mapping)):
+            self.fail(f"a name or a table is needed, got {value!r}", param, ctx)
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from netkit.registry import current
+
+        infos = current().kinds[self.kind].infos()
+        return [CompletionItem(i.name, help=i.summary) for i in infos if i.name.startswith(incomplete)]
+
+
+class Hidden(click.ParamType):
+    """Hidden layers: numbers of units and layer texts, `64,32` or `64;dropout:rate=0.2;32`; in TOML also a list."""
+
+    name = "layers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",") if part.strip()]
+        if isinstance(value, int):
+            value = [value]
+        if not isinstance(value, (list, tuple)):
+            self.fail(f"layers read 64,32, got {value!r}", param, ctx)
+        return [self._layer(part, param, ctx) for part in value]
+
+    def _layer(self, part: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = int(part) if isinstance(part, str) and part.lstrip("-").isdigit() else part
+        if isinstance(number, bool) or not isinstance(number, (int, str, Mapping)):
+            self.fail(f"a number of units or a layer is needed, got {part!r}", param, ctx)
+        if isinstance(number, int) and number < 1:
+            self.fail(f"a layer has at least 1 unit, got {number}", param, ctx)
+        return number
+
+
+def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
+    """Make every key of a TOML file the default of the option of that name, so options given beside it win."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            config = tomllib.load(file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingError(f"{path}: not TOML: {error}") from None
+    known = [option.name for option in ctx.command.params if option.name not in (None, "config", "help")]
+    for key in config:
+        if key not in known:
+            raise SettingError(f"{path}: there is no setting {key!r}{nearest(key, [str(name) for name in known])}")
+    ctx.default_map = {**(ctx.default_map or {}), **config}
+    return path

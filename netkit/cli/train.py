@@ -1,0 +1,226 @@
+"""`netkit train`: a table to a trained, scored and saved model."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from netkit.cli.options import ComponentText, Hidden, read_config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from netkit.kinds import Loss
+    from netkit.model import Model
+    from netkit.table import TableModel
+    from netkit.training import Epoch
+
+__all__ = ["train"]
+
+Rows = tuple["Tensor", "Tensor"]
+
+
+class Job(NamedTuple):
+    """A model that is ready to train, and the rows for it."""
+
+    table_model: TableModel
+    training: Rows
+    validation: Rows | None
+
+
+@click.command()
+@click.argument("data")
+@click.option("--config", callback=read_config, is_eager=True, metavar="FILE", help="TOML with these options as keys.")
+@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option("--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Else read off the target.")
+@click.option("--hidden", type=Hidden(), default="64,32", show_default=True, help="Units of the hidden layers; '' for none.")
+@click.option("--layers", type=Hidden(), hidden=True)
+@click.option("--activation", type=ComponentText("activation"), help="Of the hidden layers.")
+@click.option("--loss", type=ComponentText("loss"), help="What to make small; by default the one for the task.")
+@click.option("--optimizer", type=ComponentText("optimizer"), help="Such as NAME:setting=value.")
+@click.option("--metric", multiple=True, type=ComponentText("metric"), help="What to show; may be repeated.")
+@click.option("--alpha", type=float, help="Learning rate; by default the optimizer's own.")
+@click.option("--batch", type=int, default=32, show_default=True, help="Rows a step.")
+@click.option("--epochs", type=int, default=100, show_default=True, help="Passes over the training rows.")
+@click.option("--validation", type=float, default=0.2, show_default=True, help="Share of rows held out, 0 for none.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same model.")
+@click.option("--out", metavar="FILE", help="Where the model goes; by default DATA's name with .netkit, here.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(data: str, target: str, out: str | None, **options: Any) -> None:
+    """Train a model on the table DATA (CSV or Parquet) and save it."""
+    from netkit.errors import DivergenceError
+
+    out = out or f"{Path(data).stem}.netkit"
+    _writable(out)
+    job = _prepare(data, target, options)
+    plan = _plan(options)
+    best: Epoch | None = None
+    last: Epoch | None = None
+    trouble: Exception | KeyboardInterrupt | None = None
+    run = _run(job, plan, options)
+    with closing(run):
+        try:
+            for last in run:
+                best = last if last.best else best
+        except (KeyboardInterrupt, DivergenceError) as error:
+            trouble = error
+    if last is None or best is None:
+        raise trouble or DivergenceError("training: the loss was never finite")
+    stopped = "stopped by Ctrl-C: " if isinstance(trouble, KeyboardInterrupt) else ""
+    click.echo(f"{stopped}kept the weights of epoch {best.number} of {last.number}", err=bool(stopped))
+    _finish(job, options, out)
+    if isinstance(trouble, DivergenceError):
+        raise trouble
+    if trouble:
+        raise SystemExit(130)
+
+
+def _writable(out: str) -> None:
+    """Refuse a path that cannot be written before an hour of training, not after."""
+    from netkit.errors import DataError
+
+    path, parent = Path(out), Path(out).absolute().parent
+    if path.is_dir():
+        raise DataError(f"{out}: cannot be written: it is a folder")
+    if not parent.is_dir():
+        raise DataError(f"{out}: cannot be written: there is no folder {parent}")
+    if not os.access(parent, os.W_OK):
+        raise DataError(f"{out}: cannot be written: no permission in {parent}")
+
+
+def _plan(options: dict[str, Any]) -> Any:
+    from netkit import spec
+    from netkit.registry import current
+    from netkit.training import Plan
+
+    chosen = options["optimizer"] or current().optimizers.first(lambda optimizer: optimizer.adaptive)
+    optimizer = spec.make("optimizer", chosen)
+    return Plan(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True)
+
+
+def _prepare(data: str, name: str, options: dict[str, Any]) -> Job:
+    from netkit.cli.use import notes
+    from netkit.data.preparing import Features, Target, column, rows_with
+    from netkit.data.reading import read
+    from netkit.table import TableModel
+
+    table = read(data)
+    table, dropped = rows_with(table, name)
+    loss_given = _loss_given(options)
+    task = loss_given.task if loss_given else options["task"]
+    target = Target.fit(column(table, name), task)
+    train_table, held_out = _parts(table, target, options)
+    target = target.rescaled(column(train_table, name))
+    features = Features.fit(train_table, exclude=(name,))
+    loss = loss_given or _loss_for(target.task)
+    notes([*dropped, *features.notes])
+    model = _model(features.width, target, loss, options)
+    click.echo(_about(data, table.num_rows, target, model))
+    table_model = TableModel(features, model, target)
+    training = _rows(table_model, train_table)
+    return Job(table_model, training, _rows(table_model, held_out) if held_out is not None else None)
+
+
+def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    from netkit.data.preparing import column, split
+    from netkit.errors import SettingError
+
+    share = options["validation"]
+    if not 0 <= share < 1:
+        raise SettingError(f"validation: a share of at least 0 and below 1 is needed, got {share!r}")
+    if share == 0:
+        return table, None
+    strata = target.encode(column(table, target.name)) if target.classes else None
+    kept, held_out = split(table.num_rows, share, options["seed"], strata)
+    return table.take(kept.numpy()), table.take(held_out.numpy())
+
+
+def _rows(table_model: TableModel, table: Any) -> Rows:
+    from netkit.data.preparing import column
+
+    target = table_model.target
+    return table_model.features.transform(table), target.encode(column(table, target.name))
+
+
+def _loss_given(options: dict[str, Any]) -> Loss | None:
+    from netkit import spec
+    from netkit.errors import SettingError
+
+    if options["loss"] is None:
+        return None
+    loss: Loss = spec.make("loss", options["loss"])
+    if options["task"] not in (None, loss.task):
+        raise SettingError(f"task: {spec.name(loss)} is for {loss.task}, got {options['task']}")
+    return loss
+
+
+def _loss_for(task: str) -> Loss:
+    from netkit import spec
+    from netkit.registry import current
+
+    loss: Loss = spec.make("loss", current().losses.first(lambda loss: loss.task == task))
+    return loss
+
+
+def _model(width: int, target: Any, loss: Loss, options: dict[str, Any]) -> Model:
+    from netkit.model import Model
+
+    layers = options["layers"] or _layers(target.width, loss, options)
+    model = Model(layers, loss, seed=options["seed"])
+    network = model.build((width,))
+    if network.out_shape != (target.width,):
+        from netkit.errors import ShapeError
+
+        raise ShapeError(f"layers: the last one gives {network.out_shape}, {target.name} needs ({target.width},)")
+    return model
+
+
+def _layers(width: int, loss: Loss, options: dict[str, Any]) -> list[Any]:
+    """Numbers become netkit's first kind of layer; the last is the head that the loss asks for."""
+    from netkit.registry import current
+
+    kind = current().layers.first()
+    activation = options["activation"] or current().activations.first()
+    hidden = [
+        {"type": kind, "units": part, "activation": activation} if isinstance(part, int) else part
+        for part in options["hidden"]
+    ]
+    return [*hidden, {"type": kind, "units": width, "activation": loss.head}]
+
+
+def _about(data: str, rows: int, target: Any, model: Model) -> str:
+    from netkit import spec
+
+    what = f"{target.task}, {len(target.classes)} classes" if target.classes else target.task
+    sizes = "-".join(str(shape[-1]) for shape in [model.network.in_shape, *(k.out_shape for k in model.network.links)])
+    return (f"{data}: {rows} rows; target {target.name}: {what}; loss {spec.name(model.loss)}; "
+            f"network {sizes}, {model.network.params.numel()} parameters")
+
+
+def _run(job: Job, plan: Any, options: dict[str, Any]) -> Any:
+    from netkit.progress import shown
+    from netkit.tensors import generator
+    from netkit.training import fit, make_metrics
+
+    model, seed = job.table_model.model, options["seed"]
+    metrics = make_metrics(model.loss, list(options["metric"]) or None)
+    sources = generator(seed, 1), generator(seed, 2)
+    run = fit(model.network, model.loss, job.training, plan, *sources, metrics, job.validation)
+    return shown(run, plan.epochs, not options["quiet"])
+
+
+def _finish(job: Job, options: dict[str, Any], out: str) -> None:
+    """Score the weights that are kept, save them, and say both."""
+    metrics = list(options["metric"]) or None
+    parts = {"validation": job.validation, "training": job.training}
+    scores = {name: dict(job.table_model.evaluate(*rows, metrics)) for name, rows in parts.items() if rows}
+    job.table_model.scores = scores
+    job.table_model.training = {"seed": options["seed"], "rows": len(job.training[0])}
+    job.table_model.save(out)
+    for name, values in scores.items():
+        click.echo(f"{name:>10}  " + "  ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
+    click.echo(f"saved {out}")

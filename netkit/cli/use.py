@@ -1,0 +1,75 @@
+"""`netkit predict` and `netkit evaluate`: a saved model on another table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netkit.cli.options import ComponentText
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from netkit.table import TableModel
+
+__all__ = ["evaluate", "notes", "predict"]
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", metavar="FILE", help="Where to write the CSV; standard output by default.")
+@click.option("--probabilities", is_flag=True, help="Add a column with the probability of each class.")
+def predict(model: str, data: str, out: str | None, probabilities: bool) -> None:
+    """Write the prediction for every row of DATA, labels as they were in the training file."""
+    from netkit.data.writing import write_csv
+
+    table_model, table = _both(model, data)
+    outputs = table_model.outputs(table)
+    columns: dict[str, Any] = {table_model.target.name: table_model.labels(outputs)}
+    if probabilities:
+        columns |= _probabilities(table_model, outputs)
+    notes(table_model.features.notes)
+    write_csv(out, list(columns), list(columns.values()))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated.")
+def evaluate(model: str, data: str, metric: tuple[Any, ...]) -> None:
+    """Score the predictions for DATA against its target column."""
+    from netkit.data.preparing import column
+
+    table_model, table = _both(model, data)
+    target = table_model.target
+    y = target.encode(column(table, target.name))
+    scores = table_model.evaluate(table_model.features.transform(table), y, list(metric) or None)
+    notes(table_model.features.notes)
+    for name, value in scores.items():
+        click.echo(f"{name} {value:.6g}")
+
+
+def notes(lines: list[str]) -> None:
+    """Things to know about the data, on stderr."""
+    for line in lines:
+        click.echo(f"note: {line}", err=True)
+
+
+def _both(model: str, data: str) -> tuple[TableModel, pa.Table]:
+    from netkit.data.reading import read
+    from netkit.table import TableModel
+
+    return TableModel.load(model), read(data)
+
+
+def _probabilities(table_model: TableModel, outputs: Any) -> dict[str, Any]:
+    from netkit.errors import SettingError
+
+    target = table_model.target
+    head = table_model.model.network.links[-1].activation
+    if head is None or head.outputs == "real":
+        raise SettingError(f"{target.name}: this model has no class probabilities, its outputs are plain values")
+    columns = outputs.T if len(target.classes) == outputs.shape[1] else [1 - outputs[:, 0], outputs[:, 0]]
+    return {f"{target.name}={name}": values.tolist() for name, values in zip(target.classes, columns)}

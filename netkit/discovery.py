@@ -1,0 +1,217 @@
+"""Plugins as installed packages announce them: found, judged and imported one by one, so that none can hurt another."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from netkit.errors import PluginError
+from netkit.hookspecs import hookimpl
+from netkit.kinds import KINDS
+
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "import_plugin", "resolve", "summary_of", "version"]
+
+DISTRIBUTION = "netkit-nn"
+"""The distribution this package comes in; its own components keep their bare names."""
+GROUP = "netkit"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One row of provenance: an entry point, or all the names a distribution announces, and how it fared."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    value: str = ""
+    announced: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
+    status: str = "ok"
+    """ok, blocked, incompatible, broken or unreadable."""
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.distribution}:{self.entry_point}"
+
+    def marked(self, status: str, reason: str) -> Plugin:
+        return replace(self, status=status, reason=" ".join(reason.split()))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which plugins may load, by the name of the distribution or of the entry point."""
+
+    blocked: frozenset[str] = frozenset()
+    allowed: frozenset[str] | None = None
+
+    @classmethod
+    def parse(cls, text: str, blocked: Iterable[str] = ()) -> Rules:
+        """From `NETKIT_PLUGINS`: `-a,-b` blocks a and b; `a,b` keeps a and b alone beside netkit's own."""
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        off = {normal(word[1:]) for word in words if word.startswith("-")} | {normal(name) for name in blocked}
+        on = {normal(word) for word in words if not word.startswith("-")}
+        return cls(frozenset(off), frozenset(on) if on else None)
+
+    def reason(self, plugin: Plugin) -> str:
+        names = {normal(plugin.distribution), normal(plugin.entry_point)}
+        if hit := names & self.blocked:
+            return f"blocked by name: {min(hit)}"
+        if self.allowed is not None and plugin.distribution != DISTRIBUTION and not names & self.allowed:
+            return f"not among the plugins allowed: {', '.join(sorted(self.allowed))}"
+        return ""
+
+
+def normal(name: str) -> str:
+    """A distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def version() -> str:
+    """The installed version of netkit itself."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def find(distributions: Iterable[metadata.Distribution], rules: Rules) -> list[Plugin]:
+    """Every plugin in a fixed order, netkit's own first, none of them imported."""
+    rows: list[Plugin] = []
+    seen: set[str] = set()
+    for distribution in distributions:
+        found = list(_plugins_of(distribution))
+        key = normal(found[0].distribution) if found else ""
+        if key and key not in seen:  # the first on sys.path is the one that would be imported
+            seen.add(key)
+            rows += [_judged(row, distribution, rules) if row.status == "ok" else row for row in found]
+    return sorted(rows, key=lambda row: (row.distribution != DISTRIBUTION, normal(row.distribution), row.entry_point))
+
+
+def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
+    """The plugins in one distribution. Any package of the environment comes by here, so nothing it does may raise."""
+    try:
+        mine = [point for point in distribution.entry_points if point.group.split(".")[0] == GROUP]
+        name = distribution.metadata["Name"] if mine else ""
+        number = distribution.version if mine else ""
+    except Exception as error:
+        place = Path(str(getattr(distribution, "_path", "?"))).name
+        yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {_cause(error)}")
+        return
+    announced: dict[str, dict[str, str]] = {}
+    for point in mine:
+        if point.group == GROUP:
+            yield Plugin(name, number, point.name, point.value)
+        else:
+            announced.setdefault(point.group.partition(".")[2], {})[point.name] = point.value
+    if announced:
+        yield Plugin(name, number, "announced", announced=announced)
+
+
+def _judged(plugin: Plugin, distribution: metadata.Distribution, rules: Rules) -> Plugin:
+    if reason := rules.reason(plugin):
+        return plugin.marked("blocked", reason)
+    if plugin.distribution != DISTRIBUTION and (reason := _incompatible(distribution)):
+        return plugin.marked("incompatible", reason)
+    return plugin
+
+
+def _incompatible(distribution: metadata.Distribution) -> str:
+    """Why the distribution's own requirements rule out this netkit, or nothing. Read before anything is imported."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in distribution.requires or ():
+        with contextlib.suppress(InvalidRequirement):
+            needs = Requirement(line)
+            if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
+                return f"needs {needs.name}{needs.specifier}, this is {version()}"
+    return ""
+
+
+def import_plugin(plugin: Plugin) -> Any:
+    """The plugin's module, or an object whose hooks return the names it announced. Raises `PluginError`."""
+    if not plugin.announced:
+        return _imported(plugin.value)
+    unknown = sorted(set(plugin.announced) - {kind.plural for kind in KINDS.values()})
+    if unknown:
+        raise PluginError(f"announces in the group {GROUP}.{unknown[0]}, and there is no such kind")
+    return SimpleNamespace(
+        **{f"netkit_{plural}": _hook_for(dict(sorted(names.items()))) for plural, names in plugin.announced.items()}
+    )
+
+
+def _hook_for(names: dict[str, str]) -> Any:
+    def announced() -> dict[str, str]:
+        return names
+
+    return hookimpl(announced)
+
+
+def resolve(reference: str) -> Any:
+    """The object that "package.module:Name" refers to. Raises `PluginError`."""
+    module, _, attribute = reference.partition(":")
+    found = _imported(module)
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise PluginError(f"{reference}: the module has no such name")
+    return found
+
+
+def _imported(value: str) -> Any:
+    module, _, attribute = value.partition(":")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"import of {value} failed: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def summary_of(component: type | str) -> str:
+    """The first line of a component's docstring; for a reference it is read from the source, and nothing is imported."""
+    try:
+        doc = _doc_in_source(component) if isinstance(component, str) else component.__doc__
+    except (OSError, SyntaxError, ValueError, ImportError):
+        return ""
+    return (doc or "").strip().partition("\n")[0]
+
+
+def _doc_in_source(reference: str) -> str | None:
+    module, _, name = reference.partition(":")
+    origin = _origin(module)
+    tree = ast.parse(Path(origin).read_text(encoding="utf-8")) if origin else ast.Module([], [])
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
+            return ast.get_docstring(node)
+    return None
+
+
+def _origin(module: str) -> str | None:
+    """The source file of a module. `importlib.util.find_spec` would import the packages around it."""
+    path: list[str] | None = None
+    spec = None
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        finders = (finder.find_spec(name, path) for finder in sys.meta_path)
+        spec = next((found for found in finders if found is not None), None)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or [])
+    return spec.origin if spec and spec.has_location else None

@@ -1,0 +1,41 @@
+"""Registered components under class names, as `from netkit import Dense, Accuracy` finds them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from netkit.errors import nearest
+from netkit.kinds import Metric
+from netkit.registry import current
+
+__all__ = ["component", "snake_case"]
+
+
+def component(name: str) -> Any:
+    """The class whose registered name is `name` in snake_case; for a metric, the function that scores with it."""
+    wanted = snake_case(name)
+    for lookup in current().kinds.values():
+        if wanted in lookup:
+            found = lookup[wanted]
+            return _scorer(name, found) if issubclass(found, Metric) else found
+    names = [each for lookup in current().kinds.values() for each in lookup]
+    raise AttributeError(f"module 'netkit' has no attribute {name!r}, and no component is called {wanted!r}"
+                         f"{nearest(wanted, names)}")
+
+
+def snake_case(name: str) -> str:
+    """`LeakyRelu` to `leaky_relu`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _scorer(name: str, metric: type[Metric]) -> Callable[..., float]:
+    def score(y: Any, yhat: Any, **settings: Any) -> float:
+        from netkit.tensors import tensor
+
+        return metric(**settings)(tensor("yhat", yhat), tensor("y", y))
+
+    score.__name__ = score.__qualname__ = name
+    score.__doc__ = f"{name}(y, yhat): targets first, then predictions.\n\n{metric.__doc__}"
+    return score

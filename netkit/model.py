@@ -1,0 +1,139 @@
+"""The familiar face: layers and a loss, then fit, predict and save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netkit import spec
+from netkit.errors import SettingError, ShapeError
+from netkit.kinds import Loss, Shape
+from netkit.network import Network
+from netkit.progress import shown
+from netkit.registry import current
+from netkit.tensors import floats, generator
+from netkit.training import Epoch, Plan, check_head, decide, evaluate, fit, make_metrics, targets_for
+
+__all__ = ["Model"]
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Model:
+    """A feed-forward network and the loss it learns from.
+
+    layers: components, names or tables, the first next to the data. loss: likewise. dtype: "float32" or "float64".
+    Everything random (starting weights, shuffling, dropout) follows from `seed`. The network is built here when the
+    first layer says its input size, else on the first data. Raises `UnknownComponent`, `SettingError`, `ShapeError`.
+    """
+
+    def __init__(
+        self, layers: Sequence[Any], loss: Any, *, seed: int = 0, dtype: Any = "float32", device: str = "cpu"
+    ) -> None:
+        self.layers = [spec.make("layer", layer) for layer in layers]
+        if not self.layers:
+            raise SettingError("Model: at least one layer is needed, got none")
+        self.loss: Loss = spec.make("loss", loss)
+        for layer in self.layers:
+            spec.make("activation", layer.activation) if layer.activation else None
+        name = str(dtype).removeprefix("torch.")
+        if name not in DTYPES:
+            raise SettingError(f"dtype: {' or '.join(DTYPES)} is needed, got {dtype!r}")
+        self.dtype, self.device, self.seed = DTYPES[name], device, seed
+        self._weights, self._shuffling, self._noise = (generator(seed, stream) for stream in range(3))
+        self._network: Network | None = None
+        if (shape := self.layers[0].in_shape) is not None:
+            self.build(shape)
+
+    def __repr__(self) -> str:
+        return f"Model({self.layers!r}, loss={self.loss!r})"
+
+    @property
+    def network(self) -> Network:
+        """The built network. Raises `ShapeError` before the input size is known."""
+        if self._network is None:
+            raise ShapeError("Model: the input size is not known yet: give the first layer's, or fit first")
+        return self._network
+
+    def build(self, in_shape: Shape) -> Network:
+        """Build the network for rows of this shape, once."""
+        if self._network is None:
+            network = Network(self.layers, in_shape, self._weights, self.dtype, self.device)
+            check_head(network, self.loss)
+            self._network = network
+        return self._network
+
+    def parameters(self) -> Mapping[str, Tensor]:
+        """Every parameter by name, such as "0.W" (inputs, units): views, so writing into one changes the model."""
+        return self.network.parameters()
+
+    def forward(self, x: Any) -> Tensor:
+        """The last layer's outputs, (n, units)."""
+        return self.network.predict(self._inputs(x))
+
+    def predict(self, x: Any) -> Tensor:
+        """0/1 (at least 0.5 is 1) for a binary loss, class probabilities for a multiclass one, else the values."""
+        outputs = self.forward(x)
+        return outputs if self.loss.task == "multiclass" else decide(self.loss, outputs)
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        batch: int = 32,
+        alpha: float | None = None,
+        epochs: int = 100,
+        *,
+        optimizer: Any = None,
+        shuffle: bool = True,
+        validation: tuple[Any, Any] | None = None,
+        metrics: Sequence[Any] | None = None,
+        keep_best: bool = False,
+        progress: bool = True,
+    ) -> list[Epoch]:
+        """Learn from rows x and targets y; returns one record of losses and metrics for each epoch.
+
+        batch: rows a step. alpha: learning rate, the optimizer's own by default. optimizer: plain gradient descent by
+        default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) to judge every
+        epoch by. keep_best: end with the weights of the best epoch. Raises `DataError`, `ShapeError`, `SettingError`,
+        and `DivergenceError`, after which the model has its last finite weights.
+        """
+        metrics_by_name = make_metrics(self.loss, metrics)
+        chosen = current().optimizers.first() if optimizer is None else optimizer
+        plan = Plan(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best)
+        rows = self._rows(x, y)
+        judged = None if validation is None else self._rows(*validation)
+        run = fit(self.network, self.loss, rows, plan, self._shuffling, self._noise, metrics_by_name, judged)
+        with closing(run):
+            return list(shown(run, epochs, progress))
+
+    def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None) -> dict[str, float]:
+        """The mean loss and the metrics on these rows."""
+        x, y = self._rows(x, y)
+        return evaluate(self.network, self.loss, x, y, make_metrics(self.loss, metrics))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file; `netkit.load(path)` reads it."""
+        from netkit.checkpoint import save
+
+        save(self, path)
+
+    def _rows(self, x: Any, y: Any) -> tuple[Tensor, Tensor]:
+        inputs = self._inputs(x)
+        target = floats("y", y, self.network.params)
+        if len(target) != len(inputs):
+            raise ShapeError(f"y: {len(target)} rows do not match x's {len(inputs)}")
+        return inputs, targets_for(self.network, self.loss, target)
+
+    def _inputs(self, x: Any) -> Tensor:
+        rows = floats("x", x, torch.empty(0, dtype=self.dtype, device=self.device))
+        network = self.build(tuple(rows.shape[1:]))
+        if tuple(rows.shape[1:]) != network.in_shape:
+            expected = ", ".join(["n", *map(str, network.in_shape)])
+            raise ShapeError(f"x: rows of shape ({expected}) are needed, got {tuple(rows.shape)}")
+        return rows

@@ -1,0 +1,199 @@
+"""A chain of layers: forward, backward and predict, with explicit local gradients.
+
+All parameters lie in one flat vector and their gradients in another; what a layer sees are views into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from netkit import spec
+from netkit.errors import NetkitError, ShapeError, SettingError
+from netkit.kinds import Activation, Layer, Loss, Shape
+
+__all__ = ["Link", "Network", "Trace"]
+
+BLOCK = 2**21
+"""Values in the widest layer of one block of rows, when nothing has to be remembered for a backward pass."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One layer of the chain, the activation behind it, and its views into the two flat vectors."""
+
+    layer: Layer
+    activation: Activation | None
+    in_shape: Shape
+    out_shape: Shape
+    params: dict[str, Tensor]
+    grads: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one forward pass remembers: for each layer what it saved, z before and a behind its activation."""
+
+    steps: list[tuple[Any, Tensor, Tensor]]
+    version: int
+
+    @property
+    def output(self) -> Tensor:
+        return self.steps[-1][2]
+
+
+class Network:
+    """Layers built for rows of `in_shape`. Raises `ShapeError` or `SettingError` when they do not fit together."""
+
+    def __init__(
+        self,
+        layers: Sequence[Any],
+        in_shape: Shape,
+        rng: Generator,
+        dtype: torch.dtype = torch.float32,
+        device: str = "cpu",
+    ) -> None:
+        if not layers:
+            raise SettingError("network: at least one layer is needed, got none")
+        made: list[Layer] = [spec.make("layer", layer) for layer in layers]
+        built, shapes = [], [tuple(in_shape)]
+        for number, layer in enumerate(made):
+            params, shape = _build(number, layer, shapes[-1], rng)
+            built.append(params)
+            shapes.append(tuple(shape))
+        self.params = torch.cat([torch.zeros(0), *(_in_memory_order(p) for ps in built for p in ps.values())])
+        self.params = self.params.to(device=device, dtype=dtype)
+        self.grads = torch.zeros_like(self.params)
+        views, slots = _views(built, self.params), _views(built, self.grads)
+        self.links = [
+            Link(layer, spec.make("activation", layer.activation) if layer.activation else None, *rest)
+            for layer, *rest in zip(made, shapes, shapes[1:], views, slots)
+        ]
+        self.widest = max(prod(shape) for shape in shapes)
+        self._check_activations()
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [link.layer for link in self.links]
+
+    @property
+    def in_shape(self) -> Shape:
+        return self.links[0].in_shape
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.links[-1].out_shape
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Every parameter by layer number and name, such as `0.W`: views, so writing into one changes the network."""
+        return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.params.items()}
+
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradients of the last backward pass, by the names of `parameters`."""
+        return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.grads.items()}
+
+    def forward(self, x: Tensor, rng: Generator | None = None, logits: bool = False) -> Trace:
+        """x through every layer; with `logits` the last activation is left out. `rng=None` means evaluation."""
+        version = self.params._version
+        steps = []
+        for link in self.links:
+            z, saved = link.layer.forward(link.params, x, rng)
+            last = link is self.links[-1]
+            x = z if link.activation is None or (logits and last) else link.activation.forward(z)
+            steps.append((saved, z, x))
+        return Trace(steps, version)
+
+    def backward(self, trace: Trace, grad: Tensor, logits: bool = False) -> None:
+        """From dL/doutput to every dL/dparameter, into `grads`; `logits` as in the forward pass.
+
+        Refuses a trace from before a change of the parameters: its local gradients would no longer be true.
+        """
+        if trace.version != self.params._version:
+            raise NetkitError("backward: the parameters have changed since this forward pass; run forward again")
+        for number in reversed(range(len(self.links))):
+            link, (saved, z, a) = self.links[number], trace.steps[number]
+            at_logits = logits and number == len(self.links) - 1
+            if link.activation is not None and not at_logits:
+                grad = link.activation.backward(grad, z, a)
+            if number:
+                grad, found = link.layer.backward(link.params, saved, grad)
+            else:  # nobody asks for the derivative by the data
+                found = link.layer.param_grads(link.params, saved, grad)
+            for name, slot in link.grads.items():
+                slot.copy_(found[name])
+
+    def learn(self, x: Tensor, target: Tensor, loss: Loss, rng: Generator | None = None) -> Tensor:
+        """Fill `grads` with the gradient of the mean loss of these rows; returns the loss of each row, (n,)."""
+        fused = self.fuses(loss)
+        trace = self.forward(x, rng, logits=fused)
+        judge = loss.fused if fused and loss.fused else loss
+        values, gradient = judge(trace.output, target)
+        self.backward(trace, gradient / len(x), logits=fused)
+        return values
+
+    def fuses(self, loss: Loss) -> bool:
+        """Whether the last activation is the one that the loss has a fused form with."""
+        if loss.fused is None or loss.head is None:
+            return False
+        return self.links[-1].activation == spec.make("activation", loss.head)
+
+    def outputs(self, x: Tensor, logits: bool = False) -> Iterator[tuple[int, Tensor]]:
+        """The outputs for blocks of rows of bounded memory, each with the number of its first row."""
+        rows = max(1, BLOCK // self.widest)
+        for start in range(0, len(x), rows):
+            block = x[start : start + rows]
+            for link in self.links:
+                block, _ = link.layer.forward(link.params, block)
+                if link.activation is not None and not (logits and link is self.links[-1]):
+                    block = link.activation.forward(block)
+            yield start, block
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The outputs for all rows, (n, *out_shape)."""
+        result = torch.empty(len(x), *self.out_shape, dtype=self.params.dtype, device=self.params.device)
+        for start, block in self.outputs(x):
+            result[start : start + len(block)] = block
+        return result
+
+    def _check_activations(self) -> None:
+        for number, link in enumerate(self.links):
+            if link.activation is not None:
+                try:
+                    link.activation.check(link.out_shape)
+                except ShapeError as error:
+                    raise ShapeError(f"layer {number}: {error}") from None
+
+
+def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
+    try:
+        return layer.build(in_shape, rng)
+    except (ShapeError, SettingError) as error:
+        raise type(error)(f"layer {number}: {error}") from None
+
+
+def _in_memory_order(parameter: Tensor) -> Tensor:
+    """The numbers of a parameter in the order in which its layer keeps them."""
+    return parameter.permute(_order(parameter)).reshape(-1)
+
+
+def _order(parameter: Tensor) -> list[int]:
+    return sorted(range(parameter.ndim), key=lambda axis: -parameter.stride(axis))
+
+
+def _views(built: list[dict[str, Tensor]], flat: Tensor) -> list[dict[str, Tensor]]:
+    """Views into the flat vector with the shapes and the memory order of the parameters as they were built."""
+    views: list[dict[str, Tensor]] = []
+    offset = 0
+    for params in built:
+        views.append({})
+        for name, parameter in params.items():
+            order = _order(parameter)
+            piece = flat[offset : offset + parameter.numel()].view([parameter.shape[axis] for axis in order])
+            views[-1][name] = piece.permute([order.index(axis) for axis in range(parameter.ndim)])
+            offset += parameter.numel()
+    return views

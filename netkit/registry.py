@@ -1,0 +1,298 @@
+"""Names to components: where each came from, and what is broken, blocked or in dispute.
+
+`registry.activations["relu"]` is a class; `registry.losses`, `.layers`, `.metrics`, `.optimizers` and `.initializers`
+likewise, and `.info(name)` tells where it came from. A component's qualified name is `distribution/name`. netkit's own
+components keep their bare names whatever is installed; of two strangers with one name neither gets it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from netkit import discovery, hookspecs
+from netkit.discovery import DISTRIBUTION, Plugin, Rules, normal
+from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
+from netkit.kinds import KINDS, Component
+
+__all__ = ["Info", "Lookup", "Registry", "current", "using"]
+
+RUN_TIME = "run-time"
+"""Stands where the distribution would, for components that were registered by hand."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Where one component came from."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    entry_point: str
+    component: type[Component] | str
+
+    @property
+    def qualified(self) -> str:
+        return f"{normal(self.distribution)}/{self.name}"
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one line."""
+        return discovery.summary_of(self.component)
+
+
+class Lookup(Mapping[str, Any]):
+    """The components of one kind by name. Listing and `in` import no component; `[]` imports the one that it returns."""
+
+    def __init__(self, registry: Registry, kind: str) -> None:
+        self._registry = registry
+        self._kind = kind
+        self._infos: dict[str, Info] = {}  # by qualified name
+        self._resolved: dict[str, type[Component]] = {}
+
+    def __repr__(self) -> str:
+        return f"<{KINDS[self._kind].plural}: {', '.join(self) or 'none'}>"
+
+    def __getitem__(self, name: str) -> type[Any]:
+        info = self.info(name)
+        if info.qualified not in self._resolved:
+            self._resolved[info.qualified] = _component(info)
+        return self._resolved[info.qualified]
+
+    def __iter__(self) -> Iterator[str]:
+        """Bare names, netkit's own first; qualified ones where the bare name is not theirs."""
+        for info in self.infos():
+            yield info.name if self._named(info.name) == [info] else info.qualified
+
+    def __len__(self) -> int:
+        return len(self.infos())
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and bool(self.info(name))
+        except NetkitError:
+            return False
+
+    def infos(self) -> list[Info]:
+        """Where each component came from, in a fixed order."""
+        self._registry.load()
+        return list(self._infos.values())
+
+    def info(self, name: str) -> Info:
+        """Where one component came from. Raises `UnknownComponent`, or `PluginError` for a name in dispute."""
+        self._registry.load()
+        found = [self._infos[_qualified(name)]] if _qualified(name) in self._infos else self._named(name)
+        if len(found) > 1:
+            raise PluginError(
+                f"{self._kind} {name!r} is in dispute: write {' or '.join(info.qualified for info in found)}"
+            )
+        if not found:
+            raise UnknownComponent(self._unknown(name))
+        return found[0]
+
+    def info_of(self, component: Component) -> Info:
+        """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
+        for info in self.infos():
+            if self._resolved.get(info.qualified) is type(component) or _refers_to(info.component, type(component)):
+                return info
+        raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
+
+    def first(self, fits: Callable[[type[Any]], bool] = lambda component: True) -> str:
+        """The name of netkit's own first component that fits: the default where nobody chose."""
+        for info in self.infos():
+            if info.distribution == DISTRIBUTION and fits(self[info.qualified]):
+                return info.name
+        raise UnknownComponent(f"{self._kind}: none is registered that could be a default")
+
+    def register(self, name: str, component: type[Component] | None = None) -> Any:
+        """Add a component at run time: `register("swish", Swish)`, or `@register("swish")` above the class."""
+        if component is None:
+            return lambda decorated: self.register(name, decorated)
+        info = _checked(Info(self._kind, name, RUN_TIME, "", "", component))
+        self._infos[info.qualified] = info
+        self._resolved.pop(info.qualified, None)
+        return component
+
+    def add(self, info: Info) -> None:
+        self._infos[info.qualified] = info
+
+    def _named(self, name: str) -> list[Info]:
+        """All that may answer to a bare name: netkit's own alone where it has it, else everybody who gave it."""
+        found = [info for info in self._infos.values() if info.name == name]
+        return [info for info in found if info.distribution == DISTRIBUTION] or found
+
+    def _unknown(self, name: str) -> str:
+        if not self._infos:
+            return f"{self._kind} {name!r} is unknown: no {KINDS[self._kind].plural} are registered"
+        absent = [row for row in self._registry.plugins() if row.status != "ok"]
+        excuses = "".join(f"; {row.distribution} is {row.status}: {row.reason}" for row in absent if _may_have(row, name))
+        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses}"
+
+
+class Registry:
+    """All components of one environment. Nothing is read before the first question, and no plugin can stop another."""
+
+    def __init__(
+        self,
+        distributions: Iterable[metadata.Distribution] | None = None,
+        *,
+        plugins: str | None = None,
+        blocked: Iterable[str] = (),
+    ) -> None:
+        self._distributions = distributions
+        self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, blocked)
+        self._plugins: list[Plugin] | None = None
+        self.kinds = {kind: Lookup(self, kind) for kind in KINDS}
+
+    def __getattr__(self, plural: str) -> Lookup:
+        for name, kind in KINDS.items():
+            if kind.plural == plural:
+                return self.kinds[name]
+        raise AttributeError(f"registry has no {plural!r}{nearest(plural, [k.plural for k in KINDS.values()])}")
+
+    def plugins(self, load: bool = True) -> list[Plugin]:
+        """Every plugin that is installed, with its status and the reason where it is not ok; without `load` unread."""
+        if not load:
+            return discovery.find(self._installed(), self._rules)
+        self.load()
+        return list(self._plugins or ())
+
+    def load(self) -> None:
+        """Find the plugins and ask each for its names. Called by every lookup; works once."""
+        if self._plugins is not None:
+            return
+        self._plugins = []  # a plugin that asks the registry while it is imported finds it as far as it has come
+        manager = pluggy.PluginManager("netkit")
+        manager.add_hookspecs(hookspecs)
+        self._plugins = [self._loaded(row, manager) for row in discovery.find(self._installed(), self._rules)]
+
+    def _installed(self) -> Iterable[metadata.Distribution]:
+        return metadata.distributions() if self._distributions is None else self._distributions
+
+    def _loaded(self, plugin: Plugin, manager: pluggy.PluginManager) -> Plugin:
+        if plugin.status != "ok":
+            return plugin
+        try:
+            infos = _names_of(plugin, manager)
+        except PluginError as error:
+            return plugin.marked("broken", str(error))
+        for info in infos:  # all or none: a plugin that failed halfway has added nothing
+            self.kinds[info.kind].add(info)
+        return plugin
+
+
+def _names_of(plugin: Plugin, manager: pluggy.PluginManager) -> list[Info]:
+    """What a plugin's hooks return. Raises `PluginError`, whatever the plugin does."""
+    module = discovery.import_plugin(plugin)
+    try:
+        manager.register(module, plugin.name)
+        callers = manager.get_hookcallers(module) or []
+        for caller in callers:
+            if not caller.has_spec():
+                raise PluginError(f"there is no hook {caller.name}{nearest(caller.name, _hooks())}")
+        return [info for caller in callers for info in _returned(plugin, caller)]
+    except PluginError:
+        manager.unregister(name=plugin.name)
+        raise
+    except (Exception, SystemExit) as error:
+        if manager.has_plugin(plugin.name):
+            manager.unregister(name=plugin.name)
+        raise PluginError(f"{type(error).__name__}: {error}") from error
+
+
+def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
+    """What one hook of one plugin returns. Called by itself, not through pluggy: the first exception would lose all."""
+    kind = next(name for name, kind in KINDS.items() if f"netkit_{kind.plural}" == caller.name)
+    [hook] = [hook for hook in caller.get_hookimpls() if hook.plugin_name == plugin.name]
+    names = hook.function()
+    if not isinstance(names, Mapping):
+        raise PluginError(f"{caller.name} must return a dictionary of names, got {names!r}")
+    for name, component in names.items():
+        yield _checked(Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component))
+
+
+def _hooks() -> list[str]:
+    return [f"netkit_{kind.plural}" for kind in KINDS.values()]
+
+
+def _checked(info: Info) -> Info:
+    if not isinstance(info.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", info.name):
+        raise PluginError(f"{info.kind}: a name is snake_case (letters, digits, _), got {info.name!r}")
+    if isinstance(info.component, str):
+        if ":" not in info.component:
+            raise PluginError(f"{info.kind} {info.name}: a reference reads package.module:Name, got {info.component!r}")
+    else:
+        _must_be(info, info.component)
+    return info
+
+
+def _must_be(info: Info, component: Any) -> type[Component]:
+    base = KINDS[info.kind]
+    if not (isinstance(component, type) and issubclass(component, base)):
+        raise PluginError(f"{info.qualified}: {info.kind} must be a class derived from {base.__name__}, got {component!r}")
+    return component
+
+
+def _component(info: Info) -> type[Component]:
+    """The class itself, imported if need be. Raises `PluginError` with the distribution to look at."""
+    if not isinstance(info.component, str):
+        return info.component
+    try:
+        return _must_be(info, discovery.resolve(info.component))
+    except PluginError as error:
+        raise PluginError(f"{info.kind} {info.name!r} of {info.distribution} {info.version}: {error}") from error
+
+
+def _refers_to(component: type[Component] | str, wanted: type[Component]) -> bool:
+    if not isinstance(component, str):
+        return component is wanted
+    module, _, name = component.partition(":")
+    return getattr(sys.modules.get(module), name, None) is wanted
+
+
+def _qualified(name: str) -> str:
+    distribution, slash, bare = name.rpartition("/")
+    return f"{normal(distribution)}/{bare}" if slash else name
+
+
+def _may_have(plugin: Plugin, name: str) -> bool:
+    """A plugin that did not load might have had the name: it announced it, or nobody can tell."""
+    announced = [given for names in plugin.announced.values() for given in names]
+    return name.rpartition("/")[2] in announced or not announced
+
+
+_current: Registry | None = None
+
+
+def current() -> Registry:
+    """The registry in use: that of the environment, unless `using` has put another in its place."""
+    global _current
+    if _current is None:
+        _current = Registry()
+    return _current
+
+
+@contextmanager
+def using(registry: Registry) -> Iterator[Registry]:
+    """Another registry for a while: for tests, and for a command that blocks plugins."""
+    global _current
+    before, _current = _current, registry
+    try:
+        yield registry
+    finally:
+        _current = before
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(current(), name)

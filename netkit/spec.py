@@ -1,0 +1,200 @@
+"""Components as text and as tables, and back.
+
+    text    leaky_relu:slope=0.1            name, then settings separated by commas
+    table   {type = "dense", units = 32}    TOML or JSON; settings that are components may be text or tables again
+
+A value in text is TOML where it reads as TOML (0.1, true, "a, b", [1, 2]), null is None, and anything else is a word.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, replace
+from functools import cache
+from typing import Any, Union
+
+import msgspec
+
+from netkit.errors import SettingError, UnknownComponent, nearest
+from netkit.kinds import KINDS, Component
+from netkit.registry import current
+
+__all__ = ["make", "name", "nested", "parse", "settings", "table", "text"]
+
+_SETTING = re.compile(r"""\s*([A-Za-z_]\w*)\s*=\s*((?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^,"\[\]])*)(?:,|$)""")
+_WORD = re.compile(r"[A-Za-z_][\w./+-]*")
+
+
+def make(kind: str, value: Any) -> Any:
+    """A component of this kind from text, a table, a class or an instance, all its settings checked and resolved.
+
+    Raises `UnknownComponent` for a name, `SettingError` for a setting: unknown, missing, or breaking its rule.
+    """
+    if isinstance(value, str):
+        return _built(kind, *parse(value))
+    if isinstance(value, Mapping):
+        return _built(kind, *_named(kind, dict(value)))
+    if isinstance(value, type) and issubclass(value, KINDS[kind]):
+        value = _called(value, value.__name__, {})
+    if not isinstance(value, KINDS[kind]):
+        raise SettingError(f"{kind}: a name, a table or a {KINDS[kind].__name__} is needed, got {value!r}")
+    return _settled(name(value), value)
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the settings in `name:setting=value,...`. Raises `SettingError`."""
+    who, colon, rest = text.strip().partition(":")
+    found: dict[str, Any] = {}
+    position = 0
+    while position < len(rest):
+        match = _SETTING.match(rest, position)
+        if not match:
+            raise SettingError(f"{who}: settings read setting=value,..., got {rest[position:]!r}")
+        if match[1] in found:
+            raise SettingError(f"{who}: {match[1]} is given twice")
+        found[match[1]] = _value(match[2].strip())
+        position = match.end()
+    if colon and not found:
+        raise SettingError(f"{who}: settings read setting=value,..., got nothing after the colon")
+    return who.strip(), found
+
+
+def name(component: Component) -> str:
+    """The name to call a component by in a message, also when it was never registered."""
+    try:
+        return _short_name(component)
+    except UnknownComponent:
+        return type(component).__name__
+
+
+def text(component: Component) -> str:
+    """The shortest text that `make` turns back into an equal component."""
+    given = [f"{key}={_written(value)}" for key, value in settings(component).items()]
+    return ":".join([_short_name(component), *([",".join(given)] if given else [])])
+
+
+def table(component: Component) -> dict[str, Any]:
+    """The component as plain JSON: its qualified name under `type`, and every setting."""
+    every = {field.name: _plain(getattr(component, field.name)) for field in fields(component)}
+    return {"type": current().kinds[component.kind].info_of(component).qualified, **every}
+
+
+def settings(component: Component) -> dict[str, Any]:
+    """The settings that differ from their defaults."""
+    return {f.name: value for f in fields(component) if (value := getattr(component, f.name)) != _default(component, f)}
+
+
+def nested(component: type[Component], name: str) -> str | None:
+    """The kind of component that a setting holds, or None."""
+    return _nested(_hints(component)[name])
+
+
+def _built(kind: str, name: str, given: dict[str, Any]) -> Component:
+    component = current().kinds[kind][name]
+    known = [field.name for field in fields(component) if field.init]
+    for setting in given:
+        if setting not in known:
+            raise SettingError(f"{name}: there is no setting {setting!r}{nearest(setting, known) or _has(known)}")
+    return _settled(name, _called(component, name, given))
+
+
+def _has(known: list[str]) -> str:
+    return f"; it has {', '.join(known) or 'none'}"
+
+
+def _called(component: type[Component], name: str, given: dict[str, Any]) -> Component:
+    required = [f.name for f in fields(component) if f.init and f.default is MISSING and f.default_factory is MISSING]
+    if missing := [setting for setting in required if setting not in given]:
+        raise SettingError(f"{name}: {missing[0]} is required")
+    return component(**given)
+
+
+def _named(kind: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    name = given.pop("type", None)
+    if not isinstance(name, str):
+        raise SettingError(f"{kind}: a table needs a type, got {given!r}")
+    return name, given
+
+
+def _settled(who: str, component: Component) -> Component:
+    """The component with every setting checked against its annotation, and nested components made."""
+    hints = _hints(type(component))
+    before = {field.name: getattr(component, field.name) for field in fields(component) if field.init}
+    after = {name: _setting(f"{who}: {name}", hints[name], value) for name, value in before.items()}
+    return replace(component, **{name: value for name, value in after.items() if value is not before[name]})
+
+
+def _setting(who: str, hint: Any, value: Any) -> Any:
+    if kind := _nested(hint):
+        return None if value is None else make(kind, value)
+    try:
+        settled = msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        rule = str(error).partition(", got")[0].partition(" - at")[0]
+        raise SettingError(f"{who}: {rule[:1].lower()}{rule[1:]}, got {value!r}") from None
+    if isinstance(settled, float) and not math.isfinite(settled):
+        raise SettingError(f"{who}: a finite number is needed, got {value!r}")
+    return settled
+
+
+@cache
+def _hints(component: type[Component]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(component, include_extras=True)
+    except NameError as error:
+        raise SettingError(f"{component.__name__}: the annotations of its settings cannot be read: {error}") from None
+
+
+def _nested(hint: Any) -> str | None:
+    options = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kinds = [each.kind for each in options if isinstance(each, type) and issubclass(each, Component)]
+    return kinds[0] if kinds else None
+
+
+def _short_name(component: Component) -> str:
+    lookup = current().kinds[component.kind]
+    info = lookup.info_of(component)
+    return info.name if info.name in lookup and lookup.info(info.name) == info else info.qualified
+
+
+def _default(component: Component, field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    kind = nested(type(component), field.name)
+    return make(kind, field.default) if kind and isinstance(field.default, str) else field.default
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return table(value)
+    return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
+
+
+def _value(written: str) -> Any:
+    if written == "null":
+        return None
+    try:
+        return tomllib.loads(f"value = {written}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return written
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, Component):
+        value = text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(_written(each) for each in value)}]"
+    if isinstance(value, str):
+        plain = _WORD.fullmatch(value) and _value(value) == value
+        return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

@@ -1,0 +1,52 @@
+"""What people hand in, as tensors: converted where that loses nothing that was meant, refused by name elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netkit.errors import DataError, SettingError
+
+__all__ = ["finite", "floats", "generator", "tensor"]
+
+
+def tensor(who: str, values: Any) -> Tensor:
+    """Any array, list or number as a tensor without a tape. Raises `DataError` naming `who`."""
+    try:
+        return torch.as_tensor(values).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{who}: numbers are needed, got {type(values).__name__} ({_line(error)})") from None
+
+
+def floats(who: str, values: Any, like: Tensor) -> Tensor:
+    """Rows as numbers of the dtype and on the device of `like`. Raises `DataError` for no rows or for complex numbers."""
+    given = tensor(who, values)
+    if given.is_complex():
+        raise DataError(f"{who}: real numbers are needed, got {given.dtype}")
+    if not given.ndim or not len(given):
+        raise DataError(f"{who}: at least one row is needed, got shape {tuple(given.shape)}")
+    return finite(who, given.to(like))
+
+
+def finite(who: str, values: Tensor) -> Tensor:
+    """The values, when all are finite. Raises `DataError` naming the first row that is not."""
+    good = torch.isfinite(values)
+    if bool(good.all()):
+        return values
+    place = tuple(int(i) for i in (~good).nonzero()[0])
+    raise DataError(f"{who}: every value must be finite, row {place[0]} holds {float(values[place])}")
+
+
+def generator(seed: int, stream: int) -> torch.Generator:
+    """The stream-th random source of one seed: starting weights, shuffling and dropout do not disturb each other."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise SettingError(f"seed: a whole number from 0 to 2^63 - 1 is needed, got {seed!r}")
+    rng = torch.Generator().manual_seed(seed)
+    seeds = torch.randint(2**62, (stream + 1,), generator=rng)
+    return torch.Generator().manual_seed(int(seeds[stream]))
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

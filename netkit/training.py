@@ -1,0 +1,214 @@
+"""fit: mini-batch gradient descent as a generator of `Epoch` records. It prints nothing and can be stopped anywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from netkit import spec
+from netkit.errors import DataError, DivergenceError, SettingError, ShapeError
+from netkit.kinds import Loss, Metric
+from netkit.network import Network
+from netkit.targets import like
+
+__all__ = ["Epoch", "Plan", "check_head", "decide", "evaluate", "fit", "make_metrics", "targets_for"]
+
+CHUNK = 64
+"""Batches that are gathered into one buffer, and after which the losses are looked at."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training rows. Losses are means over rows; `loss` is that of each row when it was learnt from."""
+
+    number: int
+    loss: float
+    metrics: dict[str, float]
+    validation: dict[str, float] = field(default_factory=dict)
+    """`loss` and the metrics on the validation rows; empty without any."""
+    best: bool = False
+    """Whether this is the best epoch so far, by validation loss, or by `loss` without validation rows."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. Raises `SettingError` for values that make no sense."""
+
+    batch: int = 32
+    epochs: int = 100
+    alpha: float | None = None
+    optimizer: Any = None
+    shuffle: bool = True
+    keep_best: bool = False
+    """Leave the weights of the best epoch behind, whatever ends the run; else those of the last."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "epochs"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise SettingError(f"{name}: a whole number of at least 1 is needed, got {value!r}")
+        if self.alpha is not None and not (isinstance(self.alpha, (int, float)) and 0 < self.alpha < math.inf):
+            raise SettingError(f"alpha: a finite number above 0 is needed, got {self.alpha!r}")
+
+
+Rows = tuple[Tensor, Tensor]
+
+
+def fit(
+    network: Network,
+    loss: Loss,
+    rows: Rows,
+    plan: Plan,
+    shuffling: Generator,
+    noise: Generator,
+    metrics: Mapping[str, Metric],
+    validation: Rows | None = None,
+) -> Iterator[Epoch]:
+    """Train the network in place, one `Epoch` at a time.
+
+    Raises `DivergenceError` when loss or weights stop being finite; the network then has the last finite weights.
+    """
+    optimizer = spec.make("optimizer", plan.optimizer)
+    alpha = optimizer.alpha if plan.alpha is None else plan.alpha
+    state = optimizer.start(network.params)
+    best, kept = math.inf, network.params.clone()
+    try:
+        for number in range(1, plan.epochs + 1):
+            sound = network.params.clone()
+            total = 0.0
+            start = 0
+            for losses in _chunks(network, loss, rows, plan, shuffling, noise, optimizer, state, alpha):
+                if not bool(torch.isfinite(losses).all()) or not bool(torch.isfinite(network.params).all()):
+                    network.params.copy_(sound)
+                    raise DivergenceError(_advice(number, start, losses, alpha))
+                total += float(losses.sum())
+                start += len(losses)
+            value = total / len(rows[0])
+            scores = evaluate(network, loss, *rows, metrics) if metrics else {}
+            judged = evaluate(network, loss, *validation, metrics) if validation else {}
+            current = judged.get("loss", value)
+            if current < best:
+                best, kept = current, network.params.clone() if plan.keep_best else kept
+            scores.pop("loss", None)
+            yield Epoch(number, value, scores, judged, best=current == best)
+    finally:
+        if plan.keep_best and best < math.inf:
+            network.params.copy_(kept)
+
+
+def _chunks(
+    network: Network, loss: Loss, rows: Rows, plan: Plan, shuffling: Generator, noise: Generator,
+    optimizer: Any, state: dict[str, Any], alpha: float,
+) -> Iterator[Tensor]:  # fmt: skip
+    """One epoch; after every CHUNK batches the sum of the losses in each of them."""
+    x, target = rows
+    order = torch.randperm(len(x), generator=shuffling).to(x.device) if plan.shuffle else None
+    size = plan.batch * CHUNK
+    for start in range(0, len(x), size):
+        if order is None:
+            inputs, wanted = x[start : start + size], target[start : start + size]
+        else:  # one gather for many batches; a gather for each costs twice as much
+            picked = order[start : start + size]
+            inputs, wanted = x.index_select(0, picked), target.index_select(0, picked)
+        losses = []
+        for one, its in zip(inputs.split(plan.batch), wanted.split(plan.batch)):
+            losses.append(network.learn(one, its, loss, noise).sum())
+            optimizer.step(network.params, network.grads, state, alpha)
+        yield torch.stack(losses)
+
+
+def _advice(epoch: int, start: int, losses: Tensor, alpha: float) -> str:
+    bad = (~torch.isfinite(losses)).nonzero()
+    batch = start + (int(bad[0]) if len(bad) else len(losses) - 1) + 1
+    return (f"training diverged in epoch {epoch}, batch {batch}: loss or weights are nan or infinite; "
+            f"try a smaller alpha than {alpha:g}, or standardise the inputs; the last finite weights are kept")
+
+
+def evaluate(
+    network: Network,
+    loss: Loss,
+    x: Tensor,
+    target: Tensor,
+    metrics: Mapping[str, Metric],
+    decode: Callable[[Tensor], Tensor] = lambda values: values,
+) -> dict[str, float]:
+    """The mean loss, and every metric, over all rows, in blocks. `decode` takes values back to their own units first."""
+    head, fused = network.links[-1].activation, network.fuses(loss)
+    total, tallies = 0.0, dict[str, Tensor]()
+    for start, z in network.outputs(x, logits=True):
+        a = head.forward(z) if head is not None else z
+        wanted = target[start : start + len(a)]
+        values, _ = loss.fused(z, wanted) if fused and loss.fused else loss(a, wanted)
+        total += float(values.sum())
+        for name, metric in metrics.items():
+            tally = metric.tally(*_judged(metric, loss, decode(a), decode(wanted)))
+            tallies[name] = tallies[name] + tally if name in tallies else tally
+    return {"loss": total / len(x)} | {name: metric.score(tallies[name]) for name, metric in metrics.items()}
+
+
+def _judged(metric: Metric, loss: Loss, outputs: Tensor, target: Tensor) -> Rows:
+    return (decide(loss, outputs), _classes(loss, target)) if metric.labels else (outputs, target)
+
+
+def decide(loss: Loss, outputs: Tensor) -> Tensor:
+    """What the outputs say: 0/1 in a binary task, class numbers in a multiclass one, themselves in a regression."""
+    if loss.task == "binary":
+        return (outputs >= loss.threshold).to(outputs.dtype)
+    return _classes(loss, outputs)
+
+
+def _classes(loss: Loss, rows: Tensor) -> Tensor:
+    return rows.argmax(1) if loss.task == "multiclass" else rows
+
+
+def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
+    """Metrics under their texts; those that belong to the loss when nobody chose. Raises `SettingError`."""
+    if chosen is None:
+        chosen = [loss.metric] if loss.metric else []
+    made: dict[str, Metric] = {}
+    for each in chosen:
+        metric: Metric = spec.make("metric", each)
+        if loss.task not in metric.tasks:
+            raise SettingError(f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, "
+                               f"{spec.name(loss)} is for {loss.task}")
+        made[each if isinstance(each, str) else spec.name(metric)] = metric
+    return made
+
+
+FITS = {"real": {"real", "unit", "simplex"}, "unit": {"unit", "simplex"}, "simplex": {"simplex"}}
+WORDS = {"unit": "outputs between 0 and 1", "simplex": "outputs that add up to one in each row", "real": "any outputs"}
+
+
+def check_head(network: Network, loss: Loss) -> None:
+    """Refuse a last activation whose outputs the loss cannot judge. Raises `ShapeError`."""
+    head = network.links[-1].activation
+    if (head.outputs if head else "real") not in FITS[loss.outputs]:
+        raise ShapeError(f"{spec.name(loss)}: needs {WORDS[loss.outputs]}, the last layer's activation is "
+                         f"{spec.name(head) if head else 'none'}; use {loss.head}")
+
+
+def targets_for(network: Network, loss: Loss, y: Tensor) -> Tensor:
+    """y in the shape of the network's outputs; class numbers become one-hot rows. Raises `ShapeError`, `DataError`."""
+    shape = (len(y), *network.out_shape)
+    flat = y.reshape(-1) if y.numel() == len(y) else y
+    if loss.task == "multiclass" and flat.ndim == 1 and network.out_shape != (1,):
+        return _one_hot(flat, network.out_shape[-1]).to(network.params)
+    if loss.task != "regression" and bool(((y < 0) | (y > 1)).any()):
+        wrong = float(y[(y < 0) | (y > 1)][0])
+        raise DataError(f"y: {spec.name(loss)} needs targets from 0 to 1, got {wrong:g}")
+    try:
+        return like(network.params.new_empty(1).expand(shape), y)
+    except ShapeError:
+        raise ShapeError(f"y: shape {tuple(y.shape)} does not match the network's outputs {shape}") from None
+
+
+def _one_hot(classes: Tensor, k: int) -> Tensor:
+    wrong = classes[(classes != classes.floor()) | (classes < 0) | (classes >= k)]
+    if len(wrong):
+        raise DataError(f"y: class numbers from 0 to {k - 1} are needed, got {float(wrong[0]):g}")
+    return torch.nn.functional.one_hot(classes.long(), k)

@@ -1,0 +1,161 @@
+"""The registry's rules, on small distributions written to a folder as pip would leave them."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from netkit.errors import PluginError, UnknownComponent
+from netkit.registry import Registry
+
+SWISH = """
+    from dataclasses import dataclass
+    import torch
+    from netkit import Activation, hookimpl
+
+    @dataclass(frozen=True)
+    class Swish(Activation):
+        '''z sigmoid(beta z), (n, d) to (n, d) (arXiv:1710.05941).'''
+        beta: float = 1.0
+
+        def forward(self, z):
+            return z * torch.sigmoid(self.beta * z)
+
+        def backward(self, grad, z, a):
+            s = torch.sigmoid(self.beta * z)
+            return grad * (s + self.beta * z * s * (1 - s))
+"""
+HOOK = """
+    @hookimpl
+    def netkit_activations():
+        return {"swish": Swish}
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """install(distribution, module source, ...): write it, and return it as importlib.metadata sees it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(name, source, *, version="0.1", entries=None, requires="netkit-nn"):
+        module = name.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
+        info = tmp_path / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: {requires}\n")
+        (info / "entry_points.txt").write_text(entries or f"[netkit]\n{module} = {module}\n")
+        return metadata.PathDistribution(info)
+
+    yield write
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
+def statuses(registry):
+    return {plugin.distribution: (plugin.status, plugin.reason) for plugin in registry.plugins()}
+
+
+def test_a_strangers_plugin_is_found_and_traced(install):
+    registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK), version="0.3")])
+    assert list(registry.activations) == ["swish"]
+    info = registry.activations.info("swish")
+    assert (info.qualified, info.version, info.entry_point) == ("lab-swish/swish", "0.3", "lab_swish")
+    assert registry.activations["swish"] is registry.activations["lab-swish/swish"]
+
+
+def test_an_announced_name_is_listed_without_an_import(install):
+    source = textwrap.dedent(SWISH)
+    entries = '[netkit.activations]\nswish = lab_quiet:Swish\n'
+    registry = Registry([install("lab-quiet", source, entries=entries)])
+    assert "swish" in registry.activations and registry.activations.info("swish").summary.startswith("z sigmoid(beta z)")
+    assert "lab_quiet" not in sys.modules
+    assert registry.activations["swish"].__name__ == "Swish"
+
+
+BROKEN = {
+    "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
+    "exits": ("import sys; sys.exit(3)", "SystemExit: 3"),
+    "syntax": ("def (", "SyntaxError"),
+    "missing": ("import no_such_module_here", "No module named 'no_such_module_here'"),
+    "hook-raises": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return 1 / 0", "ZeroDivisionError"),
+    "misspelt": ("from netkit import hookimpl\n@hookimpl\ndef netkit_activaitons():\n    return {}",
+                 "there is no hook netkit_activaitons; did you mean netkit_activations"),
+    "argument": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses(x):\n    return {}", "x"),
+    "none": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return None", "dictionary of names, got None"),
+    "no-string": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {3: 'a:B'}", "snake_case"),
+    "no-class": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 5}", "derived from Loss"),
+    "halfway": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b:C', 'd': 5}", "derived from"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_plugin_is_named_with_its_reason_and_stops_nobody(install, kind):
+    source, reason = BROKEN[kind]
+    good = install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))
+    registry = Registry([install(f"a-{kind}", source), good])
+    assert list(registry.activations) == ["swish"] and not registry.losses
+    status, said = statuses(registry)[f"a-{kind}"]
+    assert status == "broken" and reason in said and "\n" not in said
+
+
+def test_unreadable_metadata_is_a_line_in_the_list(install, tmp_path):
+    bad = install("lab-bad", "", entries="[netkit]\nthis is no entry point\n")
+    worse = install("lab-worse", "")
+    (tmp_path / "lab_worse-0.1.dist-info" / "entry_points.txt").write_bytes(b"[netkit]\nx = \xff\xfe\n")
+    registry = Registry([bad, worse, install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
+    assert list(registry.activations) == ["swish"]
+
+
+def test_two_strangers_with_one_name_both_work_by_qualified_name_only(install):
+    source = textwrap.dedent(SWISH) + textwrap.dedent(HOOK)
+    registry = Registry([install("lab-b", source), install("lab-a", source)])
+    assert list(registry.activations) == ["lab-a/swish", "lab-b/swish"]
+    with pytest.raises(PluginError, match="'swish' is in dispute: write lab-a/swish or lab-b/swish"):
+        registry.activations["swish"]
+    assert registry.activations["lab-b/swish"].__module__ == "lab_b"
+
+
+def test_a_requirement_for_another_netkit_is_decided_before_the_import(install):
+    registry = Registry([install("lab-newer", "raise SystemError", requires="netkit-nn>=99")])
+    status, reason = statuses(registry)["lab-newer"]
+    assert status == "incompatible" and "netkit-nn>=99" in reason and "lab_newer" not in sys.modules
+
+
+@pytest.mark.parametrize(("rule", "loads"), [("", True), ("-lab-swish", False), ("-lab_swish", False), ("other", False),
+                                             ("Lab.Swish", True)])  # fmt: skip
+def test_blocking_and_allowing_by_either_name_before_the_import(install, rule, loads):
+    registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))], plugins=rule)
+    assert ("swish" in registry.activations) is loads
+    assert ("lab_swish" in sys.modules) is loads
+
+
+def test_without_entry_points_the_registry_is_empty_and_says_so():
+    registry = Registry([])
+    assert not registry.activations and not registry.plugins()
+    with pytest.raises(UnknownComponent, match="activation 'relu' is unknown: no activations are registered"):
+        registry.activations["relu"]
+
+
+def test_the_order_does_not_depend_on_the_order_of_discovery(install):
+    distributions = [install(f"lab-{letter}", textwrap.dedent(SWISH) + textwrap.dedent(HOOK)) for letter in "cab"]
+    assert list(Registry(distributions).activations) == list(Registry(distributions[::-1]).activations)
+
+
+def test_a_name_at_run_time(install):
+    registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
+    component = registry.activations["swish"]
+    assert registry.activations.register("swoosh")(component) is component
+    assert registry.activations["swoosh"] is component
+    with pytest.raises(PluginError, match="snake_case"):
+        registry.activations.register("Not Snake", component)
+
+
+def test_an_unknown_name_gives_the_nearest_and_the_plugin_that_might_have_had_it(install):
+    good = install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))
+    registry = Registry([good, install("lab-broken", "raise ValueError('no')")])
+    with pytest.raises(UnknownComponent, match="'swich' is unknown; did you mean swish.; lab-broken is broken: .*no"):
+        registry.activations["swich"]
