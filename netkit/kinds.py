@@ -115,7 +115,7 @@ class Metric(Component):
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "regression")
     """The tasks it can score."""
     labels: ClassVar[bool] = False
-    """True: it is given decisions (0/1, or class numbers); False: the outputs of the network."""
+    """True: it is given decisions, columns of 0 and 1 (one-hot in a multiclass task); False: the outputs."""
 
     @abstractmethod
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ class Model:
 
     def forward(self, x: Any) -> Tensor:
         """The last layer's outputs, (n, units)."""
-        return self.network.predict(self._inputs(x))
+        inputs = self._inputs(x)
+        return self.network.predict(inputs)
 
     def predict(self, x: Any) -> Tensor:
         """0/1 (at least 0.5 is 1) for a binary loss, class probabilities for a multiclass one, else the values."""

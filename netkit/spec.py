@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 import tomllib
 import types
 import typing
@@ -145,10 +146,17 @@ def _setting(who: str, hint: Any, value: Any) -> Any:
 
 @cache
 def _hints(component: type[Component]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(component, include_extras=True)
-    except NameError as error:
-        raise SettingError(f"{component.__name__}: the annotations of its settings cannot be read: {error}") from None
+    """The annotations of the settings alone: others may name types that exist for a type checker only."""
+    hints: dict[str, Any] = {}
+    for owner in reversed(component.__mro__):
+        mine = {f.name: f.type for f in fields(component) if f.name in owner.__dict__.get("__annotations__", {})}
+        settings = type("Settings", (), {"__annotations__": mine})
+        try:
+            hints |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)
+        except NameError as error:
+            who = component.__name__
+            raise SettingError(f"{who}: the annotations of its settings cannot be read: {error}") from None
+    return hints
 
 
 def _nested(hint: Any) -> str | None:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from torch import Tensor
 
 from netkit import checkpoint
-from netkit.data.preparing import Features, Target
+from netkit.data.preparing import Features
+from netkit.data.target import Target
 from netkit.errors import ModelFileError
 from netkit.model import Model
 from netkit.training import evaluate, make_metrics
@@ -50,11 +51,11 @@ class TableModel:
         """The network's outputs for each row, (n, units)."""
         return self.model.forward(self.features.transform(table))
 
-    def predict(self, table: pa.Table) -> pa.Array:
+    def predict(self, table: pa.Table) -> list[Any]:
         """The target of each row, as it was written in the training table."""
         return self.labels(self.outputs(table))
 
-    def labels(self, outputs: Tensor) -> pa.Array:
+    def labels(self, outputs: Tensor) -> list[Any]:
         """Outputs as values of the target column."""
         return self.target.decode(outputs, self.model.loss.threshold)
 

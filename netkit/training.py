@@ -152,18 +152,21 @@ def evaluate(
 
 
 def _judged(metric: Metric, loss: Loss, outputs: Tensor, target: Tensor) -> Rows:
-    return (decide(loss, outputs), _classes(loss, target)) if metric.labels else (outputs, target)
+    if not metric.labels:
+        return outputs, target
+    return decide(loss, outputs), _winner(target) if loss.task == "multiclass" else target
 
 
 def decide(loss: Loss, outputs: Tensor) -> Tensor:
-    """What the outputs say: 0/1 in a binary task, class numbers in a multiclass one, themselves in a regression."""
+    """What the outputs say: 0/1 in a binary task, one-hot rows in a multiclass one, themselves in a regression."""
     if loss.task == "binary":
         return (outputs >= loss.threshold).to(outputs.dtype)
-    return _classes(loss, outputs)
+    return _winner(outputs) if loss.task == "multiclass" else outputs
 
 
-def _classes(loss: Loss, rows: Tensor) -> Tensor:
-    return rows.argmax(1) if loss.task == "multiclass" else rows
+def _winner(rows: Tensor) -> Tensor:
+    """One-hot rows with the 1 at the largest, the first of equals."""
+    return torch.nn.functional.one_hot(rows.argmax(1), rows.shape[1]).to(rows.dtype)
 
 
 def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:

@@ -104,15 +104,17 @@ def _plan(options: dict[str, Any]) -> Any:
 
 def _prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     from netkit.cli.use import notes
-    from netkit.data.preparing import Features, Target, column, rows_with
+    from netkit.data.columns import column, rows_with
+    from netkit.data.preparing import Features
     from netkit.data.reading import read
+    from netkit.data.target import Target
     from netkit.table import TableModel
 
     table = read(data)
     table, dropped = rows_with(table, name)
     loss_given = _loss_given(options)
     task = loss_given.task if loss_given else options["task"]
-    target = Target.fit(column(table, name), task)
+    target = Target.fit(name, column(table, name), task)
     train_table, held_out = _parts(table, target, options)
     target = target.rescaled(column(train_table, name))
     features = Features.fit(train_table, exclude=(name,))
@@ -126,7 +128,8 @@ def _prepare(data: str, name: str, options: dict[str, Any]) -> Job:
 
 
 def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    from netkit.data.preparing import column, split
+    from netkit.data.columns import column
+    from netkit.data.preparing import split
     from netkit.errors import SettingError
 
     share = options["validation"]
@@ -140,7 +143,7 @@ def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _rows(table_model: TableModel, table: Any) -> Rows:
-    from netkit.data.preparing import column
+    from netkit.data.columns import column
 
     target = table_model.target
     return table_model.features.transform(table), target.encode(column(table, target.name))

@@ -40,7 +40,7 @@ def predict(model: str, data: str, out: str | None, probabilities: bool) -> None
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated.")
 def evaluate(model: str, data: str, metric: tuple[Any, ...]) -> None:
     """Score the predictions for DATA against its target column."""
-    from netkit.data.preparing import column
+    from netkit.data.columns import column
 
     table_model, table = _both(model, data)
     target = table_model.target
@@ -71,5 +71,5 @@ def _probabilities(table_model: TableModel, outputs: Any) -> dict[str, Any]:
     head = table_model.model.network.links[-1].activation
     if head is None or head.outputs == "real":
         raise SettingError(f"{target.name}: this model has no class probabilities, its outputs are plain values")
-    columns = outputs.T if len(target.classes) == outputs.shape[1] else [1 - outputs[:, 0], outputs[:, 0]]
+    columns = outputs.T if target.width > 1 else [1 - outputs[:, 0], outputs[:, 0]]
     return {f"{target.name}={name}": values.tolist() for name, values in zip(target.classes, columns)}

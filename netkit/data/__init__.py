@@ -1,0 +1,1 @@
+"""Tables to tensors: `reading` a file, `preparing` its columns, `writing` predictions."""

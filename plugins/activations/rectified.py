@@ -1,0 +1,88 @@
+"""Functions that let positive values through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from msgspec import Meta
+from torch import Tensor
+
+from netkit import Activation
+
+__all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """max(0, z), (n, ...) to the same shape; derivative 1 where z > 0, else 0 (0 at 0). Source: Nair and Hinton 2010."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.clamp_min(0)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * (z > 0)
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation):
+    """z where z > 0, else slope z, (n, ...) to the same shape; derivative slope at 0. Source: Maas et al. 2013."""
+
+    slope: Annotated[float, Meta(ge=0)] = 0.01
+
+    @classmethod
+    def examples(cls) -> Iterator[LeakyRelu]:
+        yield from (cls(), cls(slope=0.0), cls(slope=0.3))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.where(z > 0, z, self.slope * z)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return torch.where(z > 0, grad, self.slope * grad)
+
+
+@dataclass(frozen=True)
+class Elu(Activation):
+    """z where z > 0, else alpha (e^z - 1), (n, ...) to the same shape; derivative alpha at 0 (arXiv:1511.07289)."""
+
+    alpha: Annotated[float, Meta(gt=0)] = 1.0
+
+    @classmethod
+    def examples(cls) -> Iterator[Elu]:
+        yield from (cls(), cls(alpha=0.5))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.where(z > 0, z, self.alpha * torch.expm1(z.clamp_max(0)))
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return torch.where(z > 0, grad, grad * self.alpha * torch.exp(z.clamp_max(0)))
+
+
+SCALE, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+@dataclass(frozen=True)
+class Selu(Activation):
+    """s z where z > 0, else s c (e^z - 1), with s = 1.0507 and c = 1.6733, (n, ...) to the same shape.
+
+    The derivative at 0 is s c. Keeps mean 0 and variance 1 through the layers (arXiv:1706.02515).
+    """
+
+    def forward(self, z: Tensor) -> Tensor:
+        return SCALE * torch.where(z > 0, z, ALPHA * torch.expm1(z.clamp_max(0)))
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return SCALE * torch.where(z > 0, grad, grad * ALPHA * torch.exp(z.clamp_max(0)))
+
+
+@dataclass(frozen=True)
+class Softplus(Activation):
+    """log(1 + e^z), (n, ...) to the same shape; derivative sigmoid(z). Stable at any finite z. Source: Dugas 2001."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * torch.sigmoid(z)

@@ -1,0 +1,33 @@
+"""Scores to probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netkit import Activation, ShapeError
+
+__all__ = ["Softmax"]
+
+
+@dataclass(frozen=True)
+class Softmax(Activation):
+    """e^z_i / sum_j e^z_j over the last axis, (n, k) to (n, k) with rows that add up to one.
+
+    The derivative is applied as a (g - (g . a)), so the (n, k, k) Jacobian is never built. Stable at any finite z.
+    Raises `ShapeError` for one unit, which would always give 1. Source: Bridle 1990.
+    """
+
+    outputs = "simplex"
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        if shape[-1] < 2:
+            raise ShapeError(f"softmax: {shape[-1]} unit always gives 1; 2 or more are needed (for one unit use sigmoid)")
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.softmax(z, -1)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return a * (grad - (grad * a).sum(-1, keepdim=True))

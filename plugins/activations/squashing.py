@@ -1,0 +1,50 @@
+"""Functions with bounded values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netkit import Activation
+
+__all__ = ["HardTanh", "Sigmoid", "Tanh"]
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """1 / (1 + e^-z), (n, ...) to the same shape; derivative a (1 - a). Stable at any finite z."""
+
+    outputs = "unit"
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.sigmoid(z)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * a * (1 - a)
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """tanh z, (n, ...) to the same shape; derivative 1 - a^2."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.tanh(z)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * (1 - a * a)
+
+
+@dataclass(frozen=True)
+class HardTanh(Activation):
+    """z cut off at -1 and 1, (n, ...) to the same shape; derivative 1 inside, 0 at the corners and outside.
+
+    Source: Collobert 2004.
+    """
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.clamp(-1, 1)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * (z.abs() < 1)

@@ -1,0 +1,15 @@
+"""The built-in layers. A number of units alone means the first."""
+
+from netkit import hookimpl
+
+
+@hookimpl
+def netkit_layers() -> dict[str, str]:
+    """Table of contents: name to component."""
+    here = "netkit_plugins.layers"
+    return {
+        "dense": f"{here}.dense:Dense",
+        "dropout": f"{here}.dropout:Dropout",
+        "layer_norm": f"{here}.layer_norm:LayerNorm",
+        "activate": f"{here}.activate:Activate",
+    }

@@ -1,0 +1,17 @@
+"""The built-in losses. The first for a task is the one that the task gets when nobody chose."""
+
+from netkit import hookimpl
+
+
+@hookimpl
+def netkit_losses() -> dict[str, str]:
+    """Table of contents: name to component."""
+    here = "netkit_plugins.losses"
+    return {
+        "binary_cross_entropy": f"{here}.cross_entropy:BinaryCrossEntropy",
+        "categorical_cross_entropy": f"{here}.cross_entropy:CategoricalCrossEntropy",
+        "mean_squared_error": f"{here}.errors:MeanSquaredError",
+        "mean_absolute_error": f"{here}.errors:MeanAbsoluteError",
+        "huber": f"{here}.errors:Huber",
+        "hinge": f"{here}.hinge:Hinge",
+    }

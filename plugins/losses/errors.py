@@ -1,0 +1,63 @@
+"""Losses of differences, for regression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+from torch import Tensor
+
+from netkit import Loss
+from netkit.targets import like
+
+__all__ = ["Huber", "MeanAbsoluteError", "MeanSquaredError"]
+
+
+def _mean(values: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and gradient of the mean over the columns of each row."""
+    rows = values.reshape(len(values), -1)
+    return rows.mean(1), gradient / rows.shape[1]
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Loss):
+    """mean_j (y_j - p_j)^2, (n, k) to (n,), in the target's unit squared; gradient 2 (p - y) / k."""
+
+    task, head, metric = "regression", "identity", "r2"
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        difference = prediction - like(prediction, target)
+        return _mean(difference * difference, 2 * difference)
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(Loss):
+    """mean_j |y_j - p_j|, (n, k) to (n,), in the target's unit; gradient sign(p - y) / k, 0 where they are equal."""
+
+    task, head, metric = "regression", "identity", "mean_absolute_error"
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        difference = prediction - like(prediction, target)
+        return _mean(difference.abs(), difference.sign())
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """mean_j of d^2 / 2 where |d| < delta, else delta (|d| - delta / 2), with d = p - y, (n, k) to (n,).
+
+    delta is in the target's unit; the gradient is d cut off at -delta and delta, over k. Source: Huber 1964.
+    """
+
+    delta: Annotated[float, Meta(gt=0)] = 1.0
+    task, head, metric = "regression", "identity", "mean_absolute_error"
+
+    @classmethod
+    def examples(cls) -> Iterator[Huber]:
+        yield from (cls(), cls(delta=0.3))
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        difference = prediction - like(prediction, target)
+        cut = difference.clamp(-self.delta, self.delta)
+        return _mean(cut * (difference - cut / 2), cut)

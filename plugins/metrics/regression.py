@@ -1,0 +1,73 @@
+"""Metrics of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netkit import Metric
+from netkit.targets import like
+
+__all__ = ["MeanAbsoluteError", "MeanSquaredError", "R2"]
+
+
+def _columns(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as float64 (n, k)."""
+    target = like(prediction, target)
+    return prediction.reshape(len(prediction), -1).double(), target.reshape(len(target), -1).double()
+
+
+def _mean(rows: Tensor) -> Tensor:
+    """(sum over rows of the mean over columns, rows)."""
+    return torch.stack([rows.mean(1).sum(), torch.full_like(rows[0, 0], len(rows))])
+
+
+@dataclass(frozen=True)
+class R2(Metric):
+    """1 - sum (y - p)^2 / sum (y - mean y)^2, the mean over the columns; 1 is perfect, 0 is as good as the mean.
+
+    A column whose targets are all equal scores 1 when it is predicted exactly, else 0.
+    """
+
+    tasks = ("regression",)
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        p, y = _columns(prediction, target)
+        return torch.stack([((y - p) ** 2).sum(0), (y * y).sum(0), y.sum(0), torch.full_like(y[0], len(y))]).flatten()
+
+    def score(self, tally: Tensor) -> float:
+        wrong, squares, sums, rows = tally.reshape(4, -1)
+        spread = squares - sums * sums / rows
+        constant = spread <= 1e-12 * squares
+        shares = torch.where(constant, (wrong > 0).double(), wrong / torch.where(constant, 1.0, spread))
+        return float((1 - shares).mean())
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Metric):
+    """mean (y - p)^2 over rows and columns, in the target's unit squared."""
+
+    tasks, higher_is_better = ("regression",), False
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        p, y = _columns(prediction, target)
+        return _mean((y - p) ** 2)
+
+    def score(self, tally: Tensor) -> float:
+        return float(tally[0] / tally[1])
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(Metric):
+    """mean |y - p| over rows and columns, in the target's unit."""
+
+    tasks, higher_is_better = ("regression",), False
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        p, y = _columns(prediction, target)
+        return _mean((y - p).abs())
+
+    def score(self, tally: Tensor) -> float:
+        return float(tally[0] / tally[1])

@@ -1,0 +1,42 @@
+"""Gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from msgspec import Meta
+from torch import Tensor
+
+from netkit import Optimizer
+
+__all__ = ["Sgd"]
+
+
+@dataclass(frozen=True)
+class Sgd(Optimizer):
+    """w -= alpha v, v = momentum v + g + weight_decay w; with nesterov w -= alpha (g + momentum v).
+
+    The first v is the first gradient. Source: Sutskever et al. 2013.
+    """
+
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    nesterov: bool = False
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    alpha = 0.01
+
+    @classmethod
+    def examples(cls) -> Iterator[Sgd]:
+        yield from (cls(), cls(momentum=0.9), cls(momentum=0.8, nesterov=True, weight_decay=0.1))
+
+    def start(self, params: Tensor) -> dict[str, Any]:
+        return {"v": torch.zeros_like(params)} if self.momentum else {}
+
+    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
+        step = grads.add(params, alpha=self.weight_decay) if self.weight_decay else grads
+        if self.momentum:
+            velocity = state["v"].mul_(self.momentum).add_(step)
+            step = step.add(velocity, alpha=self.momentum) if self.nesterov else velocity
+        params.sub_(step, alpha=alpha)

@@ -1,0 +1,243 @@
+"""The command line, through real files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+QUICK = ("--epochs", 3, "--quiet")
+
+
+def rows(path):
+    return list(csv.DictReader(path.open()))
+
+
+def test_from_a_table_to_predictions(netkit, penguins, tmp_path):
+    trained = netkit("train", penguins, "--target", "species", "--epochs", 20)
+    assert trained.returncode == 0, trained.stderr
+    assert "multiclass, 3 classes" in trained.stdout and "saved penguins.netkit" in trained.stdout
+    assert "validation  loss" in trained.stdout and "accuracy" in trained.stdout and "epoch" in trained.stderr
+    predicted = netkit("predict", "penguins.netkit", penguins, "--out", "p.csv", "--probabilities")
+    assert predicted.returncode == 0, predicted.stderr
+    found = rows(tmp_path / "p.csv")
+    truth = [row["species"] for row in rows(penguins)]
+    assert sum(row["species"] == label for row, label in zip(found, truth, strict=True)) > 0.95 * len(truth)
+    assert list(found[0]) == ["species", "species=Adelie", "species=Chinstrap", "species=Gentoo"]
+    for row in found:
+        chances = {name.partition("=")[2]: float(value) for name, value in row.items() if "=" in name}
+        assert abs(sum(chances.values()) - 1) < 1e-5 and max(chances, key=chances.get) == row["species"]
+    evaluated = netkit("evaluate", "penguins.netkit", penguins, "--metric", "accuracy", "--metric", "error_rate")
+    assert float(evaluated.stdout.split("accuracy ")[1].split()[0]) > 0.95
+    described = netkit("describe", "penguins.netkit")
+    for part in ("netkit-nn/dense", "netkit-nn 0.1.0", "bill_length_mm (number)", "target: species (multiclass)", "dense(",
+                 "categorical_cross_entropy", "W 11x64"):  # fmt: skip
+        assert part in described.stdout or part == "W 11x64", described.stdout
+
+
+def test_the_target_decides_the_task(cli, tmp_path):
+    (tmp_path / "b.csv").write_text("x,y\n" + "".join(f"{i},{'yes' if i % 3 else 'no'}\n" for i in range(40)))
+    (tmp_path / "r.csv").write_text("x,y\n" + "".join(f"{i},{1000 + i * 1.5}\n" for i in range(40)))
+    assert "target y: binary" in cli("train", "b.csv", "--target", "y", *QUICK)[1]
+    code, out, _ = cli("train", "r.csv", "--target", "y", "--epochs", 200, "--quiet", "--metric", "mean_absolute_error")
+    assert code == 0 and "regression" in out
+    cli("predict", "r.netkit", "r.csv", "--out", "p.csv")
+    found, truth = ([float(row["y"]) for row in rows(tmp_path / name)] for name in ("p.csv", "r.csv"))
+    error = sum(abs(a - b) for a, b in zip(found, truth, strict=True)) / 40
+    assert error < 5
+    printed = cli("evaluate", "r.netkit", "r.csv", "--metric", "mean_absolute_error")[1]
+    assert abs(float(printed.split("mean_absolute_error ")[1]) - error) < 1e-2
+    cli("predict", "b.netkit", "b.csv", "--out", "p.csv")
+    assert {row["y"] for row in rows(tmp_path / "p.csv")} <= {"yes", "no"}
+
+
+def test_column_order_does_not_matter_and_the_target_may_be_absent(cli, penguins, tmp_path):
+    cli("train", penguins, "--target", "species", *QUICK)
+    table = rows(penguins)
+    names = [name for name in reversed(table[0]) if name != "species"]
+    with (tmp_path / "turned.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(table)
+    assert cli("predict", "penguins.netkit", "turned.csv")[1] == cli("predict", "penguins.netkit", penguins)[1]
+
+
+def test_same_seed_same_file_other_seed_other_file(cli, penguins, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert cli("train", penguins, "--target", "species", "--out", name, "--seed", seed, *QUICK)[0] == 0
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b != c
+
+
+CONFIG = """
+target = "species"
+epochs = 3
+alpha = 0.005
+quiet = true
+optimizer = {type = "sgd", momentum = 0.9}
+loss = "categorical_cross_entropy"
+layers = [
+    {type = "dense", units = 9, activation = "leaky_relu:slope=0.2"},
+    {type = "dropout", rate = 0.1},
+    {type = "dense", units = 3, activation = "softmax"},
+]
+"""
+
+
+def test_a_toml_says_everything_and_options_beside_it_win(cli, penguins, tmp_path):
+    (tmp_path / "net.toml").write_text(CONFIG)
+    assert cli("train", penguins, "--config", "net.toml", "--out", "a")[0] == 0
+    code, out, _ = cli("train", penguins, "--config", "net.toml", "--out", "b")
+    assert code == 0 and "-9-9-3" in out
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    described = cli("describe", "a")[1]
+    assert "leaky_relu(slope=0.2)" in described and "dropout(rate=0.1)" in described
+    cli("train", penguins, "--config", "net.toml", "--out", "c", "--alpha", 0.05)
+    assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_ctrl_c_keeps_the_best_weights_and_says_so(penguins, tmp_path):
+    command = [sys.executable, "-m", "netkit", "train", str(penguins), "--target", "species", "--epochs", "1000000"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if "network" in line:
+                break
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C: kept the weights of epoch" in err and "Traceback" not in err
+    assert "saved penguins.netkit" in out and (tmp_path / "penguins.netkit").exists()
+
+
+def test_list_plugins_show_and_help(netkit):
+    listed = netkit("list-plugins")
+    for part in ("activation", "relu", "netkit-nn 0.1.0", "max(0, z)", "optimizer", "glorot_uniform"):
+        assert part in listed.stdout
+    losses = netkit("list-plugins", "--kind", "loss").stdout
+    assert "mean_squared_error" in losses and "relu" not in losses
+    table = json.loads(netkit("list-plugins", "--json").stdout)
+    assert table["schema"] == 1
+    relu = [c for row in table["plugins"] for c in row["components"] if c["name"] == "relu"]
+    assert relu[0]["qualified"] == "netkit-nn/relu" and relu[0]["kind"] == "activation"
+    shown = netkit("show", "leaky_relu").stdout
+    assert "slope" in shown and "f'(z)" in shown and "from netkit-nn" in shown and "-4.00" in shown
+    assert "train" in netkit("--help").stdout and netkit("--version").stdout.startswith("netkit-nn 0.")
+
+
+@pytest.mark.parametrize("arguments", [["list-plugins"], ["--help"], ["train", "--help"], ["--version"]])
+def test_what_only_looks_imports_no_torch(arguments):
+    code = ("import sys\nfrom netkit.cli import main\n"
+            f"try: main({arguments!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules")
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_completion_offers_names_without_torch():
+    words = {"_NETKIT_COMPLETE": "bash_complete", "COMP_WORDS": "netkit train x.csv --activation le", "COMP_CWORD": "4"}
+    code = ("import sys\nfrom netkit.cli import main\ntry: main()\n"
+            "except SystemExit: pass\nprint('torch' in sys.modules, file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **words}, text=True, capture_output=True, check=True)
+    assert "leaky_relu" in done.stdout and done.stderr.strip() == "False"
+
+
+def test_without_plugins_the_command_says_that_there_are_none(netkit):
+    listed = netkit("--no-plugin", "netkit-nn", "list-plugins")
+    assert listed.returncode == 0 and "no components are registered" in listed.stderr and "blocked" in listed.stdout
+    shown = netkit("--no-plugin", "netkit-nn", "show", "relu")
+    assert shown.returncode == 2 and shown.stderr == "netkit: no component is called 'relu'\n"
+
+
+GOOD = "x,z,y\n" + "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(30))
+BAD = {
+    "no file": (["train", "none.csv", "--target", "y"], 1, "none.csv: .*no such file"),
+    "no column": (["train", "good.csv", "--target", "yy"], 1, "no column 'yy'; did you mean y"),
+    "one value": (["train", "one.csv", "--target", "y"], 1, "y: .*one value"),
+    "header only": (["train", "header.csv", "--target", "y"], 1, "header.csv: .*no rows"),
+    "empty": (["train", "empty.csv", "--target", "y"], 1, "empty.csv: .*empty"),
+    "inf": (["train", "inf.csv", "--target", "y"], 1, "x: .*row 3.*inf"),
+    "ragged": (["train", "ragged.csv", "--target", "y"], 1, "ragged.csv: .*3"),
+    "latin": (["train", "latin.csv", "--target", "y"], 1, "latin.csv: .*UTF-8"),
+    "png": (["train", "png.csv", "--target", "y"], 1, "png.csv: "),
+    "no target": (["train", "good.csv"], 2, "[Mm]issing option '--target'"),
+    "no command": (["trian"], 2, "no such command 'trian'; did you mean train"),
+    "activation": (["train", "good.csv", "--target", "y", "--activation", "rellu"], 2, "activation 'rellu' is unknown; did you mean relu"),
+    "setting": (["train", "good.csv", "--target", "y", "--optimizer", "adam:beta=1"], 2, "adam: there is no setting 'beta'; did you mean beta"),
+    "loss's task": (["train", "good.csv", "--target", "y", "--loss", "mean_squared_error"], 1, "y: .*regression"),
+    "batch": (["train", "good.csv", "--target", "y", "--batch", "0"], 2, "batch: .*got 0"),
+    "epochs": (["train", "good.csv", "--target", "y", "--epochs", "-1"], 2, "epochs: .*got -1"),
+    "alpha": (["train", "good.csv", "--target", "y", "--alpha", "inf"], 2, "alpha: .*got inf"),
+    "validation": (["train", "good.csv", "--target", "y", "--validation", "1"], 2, "validation: .*got 1"),
+    "hidden": (["train", "good.csv", "--target", "y", "--hidden", "0"], 2, "at least 1 unit, got 0"),
+    "out": (["train", "good.csv", "--target", "y", "--out", "no/such/folder.nk"], 1, "no/such/folder.nk: cannot be written"),
+    "config": (["train", "good.csv", "--config", "bad.toml"], 2, "bad.toml: there is no setting 'activaton'; did you mean activation"),
+    "not toml": (["train", "good.csv", "--config", "good.csv"], 2, "good.csv: not TOML"),
+    "no config": (["train", "good.csv", "--config", "none.toml"], 1, "none.toml: cannot be read"),
+    "not a model": (["predict", "good.csv", "good.csv"], 1, "good.csv: not a netkit model"),
+    "cut off": (["predict", "cut.netkit", "good.csv"], 1, "cut.netkit: (not a netkit model, or cut off|damaged model file)"),
+    "cut off later": (["predict", "cut2.netkit", "good.csv"], 1, "cut2.netkit: damaged model file"),
+    "newer": (["describe", "newer.netkit"], 1, "newer.netkit: format 99 of netkit .* is newer than this netkit reads"),
+    "no model": (["describe", "none.netkit"], 1, "none.netkit: cannot be read: No such file"),
+    "column missing": (["predict", "good.netkit", "less.csv"], 1, "column 'z'"),
+    "text for numbers": (["predict", "good.netkit", "text.csv"], 1, "x: row 3: 'abc' is not a number"),
+    "label unseen": (["evaluate", "good.netkit", "labels.csv"], 1, "y: .*'c'"),
+    "show": (["show", "rellu"], 2, "no component is called 'rellu'; did you mean relu"),
+    "predict out": (["predict", "good.netkit", "good.csv", "--out", "no/such/p.csv"], 1, "no/such/p.csv: cannot be written"),
+    "diverges": (["train", "good.csv", "--target", "y", "--optimizer", "sgd", "--alpha", "1e30", "--quiet"], 1, "training diverged in epoch 1, batch"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path, cli):
+    def write(name, text):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    write("good.csv", GOOD)
+    write("one.csv", "x,y\n1,a\n2,a\n3,a\n")
+    write("header.csv", "x,y\n")
+    write("empty.csv", "")
+    write("inf.csv", "x,y\n1,a\n2,b\ninf,a\n4,b\n" * 1)
+    write("ragged.csv", "x,y\n1,a\n2,b,c\n3,a\n")
+    write("latin.csv", "x,y\n1,\xe9\n2,b\n".encode("latin-1"))
+    write("png.csv", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\xff" * 20)
+    write("bad.toml", 'activaton = "relu"\ntarget = "y"\n')
+    write("less.csv", "x,y\n1,a\n")
+    write("text.csv", GOOD.replace("\n2,", "\nabc,"))
+    write("labels.csv", GOOD.replace(",b\n", ",c\n"))
+    assert cli("train", "good.csv", "--target", "y", "--out", "good.netkit", *QUICK)[0] == 0
+    whole = (tmp_path / "good.netkit").read_bytes()
+    write("cut.netkit", whole[:100])
+    write("cut2.netkit", whole[:-5])
+    write("newer.netkit", whole.replace(b'\\"format\\": 1,', b'\\"format\\":99,'))
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_line_a_code_and_leaves_nothing(cli, files, case, tmp_path):
+    import re
+
+    arguments, code, message = BAD[case]
+    before = sorted(path.name for path in tmp_path.iterdir())
+    found, _, err = cli(*arguments)
+    lines = [line for line in err.splitlines() if not line.startswith("note: ")]
+    assert found == code and len(lines) == 1 and lines[0].startswith("netkit: "), err
+    assert re.search(message, lines[0]), lines[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_an_unseen_category_is_a_note_not_an_error(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("c,x,y\n" + "".join(f"{'pq'[i % 2]},{i},{i % 2}\n" for i in range(20)))
+    (tmp_path / "b.csv").write_text("c,x\nr,3\np,4\n")
+    cli("train", "a.csv", "--target", "y", *QUICK)
+    code, out, err = cli("predict", "a.netkit", "b.csv")
+    assert code == 0 and len(out.splitlines()) == 3 and "note: " in err and "c" in err
+
+
+def test_constant_and_missing_columns_are_left_out_with_a_note(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("k,m,x,y\n" + "".join(f"1,,{i},{i % 2}\n" for i in range(20)))
+    code, out, err = cli("train", "a.csv", "--target", "y", *QUICK)
+    assert code == 0 and "note: k" in err and "note: m" in err and "network 1-" in out

@@ -1,0 +1,117 @@
+"""The house rules: who may import whom, how large things are, what is public, and that the documentation runs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = sorted((ROOT / "netkit").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+FLOORS = [
+    {"errors"}, {"kinds"}, {"hookspecs"}, {"discovery"}, {"registry"}, {"spec", "targets", "tensors", "face"}, {"network"},
+    {"training"}, {"progress"}, {"checkpoint", "model", "data"}, {"table"}, {"cli", "__main__"},
+]  # fmt: skip
+"""Each module imports from floors below its own, or from its own. A function may import what it needs late."""
+
+
+def imports(path, late=True):
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree) if late else tree.body
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor(module):
+    parts = module.split(".")
+    return next((i for i, names in enumerate(FLOORS) if len(parts) > 1 and parts[0] == "netkit" and parts[1] in names), None)
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_imports_run_one_way(path):
+    mine = floor(name_of(path))
+    for module in imports(path, late=False):
+        if mine is not None and floor(module) is not None:
+            assert floor(module) <= mine, f"{name_of(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_the_core_never_imports_a_plugin(path):
+    assert not [module for module in imports(path) if module.split(".")[0] in ("netkit_plugins", "plugins")]
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
+def test_plugins_import_netkit_and_never_each_other(path):
+    assert not [module for module in imports(path) if module.split(".")[0] in ("netkit_plugins", "plugins")]
+
+
+def test_the_core_names_no_component():
+    from netkit import registry
+
+    names = {name for kind in ("activations", "losses", "metrics", "optimizers") for name in getattr(registry, kind)}
+    assert len(names) > 20
+    for path in CORE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names:
+                pytest.fail(f"{name_of(path)}:{node.lineno} names {node.value}")
+
+
+@pytest.mark.parametrize("path", CORE + PLUGINS, ids=name_of)
+def test_files_and_functions_stay_small_and_say_what_is_public(path):
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.body[0].lineno < 40, f"{node.name} is long"
+    if text and path.name not in ("__main__.py",):
+        assert ast.get_docstring(tree), "no docstring"
+    public = [n.name for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and not n.name.startswith("_")]
+    if public and path.name != "__init__.py":
+        exported = importlib.import_module(name_of(path).replace("plugins.", "netkit_plugins.", 1)).__all__
+        assert set(exported) >= {n.name for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")}
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def blocks(language):
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)
+
+
+def test_the_readmes_python_runs(tmp_path):
+    found = blocks("python")
+    assert found
+    for number, code in enumerate(found):
+        script = tmp_path / f"block{number}.py"
+        script.write_text(code)
+        subprocess.run([sys.executable, "-W", "error", script], check=True, cwd=tmp_path, capture_output=True, timeout=120)
+
+
+def test_the_readmes_shell_session_runs(tmp_path):
+    [session] = [block for block in blocks("console") if "netkit train" in block]
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for line in session.splitlines():
+        if line.startswith("$ "):
+            command = line[2:].replace("netkit ", f"{sys.executable} -m netkit ", 1)
+            subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True, timeout=120)
+
+
+def test_nothing_tells_anyone_to_install_the_wrong_distribution():
+    for path in [ROOT / "README.md", *CORE, *PLUGINS]:
+        assert not re.search(r"pip install ['\"]?netkit(?!-)", path.read_text()), path
