@@ -16,7 +16,7 @@ QUICK = ("--epochs", 3, "--quiet")
 
 
 def rows(path):
-    return list(csv.DictReader(path.open()))
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def test_from_a_table_to_predictions(netkit, penguins, tmp_path):
@@ -188,7 +188,7 @@ BAD = {
     "label unseen": (["evaluate", "good.netkit", "labels.csv"], 1, "y: .*'c'"),
     "show": (["show", "rellu"], 2, "no component is called 'rellu'; did you mean relu"),
     "predict out": (["predict", "good.netkit", "good.csv", "--out", "no/such/p.csv"], 1, "no/such/p.csv: cannot be written"),
-    "diverges": (["train", "good.csv", "--target", "y", "--optimizer", "sgd", "--alpha", "1e30", "--quiet"], 1, "training diverged in epoch 1, batch"),
+    "diverges": (["train", "good.csv", "--target", "y", "--optimizer", "sgd", "--alpha", "1e30", "--quiet"], 1, "training diverged in epoch \\d+, batch"),
 }  # fmt: skip
 
 

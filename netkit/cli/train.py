@@ -24,7 +24,7 @@ __all__ = ["train"]
 Rows = tuple["Tensor", "Tensor"]
 
 
-class Job(NamedTuple):
+class _Job(NamedTuple):
     """A model that is ready to train, and the rows for it."""
 
     table_model: TableModel
@@ -102,15 +102,16 @@ def _plan(options: dict[str, Any]) -> Any:
     return Plan(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True)
 
 
-def _prepare(data: str, name: str, options: dict[str, Any]) -> Job:
+def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
     from netkit.cli.use import notes
-    from netkit.data.columns import column, rows_with
+    from netkit.data.columns import column, refuse_infinite, rows_with
     from netkit.data.preparing import Features
     from netkit.data.reading import read
     from netkit.data.target import Target
     from netkit.table import TableModel
 
     table = read(data)
+    refuse_infinite(table)
     table, dropped = rows_with(table, name)
     loss_given = _loss_given(options)
     task = loss_given.task if loss_given else options["task"]
@@ -124,7 +125,7 @@ def _prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     click.echo(_about(data, table.num_rows, target, model))
     table_model = TableModel(features, model, target)
     training = _rows(table_model, train_table)
-    return Job(table_model, training, _rows(table_model, held_out) if held_out is not None else None)
+    return _Job(table_model, training, _rows(table_model, held_out) if held_out is not None else None)
 
 
 def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
@@ -204,7 +205,7 @@ def _about(data: str, rows: int, target: Any, model: Model) -> str:
             f"network {sizes}, {model.network.params.numel()} parameters")
 
 
-def _run(job: Job, plan: Any, options: dict[str, Any]) -> Any:
+def _run(job: _Job, plan: Any, options: dict[str, Any]) -> Any:
     from netkit.progress import shown
     from netkit.tensors import generator
     from netkit.training import fit, make_metrics
@@ -216,7 +217,7 @@ def _run(job: Job, plan: Any, options: dict[str, Any]) -> Any:
     return shown(run, plan.epochs, not options["quiet"])
 
 
-def _finish(job: Job, options: dict[str, Any], out: str) -> None:
+def _finish(job: _Job, options: dict[str, Any], out: str) -> None:
     """Score the weights that are kept, save them, and say both."""
     metrics = list(options["metric"]) or None
     parts = {"validation": job.validation, "training": job.training}

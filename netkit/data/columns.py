@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from netkit.errors import DataError, nearest
 
-__all__ = ["as_numbers", "as_text", "column", "is_number", "is_whole", "rows_with"]
+__all__ = ["as_numbers", "as_text", "column", "is_number", "is_whole", "refuse_infinite", "rows_with"]
 
 
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -27,6 +27,13 @@ def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
         raise DataError(f"{name}: every value is missing")
     lost = table.num_rows - kept.num_rows
     return kept, [f"{name}: {lost} rows without a value are left out"] if lost else []
+
+
+def refuse_infinite(table: pa.Table) -> None:
+    """Raise `DataError` for the first infinite number. Looks at the whole file, so that the row is the file's."""
+    for name, values in zip(table.column_names, table.columns):
+        if pa.types.is_floating(values.type):
+            as_numbers(name, values)
 
 
 def is_number(values: pa.ChunkedArray) -> bool:
