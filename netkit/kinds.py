@@ -161,7 +161,6 @@ class Initializer(Component):
 
 
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind  # type: ignore[type-abstract]
-    for kind in (Activation, Layer, Loss, Metric, Optimizer, Initializer)
+    kind.kind: kind for kind in (Activation, Layer, Loss, Metric, Optimizer, Initializer)
 }
 """Every kind by its name; the order is the order of `netkit list-plugins`."""

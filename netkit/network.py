@@ -70,10 +70,8 @@ class Network:
         self.params = self.params.to(device=device, dtype=dtype)
         self.grads = torch.zeros_like(self.params)
         views, slots = _views(built, self.params), _views(built, self.grads)
-        self.links = [
-            Link(layer, spec.make("activation", layer.activation) if layer.activation else None, *rest)
-            for layer, *rest in zip(made, shapes, shapes[1:], views, slots)
-        ]
+        heads = [spec.make("activation", layer.activation) if layer.activation else None for layer in made]
+        self.links = [Link(*parts) for parts in zip(made, heads, shapes, shapes[1:], views, slots)]
         self.widest = max(prod(shape) for shape in shapes)
         self._check_activations()
 
@@ -140,7 +138,7 @@ class Network:
         """Whether the last activation is the one that the loss has a fused form with."""
         if loss.fused is None or loss.head is None:
             return False
-        return self.links[-1].activation == spec.make("activation", loss.head)
+        return bool(self.links[-1].activation == spec.make("activation", loss.head))
 
     def outputs(self, x: Tensor, logits: bool = False) -> Iterator[tuple[int, Tensor]]:
         """The outputs for blocks of rows of bounded memory, each with the number of its first row."""
@@ -182,7 +180,7 @@ def _in_memory_order(parameter: Tensor) -> Tensor:
 
 
 def _order(parameter: Tensor) -> list[int]:
-    return sorted(range(parameter.ndim), key=lambda axis: -parameter.stride(axis))
+    return sorted(range(parameter.ndim), key=parameter.stride, reverse=True)
 
 
 def _views(built: list[dict[str, Tensor]], flat: Tensor) -> list[dict[str, Tensor]]:

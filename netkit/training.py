@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from netkit import spec
 from netkit.errors import DataError, DivergenceError, SettingError, ShapeError
@@ -64,11 +64,11 @@ def fit(
     loss: Loss,
     rows: Rows,
     plan: Plan,
-    shuffling: Generator,
-    noise: Generator,
+    shuffling: torch.Generator,
+    noise: torch.Generator,
     metrics: Mapping[str, Metric],
     validation: Rows | None = None,
-) -> Iterator[Epoch]:
+) -> Generator[Epoch]:
     """Train the network in place, one `Epoch` at a time.
 
     Raises `DivergenceError` when loss or weights stop being finite; the network then has the last finite weights.
@@ -102,7 +102,7 @@ def fit(
 
 
 def _chunks(
-    network: Network, loss: Loss, rows: Rows, plan: Plan, shuffling: Generator, noise: Generator,
+    network: Network, loss: Loss, rows: Rows, plan: Plan, shuffling: torch.Generator, noise: torch.Generator,
     optimizer: Any, state: dict[str, Any], alpha: float,
 ) -> Iterator[Tensor]:  # fmt: skip
     """One epoch; after every CHUNK batches the sum of the losses in each of them."""

@@ -115,3 +115,8 @@ def test_the_readmes_shell_session_runs(tmp_path):
 def test_nothing_tells_anyone_to_install_the_wrong_distribution():
     for path in [ROOT / "README.md", *CORE, *PLUGINS]:
         assert not re.search(r"pip install ['\"]?netkit(?!-)", path.read_text()), path
+
+
+def test_types_are_strict():
+    checked = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout

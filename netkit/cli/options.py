@@ -14,7 +14,7 @@ from netkit.errors import DataError, SettingError, nearest
 __all__ = ["ComponentText", "Hidden", "read_config"]
 
 
-class ComponentText(click.ParamType):
+class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
     """A component as text, or as a table where it comes from TOML; its names are completed without importing any."""
 
     def __init__(self, kind: str) -> None:
@@ -32,7 +32,7 @@ class ComponentText(click.ParamType):
         return [CompletionItem(i.name, help=i.summary) for i in infos if i.name.startswith(incomplete)]
 
 
-class Hidden(click.ParamType):
+class Hidden(click.ParamType):  # type: ignore[type-arg]
     """Hidden layers: numbers of units and layer texts, `64,32` or `64;dropout:rate=0.2;32`; in TOML also a list."""
 
     name = "layers"
