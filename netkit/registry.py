@@ -196,6 +196,8 @@ def _names_of(plugin: Plugin, manager: pluggy.PluginManager) -> list[Info]:
     try:
         manager.register(module, plugin.name)
         callers = manager.get_hookcallers(module) or []
+        if not callers:
+            raise PluginError("it has no function marked with @hookimpl")
         for caller in callers:
             if not caller.has_spec():
                 raise PluginError(f"there is no hook {caller.name}{nearest(caller.name, _hooks())}")

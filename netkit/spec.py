@@ -26,7 +26,7 @@ from netkit.errors import SettingError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
 
-__all__ = ["make", "name", "nested", "parse", "settings", "table", "text"]
+__all__ = ["hints", "make", "name", "nested", "parse", "settings", "table", "text"]
 
 _SETTING = re.compile(r"""\s*([A-Za-z_]\w*)\s*=\s*((?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^,"\[\]])*)(?:,|$)""")
 _WORD = re.compile(r"[A-Za-z_][\w./+-]*")
@@ -93,7 +93,7 @@ def settings(component: Component) -> dict[str, Any]:
 
 def nested(component: type[Component], name: str) -> str | None:
     """The kind of component that a setting holds, or None."""
-    return _nested(_hints(component)[name])
+    return _nested(hints(component)[name])
 
 
 def _built(kind: str, name: str, given: dict[str, Any]) -> Component:
@@ -125,9 +125,9 @@ def _named(kind: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _settled(who: str, component: Component) -> Component:
     """The component with every setting checked against its annotation, and nested components made."""
-    hints = _hints(type(component))
+    rules = hints(type(component))
     before = {field.name: getattr(component, field.name) for field in fields(component) if field.init}
-    after = {name: _setting(f"{who}: {name}", hints[name], value) for name, value in before.items()}
+    after = {name: _setting(f"{who}: {name}", rules[name], value) for name, value in before.items()}
     return replace(component, **{name: value for name, value in after.items() if value is not before[name]})
 
 
@@ -145,18 +145,18 @@ def _setting(who: str, hint: Any, value: Any) -> Any:
 
 
 @cache
-def _hints(component: type[Component]) -> dict[str, Any]:
+def hints(component: type[Component]) -> dict[str, Any]:
     """The annotations of the settings alone: others may name types that exist for a type checker only."""
-    hints: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for owner in reversed(component.__mro__):
         mine = {f.name: f.type for f in fields(component) if f.name in owner.__dict__.get("__annotations__", {})}
         settings = type("Settings", (), {"__annotations__": mine})
         try:
-            hints |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)
+            found |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)
         except NameError as error:
             who = component.__name__
             raise SettingError(f"{who}: the annotations of its settings cannot be read: {error}") from None
-    return hints
+    return found
 
 
 def _nested(hint: Any) -> str | None:

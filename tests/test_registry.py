@@ -87,6 +87,9 @@ BROKEN = {
     "argument": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses(x):\n    return {}", "x"),
     "none": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return None", "dictionary of names, got None"),
     "no-string": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {3: 'a:B'}", "snake_case"),
+    "silent": ("import math", "it has no function marked with @hookimpl"),
+    "no-reference": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b'}",
+                     "loss a: a reference reads package.module:Name, got 'b'"),
     "no-class": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 5}", "derived from Loss"),
     "halfway": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b:C', 'd': 5}", "derived from"),
 }  # fmt: skip
@@ -159,3 +162,19 @@ def test_an_unknown_name_gives_the_nearest_and_the_plugin_that_might_have_had_it
     registry = Registry([good, install("lab-broken", "raise ValueError('no')")])
     with pytest.raises(UnknownComponent, match="'swich' is unknown; did you mean swish.; lab-broken is broken: .*no"):
         registry.activations["swich"]
+
+
+def test_a_reference_that_does_not_resolve_names_the_distribution(install):
+    source = "from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'lab_ref:Gone', 'b': 'nowhere:B'}"
+    registry = Registry([install("lab-ref", source)])
+    with pytest.raises(PluginError, match="^loss 'a' of lab-ref 0.1: lab_ref:Gone: the module has no such name$"):
+        registry.losses["a"]
+    with pytest.raises(PluginError, match="^loss 'b' of lab-ref 0.1: import of nowhere failed: ModuleNotFoundError"):
+        registry.losses["b"]
+    with pytest.raises(UnknownComponent, match="^loss: none is registered that could be a default$"):
+        registry.losses.first()
+
+
+def test_an_announced_group_must_be_a_kind(install):
+    registry = Registry([install("lab-poem", "", entries="[netkit.poems]\nhaiku = lab_poem:Haiku\n")])
+    assert statuses(registry)["lab-poem"] == ("broken", "announces in the group netkit.poems, and there is no such kind")

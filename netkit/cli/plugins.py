@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
+import sys
 from dataclasses import MISSING, fields
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,10 +16,12 @@ from click.shell_completion import CompletionItem
 from netkit.errors import UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
+from netkit.spec import hints
 
 __all__ = ["list_plugins", "show"]
 
 SCHEMA = 1
+LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 @click.command("list-plugins")
@@ -54,10 +59,13 @@ def _shown(info: Info) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> None:
+    """Columns side by side; on a terminal the third, what a component is, gets the room that the others leave."""
     width = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
+    if sys.stdout.isatty():
+        width[2] = max(20, min(width[2], shutil.get_terminal_size().columns - width[0] - width[1] - width[3] - 6))
     for row in rows:
-        cells = [row[0].ljust(width[0]), row[1].ljust(width[1]), row[2].ljust(width[2]), row[3]]
-        click.echo("  ".join(cells).rstrip())
+        what = row[2] if len(row[2]) <= width[2] else row[2][: width[2] - 1] + "…"
+        click.echo("  ".join([row[0].ljust(width[0]), row[1].ljust(width[1]), what.ljust(width[2]), row[3]]).rstrip())
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -82,16 +90,24 @@ def _show(info: Info, component: type[Component]) -> None:
     click.echo(f"{info.kind} {info.name}, from {info.distribution} {info.version}".rstrip())
     click.echo(f"\n{inspect.cleandoc(component.__doc__ or 'No description.')}\n")
     for field in fields(component):
-        default = "required" if field.default is MISSING else repr(field.default)
-        click.echo(f"  {field.name}: {_annotation(field.type)} = {default}")
+        default = "(required)" if field.default is MISSING else f"= {field.default!r}"
+        click.echo(f"  {field.name} {default}: {_rule(hints(component)[field.name])}")
     if not fields(component):
         click.echo("  no settings")
     if info.kind == "activation":
         _curve(next(iter(component.examples())))
 
 
-def _annotation(given: Any) -> str:
-    return given if isinstance(given, str) else getattr(given, "__name__", str(given))
+def _rule(hint: Any) -> str:
+    """What a setting may be, in words: `float, >= 0`."""
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_rule(each) for each in get_args(hint))
+    if get_origin(hint) is not Annotated:
+        return "None" if hint is NoneType else hint.__name__ if isinstance(hint, type) else str(hint)
+    base, *metas = get_args(hint)
+    limits = [f"{word} {getattr(meta, name)}" for meta in metas for name, word in LIMITS.items()
+              if getattr(meta, name, None) is not None]  # fmt: skip
+    return ", ".join([_rule(base), *limits])
 
 
 def _curve(activation: Any) -> None:

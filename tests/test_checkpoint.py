@@ -1,0 +1,150 @@
+"""Model files: what was saved comes back, and every file that cannot be used says why in one line."""
+
+from __future__ import annotations
+
+import json
+import struct
+from importlib import metadata
+
+import pytest
+import torch
+
+import netkit
+from netkit import Dense, Model, registry
+from netkit.errors import DataError, ModelFileError, UnknownComponent
+from netkit.table import TableModel
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = Model([Dense(4, 8, "leaky_relu:slope=0.3"), "layer_norm", Dense(units=2)], "huber:delta=0.5", seed=3)
+    model.save(tmp_path / "m.netkit")
+    return model, tmp_path / "m.netkit"
+
+
+def rewritten(path, change):
+    """The same file after `change(header)`, its tensors as they were."""
+    raw = path.read_bytes()
+    [size] = struct.unpack("<Q", raw[:8])
+    outer = json.loads(raw[8 : 8 + size])
+    header = json.loads(outer["__metadata__"]["netkit"])
+    change(header)
+    outer["__metadata__"]["netkit"] = json.dumps(header)
+    text = json.dumps(outer).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + size :])
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_model_comes_back_to_the_bit(tmp_path, dtype):
+    model = Model([Dense(4, 8, "relu"), "dropout:rate=0.1", Dense(units=3, activation="softmax")],
+                  "categorical_cross_entropy", seed=5, dtype=dtype)  # fmt: skip
+    model.save(tmp_path / "m.netkit")
+    again = netkit.load(tmp_path / "m.netkit")
+    x = torch.randn(9, 4)
+    assert again.network.layers == model.network.layers and again.loss == model.loss and again.dtype == model.dtype
+    assert torch.equal(again.forward(x), model.forward(x)) and again.seed == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["m.netkit"]
+
+
+CHANGES = {
+    "not the layers": (lambda h: h["layers"].pop(), "its tensors .* do not fit its layers"),
+    "impossible": (lambda h: h["layers"][2].update(inputdim=5), "its network cannot be built: layer 2: dense: input has 8 features, built for 5"),
+    "no layers": (lambda h: h.update(layers=[]), "its network cannot be built: "),
+    "bad setting": (lambda h: h["loss"].update(delta=-1), "its network cannot be built: netkit-nn/huber: delta: "),
+    "unknown setting": (lambda h: h["loss"].update(data=1), "its network cannot be built: .*no setting 'data'"),
+    "dtype": (lambda h: h.update(dtype="int8"), "its network cannot be built: dtype: float32 or float64"),
+    "type": (lambda h: h.update(layers=7), "damaged model file: .*layers"),
+    "key": (lambda h: h.pop("loss"), "damaged model file: .*loss"),
+    "format": (lambda h: h.update(format=99, netkit="9.0"), "format 99 of netkit 9.0 is newer than this netkit reads"),
+    "a path for a name": (lambda h: h["loss"].update(type="../../etc:system"), "its network cannot be built: loss .* is unknown"),
+    "absent": (
+        lambda h: h["components"].update({"lab-x/swish": {"kind": "activation", "distribution": "lab-x", "version": "2.1"}}),
+        "activation lab-x/swish is not available: pip install 'lab-x==2.1'",
+    ),
+    "older": (
+        lambda h: h["components"].update({"netkit-nn/a": {"kind": "loss", "distribution": "netkit-nn", "version": "9.1"}}),
+        "loss netkit-nn/a is not available: the model was saved with netkit-nn 9.1, .* has no such name",
+    ),
+    "by hand": (
+        lambda h: h["components"].update({"run-time/a": {"kind": "loss", "distribution": "run-time", "version": ""}}),
+        "loss run-time/a is not available: it was registered by hand in the program that saved the model; register it again",
+    ),
+    "no kind": (
+        lambda h: h["components"].update({"a/a": {"kind": "poem", "distribution": "a", "version": "1"}}),
+        "poem a/a is not available: pip install 'a==1'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change, message", CHANGES.values(), ids=CHANGES)
+def test_a_changed_header_is_refused_in_one_line(saved, change, message):
+    with pytest.raises(ModelFileError, match=f"m.netkit: {message}") as caught:
+        netkit.load(rewritten(saved[1], change))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_plugin_is_the_reason_why_its_component_is_missing(saved, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "lab_x.py").write_text("raise RuntimeError('no luck')")
+    info = tmp_path / "lab_x-2.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-x\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text("[netkit]\nlab = lab_x\n")
+    CHANGES["absent"][0](found := {"components": {}})
+    path = rewritten(saved[1], lambda header: header["components"].update(found["components"]))
+    with registry.using(registry.Registry([*metadata.distributions()])):
+        with pytest.raises(ModelFileError, match="not available: lab-x 2.0 is broken: import of lab_x failed: .*no luck"):
+            netkit.load(path)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path, saved):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(2)}, tmp_path / "a.safetensors")
+    with pytest.raises(ModelFileError, match="not a netkit model: a safetensors file without netkit's header"):
+        netkit.load(tmp_path / "a.safetensors")
+    with pytest.raises(ModelFileError, match="was saved without a table's preparation; use netkit.load"):
+        TableModel.load(saved[1])
+    for text in (b"", b"12345678", struct.pack("<Q", 2**40) + b"{}", struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 3) + b"{x}"):
+        (tmp_path / "b").write_bytes(text)
+        with pytest.raises(ModelFileError, match="not a netkit model, or cut off"):
+            netkit.load(tmp_path / "b")
+    with pytest.raises(DataError, match="nowhere: cannot be read: No such file"):
+        netkit.load(tmp_path / "nowhere")
+
+
+def test_every_cut_of_a_file_is_refused(saved):
+    whole = saved[1].read_bytes()
+    for size in range(0, len(whole), 97):
+        saved[1].write_bytes(whole[:size])
+        with pytest.raises(ModelFileError):
+            netkit.load(saved[1])
+
+
+def test_prepared_inputs_must_fit_the_network(cli, tmp_path, penguins):
+    assert cli("train", penguins, "--target", "species", "--epochs", 1, "--out", "p.netkit")[0] == 0
+    rewritten(tmp_path / "p.netkit", lambda header: header["features"]["columns"].pop())
+    code, _, err = cli("predict", "p.netkit", penguins)
+    assert code == 1 and "prepared inputs do not fit layers for (14,)" in err
+
+
+def test_a_part_that_was_never_registered_is_not_saved(tmp_path):
+    loss = type("Mine", (registry.losses["huber"],), {"__doc__": "Mine."})()
+    model = Model([Dense(2, 1)], loss)
+    with pytest.raises(UnknownComponent, match="loss 'Mine' is not registered"):
+        model.save(tmp_path / "m.netkit")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(saved, monkeypatch):
+    model, path = saved
+    before = path.read_bytes()
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(DataError, match="m.netkit: cannot be written: No space left on device"):
+        model.save(path)
+    assert path.read_bytes() == before and [each.name for each in path.parent.iterdir()] == ["m.netkit"]

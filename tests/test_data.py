@@ -1,0 +1,265 @@
+"""Tables to tensors: reading, preparing, targets and splits, by their properties and on real files."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netkit.data.preparing import Column, Features, split
+from netkit.data.reading import read
+from netkit.data.target import Target
+from netkit.errors import DataError, ModelFileError
+
+numbers = st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=30)
+words = st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=30)
+
+
+def column(values, type=None):
+    return pa.chunked_array([pa.array(values, type)])
+
+
+@given(numbers, words)
+def test_preparation_survives_json_to_the_bit_and_keeps_rows_apart(some, others):
+    n = min(len(some), len(others))
+    table = pa.table({"n": column([*some[:n], 1.0, 2.0], pa.float64()), "w": column([*others[:n], "a", "b"], pa.string())})
+    features = Features.fit(table)
+    again = Features.from_json(features.to_json())
+    assert again == features and again.names == features.names and len(set(features.names)) == features.width
+    x = features.transform(table)
+    assert x.shape == (n + 2, features.width) and x.dtype == torch.float32 and bool(torch.isfinite(x).all())
+    assert torch.equal(again.transform(table), x)
+    assert torch.equal(features.transform(table.select(["w", "n"])), x)
+    assert torch.equal(torch.cat([features.transform(table.slice(row, 1)) for row in range(n + 2)]), x)
+
+
+@given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=2, max_size=40))
+def test_numbers_are_standardised(values):
+    fitted = Column.fit("x", column([*values, 0.0, 1000.0]))
+    into = np.zeros((len(values) + 2, 1))
+    fitted.transform(column([*values, 0.0, 1000.0]), into)
+    assert abs(into.mean()) < 1e-6 and abs(into.std() - 1) < 1e-6
+
+
+def test_a_missing_number_is_the_mean_and_has_an_indicator():
+    fitted = Column.fit("x", column([1.0, None, 3.0]))
+    into = np.zeros((3, 2))
+    fitted.transform(column([1.0, None, 3.0]), into)
+    assert into.tolist() == [[-1, 0], [0, 1], [1, 0]] and fitted.inputs == ["x", "x (missing)"]
+
+
+def test_rare_levels_share_an_input_and_unseen_ones_join_them():
+    values = [f"v{i}" for i in range(100) for _ in range(3)] + ["rare", "rarer"]
+    features = Features.fit(pa.table({"w": values}))
+    assert features.names[-1] == "w (other)" and features.width == 101
+    x = features.transform(pa.table({"w": ["v7", "rare", "never seen", None]}))
+    assert x.sum(1).tolist() == [1, 1, 1, 0] and x[:, -1].tolist() == [0, 1, 1, 0] and not features.notes
+
+
+def test_an_unseen_level_of_few_is_counted_and_all_zeros():
+    features = Features.fit(pa.table({"w": ["a", "b", "a"]}))
+    assert features.transform(pa.table({"w": ["c", "a", "c"]})).tolist() == [[0, 0], [1, 0], [0, 0]]
+    assert features.notes == ["w: 2 values that training never saw count as none of its levels"]
+
+
+LEFT_OUT = {
+    "empty": ([None, None], "every value is missing"),
+    "constant": ([3, 3], "every value is 3"),
+    "constant text": (["a", "a"], "every value is 'a'"),
+    "name": ([f"n{i}" for i in range(21)], "every value differs, as in a name"),
+}
+
+
+@pytest.mark.parametrize("values, why", LEFT_OUT.values(), ids=LEFT_OUT)
+def test_columns_that_say_nothing_are_left_out_with_the_reason(values, why):
+    features = Features.fit(pa.table({"x": values, "y": list(range(len(values)))}))
+    assert features.names == ["y"] and features.notes == [f"x: left out: {why}"]
+    with pytest.raises(DataError, match=f"no column is left to learn from; x: left out: {why}"):
+        Features.fit(pa.table({"x": values}))
+
+
+TIMES = {
+    "date": ([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], 86400),
+    "timestamp": ([datetime.datetime(2024, 1, 1, 0), datetime.datetime(2024, 1, 1, 1)], 3600),
+    "time": ([datetime.time(1, 0), datetime.time(1, 1)], 60),
+    "bool": ([False, True], 1),
+    "decimal": ([pa.scalar("1.5").cast(pa.decimal128(3, 1)).as_py(), pa.scalar("4.5").cast(pa.decimal128(3, 1)).as_py()], 3),
+}
+
+
+@pytest.mark.parametrize("values, apart", TIMES.values(), ids=TIMES)
+def test_dates_times_booleans_and_decimals_are_numbers(values, apart):
+    fitted = Column.fit("t", column(values))
+    assert fitted.type == "number" and fitted.scale == pytest.approx(apart / 2)
+
+
+def test_a_number_that_came_as_text_is_read_or_refused_by_row():
+    features = Features.fit(pa.table({"x": [1.0, 2.0]}))
+    assert torch.equal(features.transform(pa.table({"x": ["1", "2"]})), features.transform(pa.table({"x": [1.0, 2.0]})))
+    with pytest.raises(DataError, match="^x: row 2: 'two' is not a number, as in training$"):
+        features.transform(pa.table({"x": ["1", "two"]}))
+
+
+def test_numbers_too_large_to_standardise_are_refused():
+    with pytest.raises(DataError, match="^x: its values are too large to standardise, the largest is 1.7e"):
+        Features.fit(pa.table({"x": [1.7e308, -1.7e308, 1.7e308]}))
+
+
+DAMAGED = {
+    "no columns": {},
+    "wrong type": {"columns": [{"name": 1}]},
+    "unknown type": {"columns": [{"name": "x", "type": "image"}]},
+    "scale 0": {"columns": [{"name": "x", "type": "number", "scale": 0}]},
+    "none": {"columns": []},
+    "not a table": 7,
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_preparation_is_refused(data):
+    with pytest.raises(ModelFileError, match="^the preparation of the columns is damaged"):
+        Features.from_json(data)
+
+
+@pytest.mark.parametrize("data", [{}, {"name": "y", "task": "binary"}, {"name": "y", "task": "poetry"}, 3])
+def test_damaged_target_is_refused(data):
+    with pytest.raises(ModelFileError, match="^the target is damaged"):
+        Target.from_json(data)
+
+
+labels = st.one_of(
+    st.lists(st.text(max_size=4), min_size=2, max_size=30), st.lists(st.booleans(), min_size=2),
+    st.lists(st.integers(-5, 5), min_size=2, max_size=90), st.lists(st.floats(-1e3, 1e3), min_size=2),
+)  # fmt: skip
+
+
+@given(labels.filter(lambda values: len(set(values)) > 1))
+def test_targets_decode_to_what_was_encoded(values):
+    target = Target.fit("y", column(values))
+    assert Target.from_json(target.to_json()) == target
+    encoded = target.encode(column(values))
+    assert encoded.shape == (len(values), target.width) and encoded.dtype == torch.float32
+    if target.task == "regression":
+        assert target.decode(encoded) == pytest.approx(values, rel=1e-4, abs=1e-3 * target.scale)
+    else:
+        assert target.decode(encoded) == values
+
+
+TASKS = {
+    "two numbers": ([0, 1, 1], "binary"),
+    "two words": (["no", "yes"], "binary"),
+    "words": (["a", "b", "c"], "multiclass"),
+    "few integers": ([1, 2, 3] * 5, "multiclass"),
+    "few whole floats": ([1.0, 2.0, 3.0] * 5, "multiclass"),
+    "few halves": ([0.5, 1.0, 1.5] * 5, "regression"),
+    "many integers": (list(range(30)) * 5, "regression"),
+    "few rows": ([1, 2, 3, 4, 5], "regression"),
+}
+
+
+@pytest.mark.parametrize("values, task", TASKS.values(), ids=TASKS)
+def test_the_task_follows_from_the_target(values, task):
+    assert Target.fit("y", column(values)).task == task
+
+
+REFUSED = {
+    "one value": (["a", "a"], None, "y: the target has one value only, 'a'"),
+    "not two": (["a", "b", "c"], "binary", "y: a binary target has two values, this one has 3"),
+    "text": (["a", "b", "c"], "regression", "y: a regression needs numbers, got 'a'"),
+}
+
+
+@pytest.mark.parametrize("values, task, message", REFUSED.values(), ids=REFUSED)
+def test_targets_that_cannot_be_are_refused(values, task, message):
+    with pytest.raises(DataError) as caught:
+        Target.fit("y", column(values), task)
+    assert str(caught.value) == message
+
+
+def test_a_class_keeps_its_name_in_another_type_and_an_unseen_one_is_refused():
+    target = Target.fit("y", column([1, 2, 3] * 5))
+    assert torch.equal(target.encode(column([1.0, 3.0])), target.encode(column([1, 3])))
+    with pytest.raises(DataError, match="^y: row 2 holds 4, a class that training never saw$"):
+        target.encode(column([1, 4]))
+    with pytest.raises(DataError, match="^y: row 1 has no value$"):
+        target.encode(column([None, 1]))
+
+
+@given(st.integers(2, 300), st.floats(0.01, 0.99), st.integers(0, 5), st.integers(1, 6))
+def test_a_split_shares_out_every_row_once_evenly_and_the_same_for_a_seed(rows, fraction, seed, classes):
+    strata = torch.nn.functional.one_hot(torch.arange(rows) % classes, classes)
+    try:
+        kept, held = split(rows, fraction, seed, strata)
+    except DataError as error:
+        assert str(error) == f"{rows} rows are too few to hold out a share of {fraction:g}"
+        assert rows * min(fraction, 1 - fraction) <= 1
+        return
+    assert sorted(torch.cat([kept, held]).tolist()) == list(range(rows))
+    assert abs(len(held) - rows * fraction) <= 1
+    for each in range(classes):
+        assert abs(int((held % classes == each).sum()) - int((strata[:, each]).sum()) * fraction) <= 1
+    assert torch.equal(held, split(rows, fraction, seed, strata)[1])
+    assert rows < 50 or not 0.1 < fraction < 0.9 or not torch.equal(held, split(rows, fraction, seed + 1, strata)[1])
+
+
+CSV = {
+    "byte-order mark": (b"\xef\xbb\xbfa,b\n1,x\n", {"a": [1], "b": ["x"]}),
+    "windows lines": (b"a,b\r\n1,x\r\n", {"a": [1], "b": ["x"]}),
+    "quoted newline": (b'a,b\n1,"x\ny, z"\n', {"a": [1], "b": ["x\ny, z"]}),
+    "no last newline": (b"a,b\n1,x", {"a": [1], "b": ["x"]}),
+    "missing": (b"a,b\n1,NA\n,x\n", {"a": [1, None], "b": [None, "x"]}),
+    "quoted NA is a word": (b'a,b\n1,"NA"\n', {"a": [1], "b": ["NA"]}),
+    "unicode": ("größe,名\n1,ü\n".encode(), {"größe": [1], "名": ["ü"]}),
+    "bools": (b"a\ntrue\nfalse\n", {"a": [True, False]}),
+}
+
+
+@pytest.mark.parametrize("text, wanted", CSV.values(), ids=CSV)
+def test_csv_reads_as_it_was_meant(tmp_path, text, wanted):
+    (tmp_path / "t.csv").write_bytes(text)
+    assert read(tmp_path / "t.csv").to_pydict() == wanted
+
+
+def test_parquet_reads_as_csv_does(tmp_path):
+    table = pa.table({"a": [1, 2], "b": ["x", None]})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet").equals(table)
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,\n")
+    assert read(tmp_path / "t.csv").equals(table)
+
+
+BAD = {
+    "missing": (None, "cannot be read: no such file"),
+    "empty": (b"", "the file is empty"),
+    "blank": (b" \n \n", "the file is empty"),
+    "header alone": (b"a,b\n", "a header alone, and no rows"),
+    "zero bytes": (b"a\0b\n1\n", "not a CSV file: it holds zero bytes"),
+    "twice": (b"a,b,a\n1,2,3\n", "column names must differ, 'a' comes twice"),
+    "nameless": (b"a,,c\n1,2,3\n", "every column needs a name, column 2 has none"),
+    "ragged": (b"a,b\n1,2\n1,2,3\n", "not a table: "),
+    "not UTF-8": (b"a,b\n1,x\n2,\xff\n", r"not UTF-8: column 'b', row 2 holds b'\xff'"),
+}
+
+
+@pytest.mark.parametrize("text, message", BAD.values(), ids=BAD)
+def test_bad_files_are_one_line(tmp_path, text, message):
+    path = tmp_path / "t.csv"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
+
+
+def test_a_damaged_parquet_file_and_a_folder_are_one_line(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="t.parquet: not a table: "):
+        read(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="cannot be read: it is a folder"):
+        read(tmp_path)
