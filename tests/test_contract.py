@@ -1,212 +1,215 @@
-"""The promises of `netkit.kinds`, held by every registered component with every setting in its examples."""
+"""Every registered component keeps the promises of its kind, and the checks find every component that does not."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import pytest
 import torch
-import torch.nn.functional as F
 
-from netkit import registry, spec
-
-EXTREME = [0.0, -0.0, 1e-30, -1e-30, 1.0, -1.0, 17.0, -17.0, 90.0, -90.0, 1e4, -1e4, 1e30, -1e30, 3e38, -3e38]
-
-
-def examples(kind):
-    lookup = registry.current().kinds[kind]
-    return [pytest.param(component, id=spec.text(spec.make(kind, component))) for name in lookup for component in lookup[name].examples()]
+from netkit import Activation, Initializer, Layer, Loss, Metric, Optimizer, registry, spec
+from netkit.errors import NetkitError, UnknownComponent
+from netkit.kinds import KINDS
+from netkit.testing import BrokenPromise, check, examine
 
 
-def every(kind):
-    return pytest.mark.parametrize("component", examples(kind))
+def named(kind):
+    return [(kind, name) for name in registry.current().kinds[kind]]
 
 
-def rng(seed=0):
-    return torch.Generator().manual_seed(seed)
+EVERY = [pair for kind in KINDS for pair in named(kind)]
 
 
-def rand(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=rng(seed), dtype=dtype)
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_every_registered_component_keeps_its_promises(kind, name):
+    [report] = check(name, kind)
+    assert report.promises >= 3 and report.settings >= 1 and not report.broken
 
 
-@pytest.mark.parametrize("kind", ["activation", "layer", "loss", "metric", "optimizer", "initializer"])
-def test_settings_survive_text_and_tables(kind):
-    for parameter in examples(kind):
-        component = spec.make(kind, parameter.values[0])
-        assert spec.make(kind, spec.text(component)) == component
-        assert spec.make(kind, spec.table(component)) == component
-        assert spec.make(kind, component) == component and hash(component) == hash(spec.make(kind, component))
-        assert eval(repr(component), {type(c).__name__: type(c) for c in (component, *nested(component))}) == component
-        assert type(component).__doc__.strip().partition("\n")[0].strip()
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_repr_makes_an_equal_component(kind, name):
+    for example in registry.current().kinds[kind][name].examples():
+        component = spec.make(kind, example)
+        nested = [value for value in vars(component).values() if hasattr(value, "kind")]
+        assert eval(repr(component), {type(each).__name__: type(each) for each in (component, *nested)}) == component
 
 
-def nested(component):
-    return [value for value in vars(component).values() if hasattr(value, "kind")]
+@pytest.mark.parametrize("name", [name for _, name in named("loss")])
+def test_losses_take_a_flat_target_beside_a_column(name):
+    loss = registry.losses[name]()
+    prediction, target = torch.tensor([[0.2], [0.9]]), torch.tensor([0.0, 1.0])
+    values, gradient = loss(prediction, target)
+    assert values.shape == (2,) and gradient.shape == (2, 1)
 
 
-@every("activation")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_activations_keep_dtype_shape_inputs_and_rows(component, dtype):
-    z, grad = rand(6, 4, dtype=dtype), rand(6, 4, seed=1, dtype=dtype)
-    kept = z.clone(), grad.clone()
-    a = component.forward(z)
-    a_kept = a.clone()
-    dz = component.backward(grad, z, a)
-    assert a.dtype == dz.dtype == dtype and a.shape == dz.shape == z.shape
-    assert torch.equal(z, kept[0]) and torch.equal(grad, kept[1]) and torch.equal(a, a_kept)
-    torch.testing.assert_close(torch.cat([component.forward(row[None]) for row in z]), a)
-    rows = [component.backward(g[None], row[None], it[None]) for g, row, it in zip(grad, z, a, strict=True)]
-    torch.testing.assert_close(torch.cat(rows), dz)
-    assert component.forward(z[:0]).shape == component.backward(grad[:0], z[:0], a[:0]).shape == (0, 4)
-    turned = z.t().contiguous().t()
-    torch.testing.assert_close(component.forward(turned), a)
+def wrong(kind, **methods):
+    """A component with these methods, registered for the length of a test."""
+    return dataclass(frozen=True)(type("Wrong", (kind,), {"__doc__": "Wrong on purpose.", "__annotations__": {}, **methods}))
 
 
-@every("activation")
-def test_activations_differentiate_as_finite_differences_say(component):
-    z, grad, h = rand(50, 3) * 3, rand(50, 3, seed=1), 1e-6
-    z = torch.where((z.abs() - 1).abs() < 1e-3, z + 0.01, z)
-    dz = component.backward(grad, z, component.forward(z))
-    for i in range(3):
-        step = torch.zeros(3, dtype=torch.float64)
-        step[i] = h
-        slope = (component.forward(z + step) - component.forward(z - step)) / (2 * h)
-        torch.testing.assert_close(dz[:, i], (grad * slope).sum(1), rtol=1e-5, atol=1e-7)
+def activation(backward, forward=lambda self, z: torch.relu(z), **more):
+    return wrong(Activation, forward=forward, backward=backward, **more)
 
 
-@every("activation")
-def test_activations_are_finite_at_extreme_inputs(component):
-    z = torch.tensor(EXTREME).reshape(-1, 2).repeat(1, 2)
-    a = component.forward(z)
-    dz = component.backward(torch.ones_like(z), z, a)
-    limit = torch.finfo(torch.float32).max
-    assert bool((torch.isfinite(a) | (z.abs() > limit / 2)).all()) and bool(torch.isfinite(dz).all())
-    if component.outputs != "real":
-        assert bool(((a >= 0) & (a <= 1)).all())
-    if component.outputs == "simplex":
-        torch.testing.assert_close(a.sum(1), torch.ones(len(a)))
+def tanh(self, z):
+    return z.tanh()
 
 
-def judged(component, n=7, k=3, seed=0):
-    """A prediction and a target that the loss can judge."""
-    raw = rand(n, k, seed=seed)
-    prediction = {"real": raw, "unit": torch.sigmoid(raw), "simplex": torch.softmax(raw, 1)}[component.outputs]
-    if component.task == "multiclass":
-        return prediction, F.one_hot(torch.randint(k, (n,), generator=rng(seed + 1)), k).double()
-    target = rand(n, k, seed=seed + 1)
-    return prediction, (target > 0).double() if component.task == "binary" else target
+def huge(self, grad, z, a):
+    return torch.where(z > 40, grad * 0, grad * torch.sigmoid(z))
 
 
-@every("loss")
-def test_losses_give_a_value_a_row_and_the_gradient_of_their_sum(component):
-    prediction, target = judged(component)
-    kept = prediction.clone(), target.clone()
-    values, gradient = component(prediction, target)
-    assert values.shape == (7,) and gradient.shape == prediction.shape
-    assert torch.equal(prediction, kept[0]) and torch.equal(target, kept[1])
-    for i in range(3):
-        step = torch.zeros(3, dtype=torch.float64)
-        step[i] = 1e-6
-        slope = (component(prediction + step, target)[0] - component(prediction - step, target)[0]) / 2e-6
-        torch.testing.assert_close(gradient[:, i], slope, rtol=1e-5, atol=1e-6)
-    alone = [component(p[None], y[None]) for p, y in zip(prediction, target, strict=True)]
-    torch.testing.assert_close(torch.cat([v for v, _ in alone]), values)
-    torch.testing.assert_close(torch.cat([g for _, g in alone]), gradient)
-    single = component(prediction.float(), target.float())
-    assert single[0].dtype == single[1].dtype == torch.float32
-    flat = component(prediction[:, :1], target[:, 0])
-    assert flat[0].shape == (7,) and flat[1].shape == (7, 1)
+def rows_mixed(self, grad, z, a):
+    return a * (grad - (grad * a).sum())
 
 
-@every("loss")
-def test_losses_are_finite_at_the_edges(component):
-    for dtype in (torch.float32, torch.float64):
-        p = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=dtype)
-        for y in (p, 1 - p):
-            values, gradient = component(p, y)
-            assert bool(torch.isfinite(values).all()) and bool(torch.isfinite(gradient).all())
+def single_wrong(self, grad, z, a):
+    return grad * (1 - a * a) * (1.01 if z.dtype == torch.float32 else 1)
 
 
-@every("loss")
-def test_fused_losses_equal_the_bare_ones_and_are_finite_at_any_logit(component):
-    if component.fused is None:
-        pytest.skip("has no fused form")
-    head = spec.make("activation", component.head)
-    z = 2 * rand(9, 3)
-    _, target = judged(component, n=9)
-    a = head.forward(z)
-    values, gradient = component(a, target)
-    fused_values, dz = component.fused(z, target)
-    torch.testing.assert_close(fused_values, values)
-    torch.testing.assert_close(dz, head.backward(gradient, z, a))
-    for scale in (1e4, 1e30):
-        values, dz = component.fused((z * scale).float(), target.float())
-        assert bool(torch.isfinite(dz).all()) and bool(torch.isfinite(values).all())
+def in_place(self, z):
+    return z.clamp_(min=0)
 
 
-def scored(component, n=40):
-    if component.labels or "regression" not in component.tasks:
-        raw = torch.softmax(rand(n, 3), 1)
-        decided = F.one_hot(raw.argmax(1), 3).double()
-        return (decided if component.labels else raw), F.one_hot(torch.randint(3, (n,), generator=rng(1)), 3).double()
-    return rand(n, 3), rand(n, 3, seed=1)
+def from_memory(self, z):
+    type(self).seen = getattr(type(self), "seen", 0) + 1
+    return z * type(self).seen
 
 
-@every("metric")
-def test_tallies_add(component):
-    prediction, target = scored(component)
-    kept = prediction.clone(), target.clone()
-    whole = component(prediction, target)
-    for size in (1, 7, 40):
-        parts = [component.tally(p, y) for p, y in zip(prediction.split(size), target.split(size), strict=True)]
-        assert math.isclose(component.score(sum(parts[1:], parts[0])), whole, rel_tol=1e-9)
-    assert torch.equal(prediction, kept[0]) and torch.equal(target, kept[1])
-    best = component(target, target)
-    assert best >= whole if component.higher_is_better else best <= whole
+def mse(scale=1.0, **more):
+    def call(self, prediction, target):
+        d = prediction - target
+        return (d * d).mean(1), d * 2 * scale / d.shape[1]
+
+    return wrong(Loss, **{"__call__": call, **more})
 
 
-@every("optimizer")
-def test_optimizers_move_downhill_in_place_and_keep_their_hands_off_gradients(component):
-    for dtype in (torch.float32, torch.float64):
-        params = rand(20, dtype=dtype)
-        start, place = params.clone(), params.data_ptr()
-        state = component.start(params)
-        assert torch.equal(params, start)
-        for _ in range(200):
-            grads = 2 * params
-            kept = grads.clone()
-            component.step(params, grads, state, 0.01)
-            assert torch.equal(grads, kept)
-        assert params.data_ptr() == place and params.dtype == dtype and float(params.norm()) < float(start.norm())
+def dense(**changes):
+    """A bare x W + b with a part replaced."""
+
+    def build(self, in_shape, rng):
+        return {"W": torch.randn(in_shape[0], 2, generator=rng), "b": torch.zeros(2)}, (2,)
+
+    def forward(self, params, x, rng=None):
+        return x @ params["W"] + params["b"], x
+
+    def backward(self, params, saved, grad):
+        return grad @ params["W"].t(), {"W": saved.t() @ grad, "b": grad.sum(0)}
+
+    parts = {"build": build, "forward": forward, "backward": backward} | changes
+    return wrong(Layer, **parts)
 
 
-@every("layer")
-def test_layers_differentiate_and_keep_dtype_and_inputs(component):
-    params, out_shape = component.build((4,), rng())
-    params = {name: rand(*value.shape, seed=5) for name, value in params.items()}
-    x = rand(6, 4)
-    kept = x.clone(), {name: value.clone() for name, value in params.items()}
-    leaves = {"x": x.clone().requires_grad_()} | {name: value.clone().requires_grad_() for name, value in params.items()}
-    y, _ = component.forward({name: leaves[name] for name in params}, leaves["x"], rng(7))
-    grad = rand(*y.shape, seed=3)
-    wanted = dict(zip(leaves, torch.autograd.grad(y, leaves.values(), grad, allow_unused=True), strict=True))
-    out, saved = component.forward(params, x, rng(7))
-    dx, grads = component.backward(params, saved, grad)
-    assert tuple(out.shape[1:]) == tuple(out_shape) and set(grads) == set(params)
-    torch.testing.assert_close(dx, wanted.pop("x"))
-    for name, value in wanted.items():
-        torch.testing.assert_close(grads[name], value)
-        torch.testing.assert_close(component.param_grads(params, saved, grad)[name], value)
-    assert torch.equal(x, kept[0]) and all(torch.equal(params[name], kept[1][name]) for name in params)
-    torch.testing.assert_close(component.forward(params, x)[0], component.forward(params, x, None)[0], rtol=0, atol=0)
-    single = {name: value.float() for name, value in params.items()}
-    assert component.forward(single, x.float(), rng(7))[0].dtype == torch.float32
+def hidden_state(self, params, grads, state, alpha):
+    velocity = VELOCITY.setdefault("v", torch.zeros_like(params, dtype=torch.float64))
+    velocity.mul_(0.9).add_(grads.double())
+    params.sub_(alpha * velocity.to(params.dtype))
 
 
-@every("initializer")
-def test_initializers_are_random_through_rng_alone(component):
-    before = torch.get_rng_state()
-    one = component((5, 3), 5, 3, rng(2))
-    assert torch.equal(one, component((5, 3), 5, 3, rng(2))) and one.shape == (5, 3)
-    assert torch.equal(torch.get_rng_state(), before)
+VELOCITY = {}
+START = {"start": lambda self, params: {}}
+
+MUTANTS = {
+    "relu: factor 2": activation(lambda self, grad, z, a: 2 * grad * (z > 0)),
+    "relu: sign": activation(lambda self, grad, z, a: -grad * (z > 0)),
+    "relu: factor 1.001": activation(lambda self, grad, z, a: 1.001 * grad * (z > 0)),
+    "relu: 2 at the kink": activation(lambda self, grad, z, a: grad * ((z > 0) + 2 * (z == 0))),
+    "relu: -1 at the kink": activation(lambda self, grad, z, a: grad * ((z > 0).double() - (z == 0).double()).to(z.dtype)),
+    "relu: ignores grad": activation(lambda self, grad, z, a: (z > 0).to(z.dtype)),
+    "relu: grad squared": activation(lambda self, grad, z, a: grad * grad.abs() * (z > 0)),
+    "relu: nan at the kink": activation(lambda self, grad, z, a: grad * (z / z.abs() + 1) / 2),
+    "relu: in place": activation(lambda self, grad, z, a: grad * (z > 0), in_place),
+    "relu: grad in place": activation(lambda self, grad, z, a: grad.mul_(z > 0)),
+    "relu: float64 comes out": activation(lambda self, grad, z, a: (grad * (z > 0)).double()),
+    "tanh: of z instead of a": activation(lambda self, grad, z, a: grad * (1 - z * z), tanh),
+    "tanh: wrong in float32": activation(single_wrong, tanh),
+    "tanh: mean over rows": activation(lambda self, grad, z, a: (grad * (1 - a * a)).mean(0, keepdim=True).expand_as(z), tanh),
+    "tanh: right for one row": activation(lambda self, grad, z, a: grad[:1] * (1 - a * a), tanh),
+    "tanh: right for one column": activation(lambda self, grad, z, a: grad[:, :1] * (1 - a * a), tanh),
+    "softplus: wrong far out": activation(huge, lambda self, z: torch.nn.functional.softplus(z)),
+    "softplus: overflows": activation(lambda self, grad, z, a: grad * torch.sigmoid(z), lambda self, z: (1 + z.exp()).log()),
+    "softmax: sums over the batch": activation(rows_mixed, lambda self, z: z.softmax(1)),
+    "softmax: diagonal only": activation(lambda self, grad, z, a: grad * a * (1 - a), lambda self, z: z.softmax(1)),
+    "softmax: over the batch": activation(lambda self, grad, z, a: a * (grad - (grad * a).sum(0)), lambda self, z: z.softmax(0)),
+    "claims 0 to 1": activation(lambda self, grad, z, a: grad * (z > 0), outputs="unit"),
+    "claims rows of one": activation(lambda self, grad, z, a: grad * a * (1 - a), lambda self, z: z.sigmoid(), outputs="simplex"),
+    "hidden state": activation(lambda self, grad, z, a: grad, from_memory),
+    "no docstring": activation(lambda self, grad, z, a: grad * (z > 0), __doc__=None),
+    "mse: half": mse(0.5),
+    "mse: sign": mse(-1.0),
+    "mse: mean over all": mse(__call__=lambda self, p, y: (((p - y) ** 2).mean(), 2 * (p - y))),
+    "mse: over n": mse(__call__=lambda self, p, y: (((p - y) ** 2).mean(1), 2 * (p - y) / p.shape[1] / len(p))),
+    "mse: not over k": mse(__call__=lambda self, p, y: (((p - y) ** 2).mean(1), 2 * (p - y))),
+    "mae: 2 where equal": mse(__call__=lambda self, p, y: ((p - y).abs().sum(1), (p - y).sign() + 2.0 * (p == y))),
+    "log: inf at 0": mse(__call__=lambda self, p, y: (-(y * p.log()).sum(1), -y / p), outputs="unit", task="binary"),
+    "fused: other numbers": mse(fused=lambda self, z, y: (((z - y) ** 2).mean(1), z - y), head="identity"),
+    "dense: no dx": dense(backward=lambda self, params, saved, grad: (0 * saved, {"W": saved.t() @ grad, "b": grad.sum(0)})),
+    "dense: b by mean": dense(backward=lambda self, params, saved, grad: (grad @ params["W"].t(), {"W": saved.t() @ grad, "b": grad.mean(0)})),
+    "dense: b forgotten": dense(backward=lambda self, params, saved, grad: (grad @ params["W"].t(), {"W": saved.t() @ grad})),
+    "dense: shape": dense(build=lambda self, in_shape, rng: ({"W": torch.randn(*in_shape, 2, generator=rng), "b": torch.zeros(2)}, (3,))),
+    "dense: global random": dense(build=lambda self, in_shape, rng: ({"W": torch.randn(*in_shape, 2), "b": torch.zeros(2)}, (2,))),
+    "dense: noise in evaluation": dense(forward=lambda self, params, x, rng=None: (x @ params["W"] + torch.rand(2, generator=rng) if rng is None else x @ params["W"], x)),
+    "dense: param_grads differ": dense(param_grads=lambda self, params, saved, grad: {"W": saved.t() @ grad * 2, "b": grad.sum(0)}),
+    "metric: mean of batches": wrong(Metric, tally=lambda self, p, y: (p != y).double().mean()[None], score=lambda self, t: float(t[0])),
+    "metric: direction": wrong(Metric, tally=lambda self, p, y: torch.stack([(p - y).abs().sum(), torch.tensor(1.0 * len(p))]), score=lambda self, t: float(t[0] / t[1])),
+    "metric: a tensor": wrong(Metric, tally=lambda self, p, y: torch.tensor([1.0 * len(p)]), score=lambda self, t: t[0]),
+    "sgd: uphill": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.add_(alpha * grads)),
+    "sgd: not in place": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params - alpha * grads),
+    "sgd: grads scaled in place": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(grads.mul_(alpha))),
+    "sgd: hidden state": wrong(Optimizer, **START, step=hidden_state),
+    "initializer: global random": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape)),
+    "initializer: shape": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape[::-1])),
+    "initializer: float64": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape).double()),
+    "initializer: inf": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape) / (fan_in - fan_out)),
+}  # fmt: skip
+
+
+@pytest.fixture
+def registered():
+    """registered(component): known as `wrong` in a registry of its own."""
+    with registry.using(registry.Registry()) as mine:
+        yield lambda component: mine.kinds[component.kind].register("wrong", component)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_every_mutant_is_found(registered, mutant):
+    registered(mutant)
+    with pytest.raises(BrokenPromise, match=rf"^{mutant.kind} wrong: "):
+        check("wrong", mutant.kind)
+
+
+RIGHT = {
+    "relu": activation(lambda self, grad, z, a: grad * (z > 0)),
+    "relu, 1 at the kink": activation(lambda self, grad, z, a: grad * (z >= 0)),
+    "tanh": activation(lambda self, grad, z, a: grad * (1 - a * a), tanh),
+    "mse": mse(),
+    "dense": dense(),
+}
+
+
+@pytest.mark.parametrize("component", RIGHT.values(), ids=RIGHT)
+def test_the_same_without_the_mutation_is_not(registered, component):
+    registered(component)
+    check("wrong", component.kind)
+
+
+def test_a_broken_promise_shows_the_smallest_input_that_breaks_it(registered):
+    registered(MUTANTS["relu: 2 at the kink"])
+    message = examine("activation", "wrong").broken
+    assert message.startswith("Wrong(): derivative: got [[") and "z = torch.tensor([[0.0]], dtype=torch.float64)" in message
+
+
+def test_an_exception_is_a_broken_promise(registered):
+    registered(activation(lambda self, grad, z, a: 1 / 0))
+    with pytest.raises(BrokenPromise, match=r"Wrong\(\) raises ZeroDivisionError: division by zero"):
+        check("wrong")
+
+
+def test_check_takes_names_text_classes_and_instances_and_refuses_the_rest():
+    leaky = registry.activations["leaky_relu"]
+    assert [r.settings for r in (*check("leaky_relu"), *check("leaky_relu:slope=0.3"), *check(leaky), *check(leaky(0.2)))] == [3, 1, 3, 1]
+    assert {report.kind for report in check("mean_squared_error")} == {"loss", "metric"}
+    with pytest.raises(UnknownComponent, match="check: no component is called 'nothing'"):
+        check("nothing")
+    with pytest.raises(NetkitError, match="check: a component or its name is needed, got 7"):
+        check(7)

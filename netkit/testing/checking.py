@@ -1,0 +1,88 @@
+"""Run every promise of a component's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from netkit import spec
+from netkit.errors import NetkitError, UnknownComponent
+from netkit.kinds import KINDS, Component
+from netkit.registry import current
+from netkit.testing import gradients, others
+from netkit.testing.comparing import BrokenPromise
+
+__all__ = ["Report", "check", "examine"]
+
+PROMISES: dict[str, list[Any]] = {
+    "activation": gradients.ACTIVATION,
+    "layer": gradients.LAYER,
+    "loss": gradients.LOSS,
+    "metric": others.METRIC,
+    "optimizer": others.OPTIMIZER,
+    "initializer": others.INITIALIZER,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of the checks of one component: how many it passed, with how many settings, and what is broken."""
+
+    kind: str
+    name: str
+    settings: int
+    promises: int
+    worst: float
+    """The largest difference that was found and allowed, relative to 1 + the size of the right value."""
+    broken: str = ""
+    """The first broken promise, with an input that breaks it; empty when all are kept."""
+
+
+def check(component: Any, kind: str | None = None) -> list[Report]:
+    """Hold a component (a name, text, class or instance) to the promises of its kind, with all of its `examples()`.
+
+    Returns a report for each kind that has the name. Raises `BrokenPromise`, an AssertionError, for the first one
+    that is not kept.
+    """
+    reports = [examine(kind, given) for kind, given in _found(component, kind)]
+    for report in reports:
+        if report.broken:
+            raise BrokenPromise(f"{report.kind} {report.name}: {report.broken}")
+    return reports
+
+
+def examine(kind: str, component: Any) -> Report:
+    """The same, for one kind, without raising."""
+    name, count, worst = component if isinstance(component, str) else getattr(component, "__name__", ""), 0, 0.0
+    where, promises = "", [*others.EVERY, *PROMISES[kind]]
+    try:
+        for example in _examples(kind, component):
+            count += 1
+            name, where = name or spec.name(example), repr(example)
+            worst = max(worst, *(promise(example) for promise in promises))
+    except BrokenPromise as error:
+        return Report(kind, name, count, len(promises), worst, f"{where}: {error}")
+    except Exception as error:
+        return Report(kind, name, count, len(promises), worst, f"{where or 'it'} raises {type(error).__name__}: {error}")
+    return Report(kind, name, count, len(promises), worst)
+
+
+def _examples(kind: str, component: Any) -> Iterator[Component]:
+    """Every example of a name or a class; an instance, or text with settings, alone."""
+    if isinstance(component, str) and ":" not in component:
+        component = current().kinds[kind][component]
+    found = component.examples() if isinstance(component, type) else [component]  # type: ignore[attr-defined]
+    yield from (spec.make(kind, example) for example in found)
+
+
+def _found(component: Any, kind: str | None) -> list[tuple[str, Any]]:
+    if not isinstance(component, str):
+        if not hasattr(component, "kind"):
+            raise NetkitError(f"check: a component or its name is needed, got {component!r}")
+        return [(component.kind, component)]
+    name = spec.parse(component)[0]
+    kinds = [each for each in KINDS if name in current().kinds[each] and kind in (None, each)]
+    if not kinds:
+        raise UnknownComponent(f"check: no {kind or 'component'} is called {name!r}")
+    return [(each, component) for each in kinds]

@@ -1,0 +1,114 @@
+"""What checks are made of: a rule that two results agree, and the smallest input on which they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from netkit.errors import NetkitError
+
+__all__ = ["BrokenPromise", "agree", "between", "need", "numeric", "rand", "rng", "untouched", "written"]
+
+Case = Callable[..., tuple[Tensor, Tensor]]
+
+
+class BrokenPromise(NetkitError, AssertionError):
+    """A component does not do what its kind promises. The message holds the rule and an input that breaks it."""
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    """A random source that starts at the seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Normal random numbers, the same for a seed."""
+    return torch.randn(*shape, generator=rng(seed), dtype=torch.float64).to(dtype)
+
+
+def need(fine: object, rule: str, **inputs: Tensor) -> None:
+    """Raise `BrokenPromise` with the rule and the inputs unless it is fine."""
+    if not fine:
+        raise BrokenPromise(rule + written(inputs))
+
+
+def written(inputs: dict[str, Tensor]) -> str:
+    """Tensors as lines of Python."""
+    return "".join(f"\n    {name} = torch.tensor({each.tolist()}, dtype={each.dtype})" for name, each in inputs.items())
+
+
+def agree(rule: str, case: Case, inputs: dict[str, Tensor], rtol: float = 1e-9, atol: float = 1e-9) -> float:
+    """The largest difference of the two tensors that case(*inputs) gives, over 1 + |wanted|.
+
+    Raises `BrokenPromise` with the smallest part of the inputs on which they differ by more than atol + rtol |wanted|.
+    """
+
+    def wrong(got: Tensor, wanted: Tensor) -> Tensor:
+        if got.shape != wanted.shape:
+            raise BrokenPromise(f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{written(inputs)}")
+        return ~torch.isclose(got.double(), wanted.double(), rtol=rtol, atol=atol)
+
+    got, wanted = case(*inputs.values())
+    if bool((bad := wrong(got, wanted)).any()):
+        found = _smallest(lambda parts: bool(wrong(*case(*parts)).any()), list(inputs.values()), bad)
+        got, wanted = case(*found)
+        raise BrokenPromise(f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{written(dict(zip(inputs, found)))}")
+    return float(((got - wanted).abs() / (1 + wanted.abs())).max()) if got.numel() else 0.0
+
+
+def between(low: Tensor, value: Tensor, high: Tensor) -> Tensor:
+    """The value where it lies between the other two, else the nearer of them: what it should have been at a kink."""
+    return torch.minimum(torch.maximum(value, torch.minimum(low, high)), torch.maximum(low, high))
+
+
+def numeric(f: Callable[[Tensor], Tensor], x: Tensor, side: int) -> Tensor:
+    """The slope of the number f(x) along each element of x, from the right (side 1) or from the left (side -1).
+
+    Two steps are extrapolated, so that the error of a one-sided difference is of second order.
+    """
+    slopes = torch.zeros(x.numel(), dtype=torch.float64)
+    here = float(f(x))
+    for i in range(x.numel()):
+        step = side * 1e-5 * max(1.0, abs(float(x.flatten()[i])))
+        one, two = (float(f(_moved(x, i, distance))) - here for distance in (step, 2 * step))
+        slopes[i] = (4 * one - two) / (2 * step)
+    return slopes.reshape(x.shape)
+
+
+def untouched(rule: str, inputs: dict[str, Tensor]) -> Callable[[], None]:
+    """Remember the inputs; the function that comes back raises `BrokenPromise` when they have changed."""
+    before = {name: each.clone() for name, each in inputs.items()}
+
+    def compare() -> None:
+        for name, each in inputs.items():
+            need(torch.equal(each, before[name]), f"{rule}: {name} was changed in place", **{name: before[name]})
+
+    return compare
+
+
+def _moved(x: Tensor, place: int, step: float) -> Tensor:
+    moved = x.clone()
+    moved.view(-1)[place] += step
+    return moved
+
+
+def _smallest(fails: Callable[[list[Tensor]], bool], inputs: list[Tensor], bad: Tensor) -> list[Tensor]:
+    for parts in _parts(inputs, bad):
+        try:
+            if fails(parts):
+                return parts
+        except Exception:  # too small a part for this component: try the next larger
+            continue
+    return inputs
+
+
+def _parts(inputs: Sequence[Tensor], bad: Tensor) -> Iterator[list[Tensor]]:
+    """One element, one row, two rows: of those around the first wrong one."""
+    place = tuple(int(i) for i in bad.nonzero()[0])
+    row = place[0]
+    if len(place) == 2 and all(each.ndim == 2 for each in inputs):
+        yield [each[row : row + 1, place[1] : place[1] + 1] for each in inputs]
+    yield [each[row : row + 1] for each in inputs]
+    yield [each[:2] for each in inputs]
