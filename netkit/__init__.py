@@ -24,13 +24,13 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME), "registry", "spec"]  # noqa: PLE0604, PLE0605
+__all__ = [*sorted(_HOME), "derived", "registry", "spec"]  # noqa: PLE0604, PLE0605
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("registry", "spec"):
+    if name in ("derived", "registry", "spec"):
         return import_module(f"netkit.{name}")
     if name == "__version__":
         return import_module("netkit.discovery").version()

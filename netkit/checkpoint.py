@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,9 @@ def save(model: Model, path: str | Path, **about: Any) -> None:
         {name: source for part in [*layers, model.loss] for name, source in _sources(part)},
         seed=model.seed, **about,
     )  # fmt: skip
+    if by_hand := [name for name, source in header.components.items() if source.distribution == RUN_TIME]:
+        warnings.warn(f"{path}: {by_hand[0]} was registered by hand; the file will only load where it is registered again",
+                      stacklevel=3)  # fmt: skip
     text = json.dumps({k: v for k, v in msgspec.to_builtins(header).items() if k != "tensors"})
     tensors = {name: view.detach().cpu().contiguous() for name, view in network.parameters().items()}
     with written(path) as temporary:

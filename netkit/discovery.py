@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,7 +21,7 @@ from netkit.errors import PluginError
 from netkit.hookspecs import hookimpl
 from netkit.kinds import KINDS
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "import_plugin", "resolve", "summary_of", "version"]
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "import_plugin", "is_derived", "resolve", "summary_of", "version"]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -45,7 +46,7 @@ class Plugin:
         return f"{self.distribution}:{self.entry_point}"
 
     def marked(self, status: str, reason: str) -> Plugin:
-        return replace(self, status=status, reason=" ".join(reason.split()))
+        return replace(self, status=status, reason=printable(reason))
 
 
 @dataclass(frozen=True)
@@ -185,21 +186,40 @@ def _cause(error: BaseException) -> str:
 
 def summary_of(component: type | str) -> str:
     """The first line of a component's docstring; for a reference it is read from the source, and nothing is imported."""
-    try:
-        doc = _doc_in_source(component) if isinstance(component, str) else component.__doc__
-    except (OSError, SyntaxError, ValueError, ImportError):
-        return ""
-    return (doc or "").strip().partition("\n")[0]
+    if not isinstance(component, str):
+        doc = component.__doc__
+    else:
+        node = _source(component)
+        doc = ast.get_docstring(node) if node else None
+    return printable((doc or "").strip().partition("\n")[0])
 
 
-def _doc_in_source(reference: str) -> str | None:
+def is_derived(component: type | str) -> bool:
+    """Whether a component's gradient is derived by torch, as far as can be told without importing it."""
+    if not isinstance(component, str):
+        return bool(getattr(component, "derived", False))
+    node = _source(component)
+    bases = node.bases if isinstance(node, ast.ClassDef) else node.decorator_list if node else []
+    return any(ast.unparse(each).startswith(("derived.", "netkit.derived.", "ModuleLayer")) for each in bases)
+
+
+@cache
+def _source(reference: str) -> ast.ClassDef | ast.FunctionDef | None:
+    """The definition of a component in its source file."""
     module, _, name = reference.partition(":")
-    origin = _origin(module)
-    tree = ast.parse(Path(origin).read_text(encoding="utf-8")) if origin else ast.Module([], [])
-    for node in tree.body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
-            return ast.get_docstring(node)
+    with contextlib.suppress(OSError, SyntaxError, ValueError, ImportError, RecursionError):
+        origin = _origin(module)
+        tree = ast.parse(Path(origin).read_text(encoding="utf-8")) if origin else ast.Module([], [])
+        for node in tree.body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
+                return node
     return None
+
+
+def printable(text: str, limit: int = 300) -> str:
+    """Text that other people wrote, on one line, without characters that steer a terminal or turn the line around."""
+    clean = "".join(c if c.isprintable() and unicodedata.category(c)[0] != "C" else " " for c in text)
+    return " ".join(clean.split())[:limit]
 
 
 def _origin(module: str) -> str | None:

@@ -27,6 +27,8 @@ class Component(ABC):
 
     kind: ClassVar[str]
     plural: ClassVar[str]
+    derived: ClassVar[bool] = False
+    """Whether torch works out the gradient, instead of a formula that its author wrote."""
 
     @classmethod
     def examples(cls) -> Iterator[Self]:

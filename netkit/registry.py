@@ -49,6 +49,11 @@ class Info:
         """What it is, in one line."""
         return discovery.summary_of(self.component)
 
+    @property
+    def derived(self) -> bool:
+        """Whether torch works out its gradient."""
+        return discovery.is_derived(self.component)
+
 
 class Lookup(Mapping[str, Any]):
     """The components of one kind by name. Listing and `in` import no component; `[]` imports the one that it returns."""
@@ -113,10 +118,15 @@ class Lookup(Mapping[str, Any]):
                 return info.name
         raise UnknownComponent(f"{self._kind}: none is registered that could be a default")
 
-    def register(self, name: str, component: type[Component] | None = None) -> Any:
-        """Add a component at run time: `register("swish", Swish)`, or `@register("swish")` above the class."""
+    def register(self, name: str, component: Any = None) -> Any:
+        """Add a component at run time: `register("swish", Swish)`, or `@register("swish")` above a class or a function.
+
+        A function becomes a component with a derived gradient (see `netkit.derived`). Raises `PluginError`.
+        """
         if component is None:
             return lambda decorated: self.register(name, decorated)
+        if not isinstance(component, type) and callable(component):
+            component = _derived(self._kind, component)
         info = _checked(Info(self._kind, name, RUN_TIME, "", "", component))
         self._infos[info.qualified] = info
         self._resolved.pop(info.qualified, None)
@@ -270,6 +280,14 @@ def _may_have(plugin: Plugin, name: str) -> bool:
     """A plugin that did not load might have had the name: it announced it, or nobody can tell."""
     announced = [given for names in plugin.announced.values() for given in names]
     return name.rpartition("/")[2] in announced or not announced
+
+
+def _derived(kind: str, f: Any) -> Any:
+    from netkit.derived import MAKERS
+
+    if kind not in MAKERS:
+        raise PluginError(f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one")
+    return MAKERS[kind](f)
 
 
 _current: Registry | None = None

@@ -8,6 +8,7 @@ A value in text is TOML where it reads as TOML (0.1, true, "a, b", [1, 2]), null
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
@@ -149,7 +150,7 @@ def hints(component: type[Component]) -> dict[str, Any]:
     """The annotations of the settings alone: others may name types that exist for a type checker only."""
     found: dict[str, Any] = {}
     for owner in reversed(component.__mro__):
-        mine = {f.name: f.type for f in fields(component) if f.name in owner.__dict__.get("__annotations__", {})}
+        mine = {f.name: f.type for f in fields(component) if f.name in inspect.get_annotations(owner)}
         settings = type("Settings", (), {"__annotations__": mine})
         try:
             found |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)

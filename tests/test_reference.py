@@ -123,6 +123,7 @@ LAYERS = {
     "layer_norm:epsilon=0.1": lambda params, x: F.layer_norm(x, x.shape[-1:], params["gain"], params["shift"], 0.1),
     "dropout": lambda params, x: F.dropout(x, training=False),
     "activate:activation=tanh": lambda params, x: x,
+    'torch:module="Linear(4, 3)"': lambda params, x: F.linear(x, params["weight"], params["bias"]),
 }
 TABLES = {"activation": ACTIVATIONS, "loss": LOSSES, "metric": METRICS, "optimizer": OPTIMIZERS,
           "initializer": INITIALIZERS, "layer": LAYERS}  # fmt: skip

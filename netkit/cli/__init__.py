@@ -19,6 +19,7 @@ COMMANDS = {
     "describe": "netkit.cli.describe:describe",
     "list-plugins": "netkit.cli.plugins:list_plugins",
     "show": "netkit.cli.plugins:show",
+    "check": "netkit.cli.check:check",
 }
 
 

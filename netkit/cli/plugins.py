@@ -18,7 +18,7 @@ from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
 from netkit.spec import hints
 
-__all__ = ["list_plugins", "show"]
+__all__ = ["list_plugins", "names", "show", "shown"]
 
 SCHEMA = 1
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -35,7 +35,7 @@ def list_plugins(kind: str | None, as_json: bool, no_import: bool) -> None:
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "plugins": rows}, indent=2))
         return
-    _table([(i.kind, _shown(i), i.summary, f"{i.distribution} {i.version}".strip()) for i in infos])
+    _table([(i.kind, shown(i), _what(i), f"{i.distribution} {i.version}".strip()) for i in infos])
     for row in rows:
         if no_import or row["status"] != "ok":
             line = f"{row['distribution']} {row['version']} ({row['entry_point']}): {row['status']}"
@@ -46,14 +46,25 @@ def list_plugins(kind: str | None, as_json: bool, no_import: bool) -> None:
 
 def _plugin_row(plugin: Any, infos: list[Info]) -> dict[str, Any]:
     mine = [i for i in infos if (i.distribution, i.entry_point) == (plugin.distribution, plugin.entry_point)]
-    components = [{"kind": i.kind, "name": i.name, "qualified": i.qualified, "summary": i.summary} for i in mine]
+    components = [{"kind": i.kind, "name": i.name, "qualified": i.qualified, "summary": i.summary, "derived": i.derived} for i in mine]
     return {
         "distribution": plugin.distribution, "version": plugin.version, "entry_point": plugin.entry_point,
         "status": plugin.status, "reason": plugin.reason, "components": components,
     }  # fmt: skip
 
 
-def _shown(info: Info) -> str:
+def _what(info: Info) -> str:
+    return f"(derived gradient) {info.summary}" if info.derived else info.summary
+
+
+def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Every component's name, for completion."""
+    infos = [info for lookup in current().kinds.values() for info in lookup.infos()]
+    return [CompletionItem(i.name, help=i.kind) for i in infos if i.name.startswith(incomplete)]
+
+
+def shown(info: Info) -> str:
+    """The name to call a component by: qualified where its bare name is in dispute."""
     lookup = current().kinds[info.kind]
     return info.name if info.name in lookup and lookup.info(info.name) == info else info.qualified
 
@@ -68,13 +79,8 @@ def _table(rows: list[tuple[str, ...]]) -> None:
         click.echo("  ".join([row[0].ljust(width[0]), row[1].ljust(width[1]), what.ljust(width[2]), row[3]]).rstrip())
 
 
-def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    infos = [info for lookup in current().kinds.values() for info in lookup.infos()]
-    return [CompletionItem(i.name, help=i.kind) for i in infos if i.name.startswith(incomplete)]
-
-
 @click.command()
-@click.argument("name", shell_complete=_names)
+@click.argument("name", shell_complete=names)
 def show(name: str) -> None:
     """Explain one component: its mathematics, settings with defaults, and where it comes from."""
     lookups = [lookup for lookup in current().kinds.values() if name in lookup]

@@ -12,4 +12,5 @@ def netkit_layers() -> dict[str, str]:
         "dropout": f"{here}.dropout:Dropout",
         "layer_norm": f"{here}.layer_norm:LayerNorm",
         "activate": f"{here}.activate:Activate",
+        "torch": f"{here}.torch_module:Torch",
     }

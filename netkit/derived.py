@@ -1,0 +1,154 @@
+"""Components from their forward alone: torch works out the gradient.
+
+    @derived.activation
+    def swish(z, beta: float = 1.0):
+        \"\"\"z sigmoid(beta z), (n, ...) to the same shape (arXiv:1710.05941).\"\"\"
+        return z * torch.sigmoid(beta * z)
+
+What comes back is a class like any other: arguments after the tensors are its settings. It costs a second forward in
+every backward, and `netkit check` says how much slower that is than the hand-written form.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from netkit import spec
+from netkit.errors import PluginError, SettingError, ShapeError
+from netkit.kinds import Activation, Layer, Loss, Params, Shape
+from netkit.targets import like
+
+__all__ = ["MAKERS", "ModuleLayer", "activation", "layer", "loss"]
+
+
+def activation(f: Callable[..., Tensor], **promises: Any) -> type[Activation]:
+    """An activation from a = f(z, ...). `promises` are attributes of `Activation`, such as outputs="unit"."""
+
+    def forward(self: Any, z: Tensor) -> Tensor:
+        return f(z, **vars(self))
+
+    def backward(self: Any, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return _pulled(lambda z: f(z, **vars(self)), z, grad)
+
+    return _made(Activation, f, 1, {"forward": forward, "backward": backward, **promises})
+
+
+def loss(f: Callable[..., Tensor], **promises: Any) -> type[Loss]:
+    """A loss from values = f(prediction, target, ...), (n,). `promises` are attributes of `Loss`, such as task="binary"."""
+
+    def call(self: Any, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        target = like(prediction, target)
+        values, pull = torch.func.vjp(lambda p: f(p, target, **vars(self)), prediction)[:2]
+        if values.shape != prediction.shape[:1]:
+            raise ShapeError(f"{f.__name__}: one value a row is needed, shape {tuple(prediction.shape[:1])}, got {tuple(values.shape)}")
+        return values.detach(), pull(torch.ones_like(values))[0].detach()
+
+    return _made(Loss, f, 2, {"__call__": call, **promises})
+
+
+def layer(module: type[nn.Module]) -> type[Layer]:
+    """A layer from a module class: its parameters are the module's, its settings the arguments of `__init__`."""
+
+    def make(self: Any) -> nn.Module:
+        return module(**{name: value for name, value in vars(self).items() if name not in ("device", "dtype")})
+
+    return _made(ModuleLayer, module, 0, {"make": make})
+
+
+MAKERS: dict[str, Callable[[Any], type[Any]]] = {"activation": activation, "loss": loss, "layer": layer}
+"""For each kind that can be derived, what turns a function (or a module class) into a component."""
+
+
+class ModuleLayer(Layer):
+    """A layer around a `torch.nn.Module`. Derive from it and say in `make` which one."""
+
+    derived = True
+
+    @abstractmethod
+    def make(self) -> nn.Module:
+        """The module, new. Called once for its starting weights and once for its shape."""
+
+    def build(self, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_seed(rng))
+            module = _checked(self)
+        params = {name: value.detach().clone() for name, value in module.named_parameters()}
+        try:
+            y = torch.func.functional_call(module.eval(), params, (torch.zeros(1, *in_shape),))
+        except (RuntimeError, IndexError, ValueError) as error:
+            line = str(error).partition("\n")[0]
+            raise ShapeError(f"{spec.name(self)}: rows of shape {tuple(in_shape)} do not fit: {line}") from None
+        if not isinstance(y, Tensor):
+            raise SettingError(f"{spec.name(self)}: a module that gives one tensor is needed, got {type(y).__name__}")
+        return params, tuple(y.shape[1:])
+
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
+        seed = None if rng is None else _seed(rng)
+        return _run(self, dict(params), x, seed).detach(), (x, seed)
+
+    def backward(self, params: Params, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        x, seed = saved
+        pull = torch.func.vjp(lambda params, x: _run(self, params, x, seed), dict(params), x)[1]
+        grads, dx = pull(grad)
+        return dx.detach(), {name: value.detach() for name, value in grads.items()}
+
+
+@lru_cache(maxsize=256)
+def _empty(component: ModuleLayer) -> nn.Module:
+    """The module without weights of its own: every call brings them."""
+    with torch.device("meta"):
+        return component.make()
+
+
+def _checked(component: ModuleLayer) -> nn.Module:
+    try:
+        module = component.make()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SettingError(f"{spec.name(component)}: {' '.join(str(error).split())}") from None
+    if kept := [name for name, _ in module.named_buffers()]:
+        raise SettingError(f"{spec.name(component)}: {type(module).__name__} keeps {kept[0]} between steps; a layer may not")
+    return module
+
+
+def _run(component: ModuleLayer, params: dict[str, Tensor], x: Tensor, seed: int | None) -> Tensor:
+    module = _empty(component).train(seed is not None)
+    if seed is None:
+        y: Tensor = torch.func.functional_call(module, params, (x,))
+        return y
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        y = torch.func.functional_call(module, params, (x,))
+        return y
+
+
+def _seed(rng: Generator) -> int:
+    return int(torch.randint(2**62, (), generator=rng))
+
+
+def _pulled(f: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor) -> Tensor:
+    pull = torch.func.vjp(f, x)[1]
+    found: Tensor = pull(grad)[0].detach()
+    return found
+
+
+def _made(base: type[Any], f: Any, tensors: int, methods: dict[str, Any]) -> type[Any]:
+    """A component class of this base, whose settings are the arguments of f after its tensors."""
+    arguments = list(inspect.signature(f).parameters.values())[tensors:]
+    arguments = [each for each in arguments if each.name not in ("device", "dtype")]
+    for each in arguments:
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            raise PluginError(f"{f.__name__}: every setting needs a name, got *{each.name}")
+    about = {
+        "__doc__": f.__doc__, "__module__": f.__module__, "__qualname__": f.__qualname__, "derived": True,
+        "__annotations__": {each.name: Any if each.annotation is each.empty else each.annotation for each in arguments},
+        **{each.name: each.default for each in arguments if each.default is not each.empty},
+    }  # fmt: skip
+    return dataclass(frozen=True)(type(f.__name__, (base,), about | methods))
