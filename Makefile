@@ -8,7 +8,7 @@ train: .venv/installed
 	$(BIN)/netkit train examples/penguins.csv --target species --out penguins.netkit
 
 test: .venv/tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 bench: .venv/tested
 	$(BIN)/python benchmarks/scores.py

@@ -122,13 +122,17 @@ def load(path: str | Path) -> Model:
         model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
         parameters = model.build(header.in_shape).parameters()
     except (NetkitError, RuntimeError, MemoryError, TypeError) as error:
-        raise ModelFileError(f"{path}: its network cannot be built: {error}") from None
+        changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
+        raise ModelFileError(f"{path}: its network cannot be built: {error}{changed}") from None
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}
     if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
         raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
     with torch.no_grad():
         for name, view in parameters.items():
             view.copy_(tensors[name])
+    for distribution, _, said in _changes(header):
+        if distribution != discovery.DISTRIBUTION:  # its own changes are told by the format
+            warnings.warn(f"{path}: {said}", stacklevel=2)
     return model
 
 
@@ -183,6 +187,17 @@ def _require(path: str | Path, header: Header) -> None:
         lookup: Mapping[str, Any] = current().kinds.get(source.kind, {})
         if name not in lookup:
             raise ModelFileError(f"{path}: {source.kind} {name} is not available: {_remedy(name, source)}")
+
+
+def _changes(header: Header) -> list[tuple[str, str, str]]:
+    """Every distribution that is here in another version than the model was saved with: (name, saved version, words)."""
+    found = {}
+    for name, source in header.components.items():
+        now = current().kinds[source.kind].info(name).version
+        if now != source.version:
+            said = f"{source.distribution} {now} is installed, the model was saved with {source.version}"
+            found[source.distribution] = (source.distribution, source.version, said)
+    return list(found.values())
 
 
 def _remedy(name: str, source: Source) -> str:

@@ -135,6 +135,8 @@ def _incompatible(distribution: metadata.Distribution) -> str:
     for line in distribution.requires or ():
         with contextlib.suppress(InvalidRequirement):
             needs = Requirement(line)
+            if normal(needs.name) == GROUP:
+                return f"requires {needs.name}, an unrelated package; it must be {DISTRIBUTION}"
             if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
                 return f"needs {needs.name}{needs.specifier}, this is {version()}"
     return ""

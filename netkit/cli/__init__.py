@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "list-plugins": "netkit.cli.plugins:list_plugins",
     "show": "netkit.cli.plugins:show",
     "check": "netkit.cli.check:check",
+    "new-plugin": "netkit.cli.new_plugin:new_plugin",
 }
 
 
@@ -65,7 +67,9 @@ def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every error is one line on stderr and an exit code: 2 for usage, 1 for data, 130 for Ctrl-C."""
     try:
-        code = cli.main(arguments, prog_name="netkit", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = cli.main(arguments, prog_name="netkit", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -79,6 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         sys.stderr.close()
         sys.exit(1)
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    click.echo(f"netkit: {' '.join(str(message).split())}", err=True)
 
 
 def _say(message: str, code: int) -> int:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from netkit import spec
-from netkit.errors import NetkitError, UnknownComponent
+from netkit.discovery import normal
+from netkit.errors import NetkitError, PluginError, UnknownComponent
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.testing import gradients, others
 from netkit.testing.comparing import BrokenPromise
 
-__all__ = ["Report", "check", "examine"]
+__all__ = ["Report", "check", "examine", "promises_of"]
 
 PROMISES: dict[str, list[Any]] = {
     "activation": gradients.ACTIVATION,
@@ -66,6 +67,25 @@ def examine(kind: str, component: Any) -> Report:
     except Exception as error:
         return Report(kind, name, count, len(promises), worst, f"{where or 'it'} raises {type(error).__name__}: {error}")
     return Report(kind, name, count, len(promises), worst)
+
+
+def promises_of(distribution: str) -> Any:
+    """A pytest function with one test for each component of an installed distribution. Raises `PluginError`."""
+    import pytest
+
+    every = [info for lookup in current().kinds.values() for info in lookup.infos()]
+    mine = [info for info in every if normal(info.distribution) == normal(distribution)]
+    rows = [row for row in current().plugins() if normal(row.distribution) == normal(distribution)]
+    if hurt := [row for row in rows if row.status != "ok"]:
+        raise PluginError(f"{distribution}: {hurt[0].status}: {hurt[0].reason}")
+    if not mine:
+        raise PluginError(f"{distribution}: no component of it is installed")
+
+    @pytest.mark.parametrize("component", mine, ids=[f"{info.kind}-{info.name}" for info in mine])
+    def test_component(component: Any) -> None:
+        check(component.qualified, component.kind)
+
+    return test_component
 
 
 def _examples(kind: str, component: Any) -> Iterator[Component]:

@@ -1,0 +1,65 @@
+"""A plugin package to begin with: ready to install, check and publish."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from netkit.discovery import DISTRIBUTION, normal, version
+from netkit.errors import DataError, SettingError
+from netkit.kinds import KINDS
+from netkit.registry import current
+
+__all__ = ["write"]
+
+FILES = {
+    "pyproject.toml": "pyproject.toml.txt",
+    "README.md": "README.md.txt",
+    "LICENSE": "LICENSE.txt",
+    ".gitignore": "gitignore.txt",
+    ".github/workflows/test.yml": "test.yml.txt",
+    "{module}.py": "kinds/{kind}.py.txt",
+    "tests/test_components.py": "test_components.py.txt",
+}
+
+
+def write(distribution: str, kind: str, folder: Path) -> str:
+    """Write a package with one component of this kind into an empty or new folder; returns the component's name.
+
+    Raises `SettingError` for a name that cannot be used, `DataError` for a folder that is not empty or not writable.
+    """
+    words = _words(distribution, kind)
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DataError(f"{folder}: an empty or a new folder is needed")
+        for path, source in FILES.items():
+            target = folder / path.format(**words)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = files("netkit").joinpath("templates", source.format(**words)).read_text(encoding="utf-8")
+            target.write_text(Template(text).substitute(words), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    return words["name"]
+
+
+def _words(distribution: str, kind: str) -> dict[str, str]:
+    """What the templates call $name."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", distribution):
+        raise SettingError(f"new-plugin: a distribution's name has letters, digits, -, _ and ., got {distribution!r}")
+    module = normal(distribution).replace("-", "_")
+    name = module.removeprefix("netkit_")
+    if normal(distribution) in ("netkit", DISTRIBUTION) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise SettingError(f"new-plugin: the name must leave one for the {kind}, as netkit-swish does, got {distribution!r}")
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names:
+        raise SettingError(f"new-plugin: {module!r} is a word or a module of Python; try netkit-{normal(distribution)}")
+    if any(info.name == name and info.distribution == DISTRIBUTION for info in current().kinds[kind].infos()):
+        raise SettingError(f"new-plugin: the {kind} {name!r} is netkit's own, and keeps its name; choose another")
+    return {
+        "distribution": distribution, "module": module, "name": name, "kind": kind, "plural": KINDS[kind].plural,
+        "Class": name.title().replace("_", ""), "version": version(), "year": str(date.today().year),
+    }  # fmt: skip

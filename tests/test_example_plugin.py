@@ -1,0 +1,94 @@
+"""The package in examples/ and those that `netkit new-plugin` writes: installed by pip, first-class everywhere."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+from environments import Environment
+
+from netkit.kinds import KINDS
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return Environment(tmp_path)
+
+
+def pytest_in(environment, folder):
+    done = subprocess.run([environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], cwd=folder, text=True,
+                          capture_output=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_swish_is_everywhere_once_it_is_installed(environment, penguins):
+    package = shutil.copytree(ROOT / "examples" / "netkit-swish", environment.folder / "netkit-swish")
+    environment.install(package)
+    listed = environment.run("list-plugins").stdout
+    for kind, name in (("activation", "swish"), ("loss", "pinball"), ("metric", "coverage")):
+        assert re.search(rf"^{kind} +{name} .*netkit-swish 0\.1\.0$", listed, re.M)
+    code = "from netkit import Swish, registry; assert registry.activations['swish'] is Swish and 'swish' in registry.activations"
+    assert subprocess.run([environment.python, "-c", code]).returncode == 0
+    completed = environment.run(_NETKIT_COMPLETE="bash_complete", COMP_WORDS="netkit train x --activation sw", COMP_CWORD="4").stdout
+    assert "swish" in completed
+    train = ["train", penguins, "--target", "body_mass_g", "--epochs", 30, "--activation", "swish:beta=1.5", "--loss", "pinball:q=0.9"]
+    said = environment.run(*train, "--out", "m.netkit").stdout
+    covered = float(re.search(r"training  loss \S+  coverage (\S+)", said)[1])
+    assert 0.75 < covered < 1
+    described = environment.run("describe", "m.netkit").stdout
+    assert "swish(beta=1.5)" in described and "activation netkit-swish/swish (netkit-swish 0.1.0)" in described
+    scored = environment.run("evaluate", "m.netkit", penguins)
+    assert "coverage 0." in scored.stdout and scored.stderr == "note: body_mass_g: 2 rows without a value are left out\n"
+    assert environment.run("check", "--plugin", "netkit-swish").stdout.count(" ok ") == 3
+    assert "3 passed" in pytest_in(environment, package)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_installs_keeps_its_promises_and_passes_its_tests(environment, kind):
+    environment.run("new-plugin", f"netkit-my-{kind}", "--kind", kind)
+    folder = environment.folder / f"netkit-my-{kind}"
+    if kind == "activation":  # once as a wheel, as it would be published
+        environment.pip("wheel", "--no-deps", "--no-build-isolation", folder, "-w", environment.folder / "wheels")
+        [package] = (environment.folder / "wheels").iterdir()
+    else:
+        package = folder
+    environment.install(package)
+    assert re.search(rf"^{kind} +my_{kind} +\S.*netkit-my-{kind} 0\.1\.0$", environment.run("list-plugins").stdout, re.M)
+    assert re.search(rf"^{kind} +my_{kind} +ok ", environment.run("check", f"my_{kind}").stdout)
+    assert "1 passed" in pytest_in(environment, folder)
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("-x", "No such option"),
+    ("a b", "a distribution's name has letters, digits, -, _ and ., got 'a b'"),
+    ("x-", "a distribution's name has letters"),
+    ("netkit", "the name must leave one for the activation, as netkit-swish does, got 'netkit'"),
+    ("netkit-nn", "the name must leave one"),
+    ("netkit-2", "the name must leave one"),
+    ("class", "'class' is a word or a module of Python; try netkit-class"),
+    ("json", "'json' is a word or a module of Python; try netkit-json"),
+    ("netkit-relu", "the activation 'relu' is netkit's own, and keeps its name; choose another"),
+])  # fmt: skip
+def test_names_that_cannot_be_are_refused(cli, tmp_path, name, message):
+    code, _, err = cli("new-plugin", name)
+    assert code == 2 and message in err and err.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_empty_is_refused(cli, tmp_path):
+    (tmp_path / "netkit-x").mkdir()
+    (tmp_path / "netkit-x" / "mine").write_text("kept")
+    code, _, err = cli("new-plugin", "netkit-x")
+    assert code == 1 and err == "netkit: netkit-x: an empty or a new folder is needed\n"
+    assert [path.name for path in (tmp_path / "netkit-x").iterdir()] == ["mine"]
+
+
+def test_promises_of_a_distribution_that_is_not_there():
+    from netkit.errors import PluginError
+    from netkit.testing import promises_of
+
+    with pytest.raises(PluginError, match="netkit-nobody: no component of it is installed"):
+        promises_of("netkit-nobody")

@@ -1,0 +1,159 @@
+"""Strangers' distributions, installed by pip into fresh environments: what is wrong is one line, and hurts nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import pytest
+from environments import Environment
+
+SOFTSIGN = """
+    from dataclasses import dataclass
+    from netkit import Activation, hookimpl
+
+    @dataclass(frozen=True)
+    class Softsign(Activation):
+        '''z / (1 + |z|), (n, ...) to the same shape.'''
+
+        def forward(self, z):
+            return z / (1 + z.abs())
+
+        def backward(self, grad, z, a):
+            inverse = 1 / (1 + z.abs())
+            return grad * inverse * inverse
+
+    @hookimpl
+    def netkit_activations():
+        return {"softsign": Softsign}
+"""
+
+
+def hook(body, kind="activations"):
+    return f"from netkit import hookimpl\n@hookimpl\ndef netkit_{kind}():\n    {body}\n"
+
+
+# name: (source, options of `make`, what `list-plugins` must say of it)
+CASES = {
+    "importerror": ("import no_such_module", {}, r"lab-importerror 0\.1 \(lab_importerror\): broken: import of lab_importerror failed: ModuleNotFoundError: No module named 'no_such_module'"),
+    "exit": ("import sys; sys.exit(3)", {}, r"lab-exit .*: broken: import of lab_exit failed: SystemExit: 3"),
+    "prints": ("print('hello {')" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign +z / \(1 \+ \|z\|\), .* +lab-prints 0\.1"),
+    "raises": (hook("return 1 / 0"), {}, r"lab-raises .*: broken: ZeroDivisionError: division by zero"),
+    "misspelt": (hook("return {}", "activaitons"), {}, r"lab-misspelt .*: broken: there is no hook netkit_activaitons; did you mean netkit_activations.*"),
+    "none": (hook("return None"), {}, r"lab-none .*: broken: netkit_activations must return a dictionary of names, got None"),
+    "list": (hook("return ['a']"), {}, r"lab-list .*: broken: netkit_activations must return a dictionary of names, got \['a'\]"),
+    "numbers": (hook("return {3: 'a:B'}"), {}, r"lab-numbers .*: broken: activation: a name is snake_case .*, got 3"),
+    "class": (hook("return {'thing': int}"), {}, r"lab-class .*: broken: lab-class/thing: activation must be a class derived from Activation, got <class 'int'>"),
+    "reference": (hook("return {'thing': 'lab_reference:Gone'}"), {}, r"activation +thing +lab-reference 0\.1"),
+    "silent": ("import math", {}, r"lab-silent .*: broken: it has no function marked with @hookimpl"),
+    "relu": (SOFTSIGN.replace('"softsign"', '"relu"'), {}, r"activation +lab-relu/relu +z / .*lab-relu 0\.1"),
+    "entry": (SOFTSIGN, {"entries": '[project.entry-points.netkit]\nactivations = "lab_entry"'}, r"activation +softsign +z / .*lab-entry 0\.1"),
+    "newer": ("raise SystemError", {"requires": '["netkit-nn>=99"]'}, r"lab-newer .*: incompatible: needs netkit-nn>=99, this is \d.*"),
+    "namesake": (SOFTSIGN, {"requires": '["netkit"]'}, r"lab-namesake .*: incompatible: requires netkit, an unrelated package; it must be netkit-nn"),
+    "undeclared": (SOFTSIGN, {"requires": "[]"}, r"activation +softsign +z / .*lab-undeclared 0\.1"),
+    "hostile": (SOFTSIGN.replace("z / (1 + |z|)", "\\x1b[2J\\u202egnirts\\n" + "x" * 9999), {}, r"activation +softsign .*lab-hostile 0\.1"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return Environment(tmp_path)
+
+
+def weights(environment, penguins, **variables):
+    """The bits of a model trained with built-in components alone."""
+    environment.run("train", penguins, "--target", "species", "--epochs", 2, "--out", "m.netkit", "--quiet", **variables)
+    return hashlib.sha256((environment.folder / "m.netkit").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """The same model in an environment without any plugin of a stranger."""
+    from conftest import ROOT
+
+    return weights(Environment(tmp_path_factory.mktemp("bare")), ROOT / "examples" / "penguins.csv")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_plugin_that_is_wrong_is_one_line_and_changes_no_bit(environment, penguins, untouched, case):
+    source, options, line = CASES[case]
+    environment.install(environment.make(f"lab-{case}", source, **options))
+    listed = environment.run("list-plugins")
+    assert re.search(f"^{line}$", listed.stdout, re.M), listed.stdout[-600:]
+    assert len(re.findall(f"lab-{case} 0.1", listed.stdout)) == 1
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u200e\u202a-\u202e]", listed.stdout)
+    assert json.loads(environment.run("list-plugins", "--json").stdout)["schema"] == 1
+    assert weights(environment, penguins) == untouched
+    for recovery in (["--version"], ["--help"], ["list-plugins", "--no-import"], ["describe", "m.netkit"]):
+        environment.run(*recovery)
+
+
+def test_a_reference_that_does_not_resolve_is_an_error_of_the_one_who_uses_it(environment, penguins):
+    environment.install(environment.make("lab-reference", hook("return {'thing': 'lab_reference:Gone'}")))
+    train = ["train", penguins, "--target", "species"]
+    said = environment.run(*train, "--activation", "thing", code=1).stderr
+    assert said == "netkit: activation 'thing' of lab-reference 0.1: lab_reference:Gone: the module has no such name\n"
+    assert "BROKEN  it raises PluginError" in environment.run("check", "--plugin", "lab-reference", code=1).stdout
+
+
+def test_two_strangers_with_one_name(environment, penguins, untouched):
+    for letter in "ba":
+        environment.install(environment.make(f"lab-{letter}", SOFTSIGN))
+    listed = environment.run("list-plugins", "--kind", "activation").stdout
+    assert re.findall(r"lab-\w/softsign", listed) == ["lab-a/softsign", "lab-b/softsign"]
+    train = ["train", penguins, "--target", "species", "--epochs", 1]
+    said = environment.run(*train, "--activation", "softsign", code=1).stderr
+    assert said == "netkit: activation 'softsign' is in dispute: write lab-a/softsign or lab-b/softsign\n"
+    environment.run(*train, "--activation", "lab-b/softsign", "--out", "b.netkit")
+    assert "activation lab-b/softsign (lab-b 0.1)" in environment.run("describe", "b.netkit").stdout
+    environment.run(*train, "--activation", "softsign", "--out", "b.netkit", NETKIT_PLUGINS="-lab-a")
+    assert weights(environment, penguins) == untouched
+    orders = {environment.run("list-plugins", "--json", PYTHONHASHSEED=str(seed)).stdout for seed in range(3)}
+    assert len(orders) == 1
+
+
+def test_blocked_before_the_import_by_either_name(environment):
+    source = "open('imported', 'w').close()\n" + "\n".join(line[4:] for line in SOFTSIGN.splitlines())
+    environment.install(environment.make("lab-eager", source, '[project.entry-points.netkit]\neager = "lab_eager"'))
+    marker = environment.folder / "imported"
+    for arguments, variables in [
+        (["--no-plugin", "lab-eager"], {}), (["--no-plugin", "eager"], {}), ([], {"NETKIT_PLUGINS": "-lab_eager"}),
+        ([], {"NETKIT_PLUGINS": "another"}),
+    ]:  # fmt: skip
+        out = environment.run(*arguments, "list-plugins", **variables).stdout
+        assert re.search(r"^lab-eager 0\.1 \(eager\): blocked: ", out, re.M) and "softsign" not in out
+    assert not marker.exists()
+    environment.run("list-plugins")
+    assert marker.exists()
+
+
+def test_installed_editable_changed_upgraded_and_uninstalled(environment, penguins):
+    folder = environment.make("lab-soft", SOFTSIGN)
+    environment.install(folder, "--editable")
+    train = ["train", penguins, "--target", "species", "--epochs", 1, "--activation", "softsign", "--out", "s.netkit"]
+    environment.run(*train)
+    assert "lab-soft/softsign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
+    changed = SOFTSIGN.replace("class Softsign(Activation):", "class Softsign(Activation):\n        gain: float")
+    environment.install(environment.make("lab-soft", changed, version="0.2"))
+    said = environment.run("predict", "s.netkit", penguins, code=1).stderr
+    assert said == ("netkit: s.netkit: its network cannot be built: lab-soft/softsign: gain is required; lab-soft 0.2 is installed, "
+                    "the model was saved with 0.1: pip install 'lab-soft==0.1'\n")  # fmt: skip
+    environment.install(environment.make("lab-soft", SOFTSIGN, version="0.3"))
+    assert "lab-soft 0.3 is installed, the model was saved with 0.1" in environment.run("predict", "s.netkit", penguins).stderr
+    environment.pip("uninstall", "-y", "lab-soft")
+    said = environment.run("predict", "s.netkit", penguins, code=1).stderr
+    assert said == "netkit: s.netkit: activation lab-soft/softsign is not available: pip install 'lab-soft==0.1'\n"
+    assert "activation lab-soft/softsign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
+
+
+def test_an_announced_name_is_listed_without_an_import_and_imported_alone(environment, penguins):
+    for number in (1, 2):
+        entries = f'[project.entry-points."netkit.activations"]\nsoft{number} = "lab_quiet{number}:Softsign"'
+        source = f"open('imported{number}', 'w').close()\n" + "\n".join(line[4:] for line in SOFTSIGN.partition("    @hookimpl")[0].splitlines())
+        environment.install(environment.make(f"lab-quiet{number}", source, entries))
+    assert re.search(r"^activation +soft2 +z / .*lab-quiet2 0\.1$", environment.run("list-plugins").stdout, re.M)
+    environment.run("show", "relu")
+    assert not list(environment.folder.glob("imported*"))
+    environment.run("train", penguins, "--target", "species", "--epochs", 1, "--activation", "soft2")
+    assert [path.name for path in environment.folder.glob("imported*")] == ["imported2"]
