@@ -178,3 +178,13 @@ def test_a_reference_that_does_not_resolve_names_the_distribution(install):
 def test_an_announced_group_must_be_a_kind(install):
     registry = Registry([install("lab-poem", "", entries="[netkit.poems]\nhaiku = lab_poem:Haiku\n")])
     assert statuses(registry)["lab-poem"] == ("broken", "announces in the group netkit.poems, and there is no such kind")
+
+
+def test_a_deprecated_hook_warns_its_author(install, monkeypatch):
+    from netkit import hookspecs
+
+    options = {**hookspecs.netkit_activations.netkit_spec, "warn_on_impl": FutureWarning("netkit_activations goes in 0.9")}
+    monkeypatch.setattr(hookspecs.netkit_activations, "netkit_spec", options)
+    registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
+    with pytest.warns(FutureWarning, match="netkit_activations goes in 0.9"):
+        assert "swish" in registry.activations
