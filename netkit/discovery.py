@@ -45,6 +45,12 @@ class Plugin:
     def name(self) -> str:
         return f"{self.distribution}:{self.entry_point}"
 
+    @property
+    def line(self) -> str:
+        """How it fared, on one line."""
+        about = f"{printable(self.distribution)} {printable(self.version)} ({printable(self.entry_point)}): {self.status}"
+        return f"{about}: {self.reason}" if self.reason else about
+
     def marked(self, status: str, reason: str) -> Plugin:
         return replace(self, status=status, reason=printable(reason))
 
@@ -205,17 +211,23 @@ def is_derived(component: type | str) -> bool:
     return any(ast.unparse(each).startswith(("derived.", "netkit.derived.", "ModuleLayer")) for each in bases)
 
 
-@cache
-def _source(reference: str) -> ast.ClassDef | ast.FunctionDef | None:
+Definition = ast.ClassDef | ast.FunctionDef
+
+
+def _source(reference: str) -> Definition | None:
     """The definition of a component in its source file."""
     module, _, name = reference.partition(":")
+    return _definitions(module).get(name)
+
+
+@cache
+def _definitions(module: str) -> dict[str, Definition]:
+    """The classes and functions in a module's source, by name; none where it cannot be read."""
     with contextlib.suppress(OSError, SyntaxError, ValueError, ImportError, RecursionError):
-        origin = _origin(module)
-        tree = ast.parse(Path(origin).read_text(encoding="utf-8")) if origin else ast.Module([], [])
-        for node in tree.body:
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
-                return node
-    return None
+        if origin := _origin(module):
+            tree = ast.parse(Path(origin).read_text(encoding="utf-8"))
+            return {node.name: node for node in tree.body if isinstance(node, Definition)}
+    return {}
 
 
 def printable(text: str, limit: int = 300) -> str:

@@ -62,6 +62,7 @@ class Lookup(Mapping[str, Any]):
         self._registry = registry
         self._kind = kind
         self._infos: dict[str, Info] = {}  # by qualified name
+        self._by_name: dict[str, list[Info]] = {}
         self._resolved: dict[str, type[Component]] = {}
 
     def __repr__(self) -> str:
@@ -128,16 +129,18 @@ class Lookup(Mapping[str, Any]):
         if not isinstance(component, type) and callable(component):
             component = _derived(self._kind, component)
         info = _checked(Info(self._kind, name, RUN_TIME, "", "", component))
-        self._infos[info.qualified] = info
+        self.add(info)
         self._resolved.pop(info.qualified, None)
         return component
 
     def add(self, info: Info) -> None:
         self._infos[info.qualified] = info
+        others = [each for each in self._by_name.get(info.name, ()) if each.qualified != info.qualified]
+        self._by_name[info.name] = [*others, info]
 
     def _named(self, name: str) -> list[Info]:
         """All that may answer to a bare name: netkit's own alone where it has it, else everybody who gave it."""
-        found = [info for info in self._infos.values() if info.name == name]
+        found = self._by_name.get(name, [])
         return [info for info in found if info.distribution == DISTRIBUTION] or found
 
     def _unknown(self, name: str) -> str:

@@ -104,7 +104,8 @@ def test_a_toml_says_everything_and_options_beside_it_win(cli, penguins, tmp_pat
 
 def test_ctrl_c_keeps_the_best_weights_and_says_so(penguins, tmp_path):
     command = [sys.executable, "-m", "netkit", "train", str(penguins), "--target", "species", "--epochs", "1000000"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a shell's background job ignores it
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **heed) as process:
         for line in process.stdout:
             if "network" in line:
                 break

@@ -33,7 +33,7 @@ def check(name: tuple[str, ...], plugin: str | None, as_json: bool) -> None:
             click.echo(_line(results[-1]))
     if as_json:
         click.echo(json.dumps(results, indent=2))
-    broken = [row for row in results if row["broken"]] + _broken_plugins(plugin, as_json)
+    broken = [row for row in results if row["broken"]] + _broken_plugins(plugin)
     click.get_current_context().exit(1 if broken else 0)
 
 
@@ -75,10 +75,10 @@ def _line(row: dict[str, Any]) -> str:
     return f"{start}  ok      {', '.join(parts)}"
 
 
-def _broken_plugins(plugin: str | None, quiet: bool) -> list[Any]:
+def _broken_plugins(plugin: str | None) -> list[Any]:
     """The plugins that did not load, said on stderr."""
     rows = [row for row in current().plugins() if row.status in ("broken", "incompatible", "unreadable")]
     rows = [row for row in rows if not plugin or normal(row.distribution) == normal(plugin)]
     for row in rows:
-        click.echo(f"{row.distribution} {row.version} ({row.entry_point}): {row.status}: {row.reason}", err=True)
+        click.echo(row.line, err=True)
     return rows if plugin else []

@@ -31,15 +31,15 @@ LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 def list_plugins(kind: str | None, as_json: bool, no_import: bool) -> None:
     """List every component, what it is, and the distribution that it comes from."""
     infos = [] if no_import else [i for name in KINDS if kind in (None, name) for i in current().kinds[name].infos()]
-    rows = [_plugin_row(plugin, infos) for plugin in current().plugins(load=not no_import)]
+    plugins = current().plugins(load=not no_import)
     if as_json:
+        rows = [_plugin_row(plugin, infos) for plugin in plugins]
         click.echo(json.dumps({"schema": SCHEMA, "plugins": rows}, indent=2))
         return
     _table([(i.kind, shown(i), _what(i), f"{i.distribution} {i.version}".strip()) for i in infos])
-    for row in rows:
-        if no_import or row["status"] != "ok":
-            line = f"{row['distribution']} {row['version']} ({row['entry_point']}): {row['status']}"
-            click.echo(f"{line}: {row['reason']}" if row["reason"] else line)
+    for plugin in plugins:
+        if no_import or plugin.status != "ok":
+            click.echo(plugin.line)
     if not infos and not no_import:
         click.echo(f"no {KINDS[kind].plural if kind else 'components'} are registered", err=True)
 
