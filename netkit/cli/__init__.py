@@ -21,6 +21,7 @@ COMMANDS = {
     "list-plugins": "netkit.cli.plugins:list_plugins",
     "show": "netkit.cli.plugins:show",
     "check": "netkit.cli.check:check",
+    "doctor": "netkit.cli.doctor:doctor",
     "new-plugin": "netkit.cli.new_plugin:new_plugin",
 }
 

@@ -27,9 +27,13 @@ LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 @click.command("list-plugins")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Only components of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="Every plugin with its components, as JSON.")
+@click.option("--requirements", is_flag=True, help="Lines for pip: every distribution with its version.")
 @click.option("--no-import", is_flag=True, help="Say what is installed without importing any plugin.")
-def list_plugins(kind: str | None, as_json: bool, no_import: bool) -> None:
+def list_plugins(kind: str | None, as_json: bool, requirements: bool, no_import: bool) -> None:
     """List every component, what it is, and the distribution that it comes from."""
+    if requirements:
+        click.echo("\n".join(sorted({f"{plugin.distribution}=={plugin.version}" for plugin in current().plugins(load=False)})))
+        return
     infos = [] if no_import else [i for name in KINDS if kind in (None, name) for i in current().kinds[name].infos()]
     plugins = current().plugins(load=not no_import)
     if as_json:
