@@ -139,9 +139,12 @@ class Lookup(Mapping[str, Any]):
         self._by_name[info.name] = [*others, info]
 
     def _named(self, name: str) -> list[Info]:
-        """All that may answer to a bare name: netkit's own alone where it has it, else everybody who gave it."""
+        """All that may answer to a bare name: netkit's own alone where it has it, a preferred one, else everybody's."""
         found = self._by_name.get(name, [])
-        return [info for info in found if info.distribution == DISTRIBUTION] or found
+        for first in (DISTRIBUTION, *self._registry.preferred):
+            if mine := [info for info in found if normal(info.distribution) == first]:
+                return mine
+        return found
 
     def _unknown(self, name: str) -> str:
         if not self._infos:
@@ -160,8 +163,11 @@ class Registry:
         *,
         plugins: str | None = None,
         blocked: Iterable[str] = (),
+        preferred: Iterable[str] = (),
     ) -> None:
         self._distributions = distributions
+        self.preferred = [normal(name) for name in preferred]
+        """Distributions that a bare name in dispute goes to, the first that has it."""
         self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, blocked)
         self._plugins: list[Plugin] | None = None
         self.kinds = {kind: Lookup(self, kind) for kind in KINDS}

@@ -176,7 +176,7 @@ BAD = {
     "validation": (["train", "good.csv", "--target", "y", "--validation", "1"], 2, "validation: .*got 1"),
     "hidden": (["train", "good.csv", "--target", "y", "--hidden", "0"], 2, "at least 1 unit, got 0"),
     "out": (["train", "good.csv", "--target", "y", "--out", "no/such/folder.nk"], 1, "no/such/folder.nk: cannot be written"),
-    "config": (["train", "good.csv", "--config", "bad.toml"], 2, "bad.toml: there is no setting 'activaton'; did you mean activation"),
+    "config": (["train", "good.csv", "--config", "bad.toml"], 2, "bad.toml: line 1: there is no setting 'activaton'; did you mean activation"),
     "not toml": (["train", "good.csv", "--config", "good.csv"], 2, "good.csv: not TOML"),
     "no config": (["train", "good.csv", "--config", "none.toml"], 1, "none.toml: cannot be read"),
     "not a model": (["predict", "good.csv", "good.csv"], 1, "good.csv: not a netkit model"),

@@ -157,3 +157,25 @@ def test_an_announced_name_is_listed_without_an_import_and_imported_alone(enviro
     assert not list(environment.folder.glob("imported*"))
     environment.run("train", penguins, "--target", "species", "--epochs", 1, "--activation", "soft2")
     assert [path.name for path in environment.folder.glob("imported*")] == ["imported2"]
+
+
+def test_a_configuration_requires_prefers_and_disables(environment, penguins):
+    for letter in "ab":
+        environment.install(environment.make(f"lab-{letter}", SOFTSIGN))
+    start = 'target = "species"\nepochs = 1\nactivation = "softsign"\nout = "m.netkit"\n[plugins]\n'
+    train = ["train", penguins, "--config", "net.toml", "--quiet"]
+    for rules, qualified in (('prefer = ["lab-b", "lab-a"]', "lab-b/softsign"), ('disable = ["lab_b"]', "lab-a/softsign"),
+                             ('require = ["lab-a>=0.1"]\nprefer = ["lab-a"]', "lab-a/softsign")):  # fmt: skip
+        (environment.folder / "net.toml").write_text(start + rules)
+        environment.run(*train)
+        assert f"activation {qualified}" in environment.run("describe", "m.netkit").stdout
+    for rules, code, message in (
+        ('require = ["lab-a>=2", "lab-z"]', 1, "plugins: lab-a>=2 is needed, 0.1 is installed: pip install 'lab-a>=2'; "
+                                               "lab-z is not installed: pip install 'lab-z'"),
+        ('require = ["lab-a>>2"]', 2, "plugins: Expected "),
+        ("require = 3", 2, "plugins: Expected `array`, got `int` - at `$.require`"),
+        ("requires = []", 2, "plugins: Object contains unknown field `requires`"),
+    ):  # fmt: skip
+        (environment.folder / "net.toml").write_text(start + rules)
+        said = environment.run(*train, code=code).stderr
+        assert said.startswith(f"netkit: net.toml: {message}") and said.count("\n") == 1

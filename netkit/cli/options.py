@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import click
+import msgspec
 from click.shell_completion import CompletionItem
+from packaging.requirements import InvalidRequirement, Requirement
 
-from netkit.errors import DataError, SettingError, nearest
+from netkit.errors import DataError, PluginError, SettingError, nearest
+from netkit.registry import Registry, using
 
 __all__ = ["ComponentText", "Hidden", "read_config"]
 
@@ -55,6 +60,48 @@ class Hidden(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class Plugins(msgspec.Struct, forbid_unknown_fields=True):
+    """The table [plugins] of a configuration."""
+
+    require: list[str] = []
+    """Requirements as pip writes them; all must be met before anything else is read."""
+    prefer: list[str] = []
+    """Distributions that a name in dispute goes to."""
+    disable: list[str] = []
+    """Plugins to leave out, by distribution or entry point."""
+
+
+def apply_plugins(ctx: click.Context, path: str, table: Any) -> None:
+    """Check what a configuration requires, and use a registry that follows the rest. Raises `SettingError`, `PluginError`."""
+    try:
+        rules = msgspec.convert(table, Plugins)
+        missing = [said for line in rules.require if (said := _unmet(Requirement(line)))]
+    except (msgspec.ValidationError, InvalidRequirement) as error:
+        raise SettingError(f"{path}: plugins: {' '.join(str(error).split())}") from None
+    if missing:
+        raise PluginError(f"{path}: plugins: {'; '.join(missing)}")
+    if rules.prefer or rules.disable:
+        root = ctx.find_root()
+        blocked = [*rules.disable, *root.params.get("no_plugin", ())]
+        root.with_resource(using(Registry(blocked=blocked, preferred=rules.prefer)))
+
+
+def _unmet(needs: Requirement) -> str:
+    try:
+        installed = metadata.version(needs.name)
+    except metadata.PackageNotFoundError:
+        return f"{needs} is not installed: pip install '{needs}'"
+    fine = needs.specifier.contains(installed, prereleases=True)
+    return "" if fine else f"{needs} is needed, {installed} is installed: pip install '{needs}'"
+
+
+def _line_of(path: str, key: str) -> int:
+    """The first line of a TOML file that sets a key or opens its table."""
+    pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=\].]""")
+    with open(path, encoding="utf-8") as file:
+        return next((number for number, line in enumerate(file, 1) if pattern.match(line)), 1)
+
+
 def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
     """Make every key of a TOML file the default of the option of that name, so options given beside it win."""
     if path is None:
@@ -66,9 +113,10 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingError(f"{path}: not TOML: {error}") from None
-    known = [option.name for option in ctx.command.params if option.name not in (None, "config", "help")]
-    for key in config:
-        if key not in known:
-            raise SettingError(f"{path}: there is no setting {key!r}{nearest(key, [str(name) for name in known])}")
+    apply_plugins(ctx, path, config.pop("plugins", {}))
+    known = [str(option.name) for option in ctx.command.params if option.name not in (None, "config", "help")]
+    if wrong := [key for key in config if key not in known]:
+        found = [f"line {_line_of(path, key)}: there is no setting {key!r}{nearest(key, [*known, 'plugins'])}" for key in wrong]
+        raise SettingError(f"{path}: {'; '.join(found)}")
     ctx.default_map = {**(ctx.default_map or {}), **config}
     return path
