@@ -32,7 +32,7 @@ class Epoch:
     validation: dict[str, float] = field(default_factory=dict)
     """`loss` and the metrics on the validation rows; empty without any."""
     best: bool = False
-    """Whether this is the best epoch so far, by validation loss, or by `loss` without validation rows."""
+    """Whether this is better than every epoch before it, by validation loss, or by `loss` without validation rows."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ def fit(
             scores = evaluate(network, loss, *rows, metrics) if metrics else {}
             judged = evaluate(network, loss, *validation, metrics) if validation else {}
             current = judged.get("loss", value)
-            if current < best:
+            if better := current < best:
                 best, kept = current, network.params.clone() if plan.keep_best else kept
             scores.pop("loss", None)
-            yield Epoch(number, value, scores, judged, best=current == best)
+            yield Epoch(number, value, scores, judged, best=better)
     finally:
         if plan.keep_best and best < math.inf:
             network.params.copy_(kept)

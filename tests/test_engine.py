@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netkit import DataError, DivergenceError, Model, NetkitError, SettingError, ShapeError, UnknownComponent, registry, spec
+from netkit import DataError, Dense, DivergenceError, Model, NetkitError, SettingError, ShapeError, UnknownComponent, registry, spec
 from netkit.network import Network
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "identity", "softmax", "elu"]
@@ -253,3 +253,22 @@ def test_class_numbers_flat_targets_lists_and_float64_are_understood():
 def test_importing_netkit_loads_no_torch():
     code = "import sys, netkit; netkit.Activation, netkit.hookimpl; list(netkit.registry.activations); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_keep_best_leaves_the_weights_of_the_first_best_epoch_whatever_ends_the_run():
+    rng = torch.Generator().manual_seed(0)
+    x, y = torch.randn(40, 5, generator=rng), torch.randn(40, generator=rng)
+    for keep in (True, False):
+        model = Model([Dense(5, 30, "tanh"), Dense(units=1)], "mean_squared_error", seed=1)
+        history = model.fit(x[:20], y[:20], epochs=60, alpha=0.05, validation=(x[20:], y[20:]), keep_best=keep, progress=False)
+        losses = [epoch.validation["loss"] for epoch in history]
+        assert losses.index(min(losses)) < 50, "this is to be a run that overfits"
+        wanted = min(losses) if keep else losses[-1]
+        assert math.isclose(model.evaluate(x[20:], y[20:])["loss"], wanted, rel_tol=1e-6)
+        assert [e.number for e in history if e.best][-1] == losses.index(min(losses)) + 1
+
+
+def test_of_equal_epochs_the_first_is_the_best():
+    model = Model([Dense(2, 1, initializer="zeros")], "mean_squared_error")
+    history = model.fit(torch.ones(4, 2), torch.zeros(4), epochs=3, progress=False)
+    assert [epoch.best for epoch in history] == [True, False, False] and [e.loss for e in history] == [0.0] * 3

@@ -21,6 +21,8 @@ COMMANDS = {
     "list-plugins": "netkit.cli.plugins:list_plugins",
     "show": "netkit.cli.plugins:show",
     "check": "netkit.cli.check:check",
+    "schema": "netkit.cli.config:schema",
+    "config": "netkit.cli.config:config",
     "doctor": "netkit.cli.doctor:doctor",
     "new-plugin": "netkit.cli.new_plugin:new_plugin",
 }

@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from netkit.errors import DataError, PluginError, SettingError, nearest
 from netkit.registry import Registry, using
 
-__all__ = ["ComponentText", "Hidden", "read_config"]
+__all__ = ["ComponentText", "Hidden", "Plugins", "check_keys", "loaded", "read_config"]
 
 
 class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
@@ -106,17 +106,27 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
     """Make every key of a TOML file the default of the option of that name, so options given beside it win."""
     if path is None:
         return None
+    config = loaded(path)
+    apply_plugins(ctx, path, config.pop("plugins", {}))
+    known = [str(option.name) for option in ctx.command.params if isinstance(option, click.Option)]
+    check_keys(path, config, [name for name in known if name not in ("config", "help")])
+    ctx.default_map = {**(ctx.default_map or {}), **config}
+    return path
+
+
+def loaded(path: str) -> dict[str, Any]:
+    """What a TOML file says. Raises `DataError`, `SettingError`."""
     try:
         with open(path, "rb") as file:
-            config = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingError(f"{path}: not TOML: {error}") from None
-    apply_plugins(ctx, path, config.pop("plugins", {}))
-    known = [str(option.name) for option in ctx.command.params if option.name not in (None, "config", "help")]
+
+
+def check_keys(path: str, config: Mapping[str, Any], known: list[str]) -> None:
+    """Raise `SettingError` with every key that is not known, and its line."""
     if wrong := [key for key in config if key not in known]:
         found = [f"line {_line_of(path, key)}: there is no setting {key!r}{nearest(key, [*known, 'plugins'])}" for key in wrong]
         raise SettingError(f"{path}: {'; '.join(found)}")
-    ctx.default_map = {**(ctx.default_map or {}), **config}
-    return path
