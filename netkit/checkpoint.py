@@ -18,14 +18,16 @@ import msgspec
 
 from netkit import discovery, spec
 from netkit.discovery import Plugin
-from netkit.errors import DataError, ModelFileError, NetkitError
+from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Component
 from netkit.registry import RUN_TIME, current
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from netkit.model import Model
 
-__all__ = ["FORMAT", "Header", "Source", "load", "read_header", "save", "written"]
+__all__ = ["FORMAT", "Header", "KeptModel", "Source", "load", "read_header", "save", "written"]
 
 FORMAT = 1
 LIMIT = 64 * 2**20
@@ -64,8 +66,6 @@ def save(model: Model, path: str | Path, **about: Any) -> None:
 
     Raises `DataError` when the path cannot be written, `UnknownComponent` for a part that was never registered.
     """
-    from safetensors.torch import save_file
-
     network = model.network
     layers = [link.layer for link in network.links]
     header = Header(
@@ -79,6 +79,12 @@ def save(model: Model, path: str | Path, **about: Any) -> None:
                       stacklevel=3)  # fmt: skip
     text = json.dumps({k: v for k, v in msgspec.to_builtins(header).items() if k != "tensors"})
     tensors = {name: view.detach().cpu().contiguous() for name, view in network.parameters().items()}
+    _write(path, tensors, text)
+
+
+def _write(path: str | Path, tensors: dict[str, Tensor], text: str) -> None:
+    from safetensors.torch import save_file
+
     with written(path) as temporary:
         save_file(tensors, temporary, metadata={"netkit": text})
 
@@ -104,20 +110,57 @@ def written(path: str | Path) -> Iterator[str]:
         temporary.unlink(missing_ok=True)
 
 
-def load(path: str | Path) -> Model:
-    """The model in a file. Raises `ModelFileError`: not a model, damaged, of a newer format, or a plugin is missing."""
-    import torch
+class KeptModel:
+    """A model some of whose components are not here: it can be looked at, changed and saved, but not run."""
+
+    def __init__(self, header: Header, text: str, tensors: dict[str, Tensor], reason: str) -> None:
+        self.header, self.reason = header, reason
+        self._text, self._tensors = text, tensors
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Every parameter by name; writing into one changes what `save` writes."""
+        return self._tensors
+
+    def save(self, path: str | Path) -> None:
+        """Write the file again: unless a parameter was changed, byte for byte. Raises `DataError`."""
+        _write(path, self._tensors, self._text)
+
+    def __getattr__(self, name: str) -> Any:
+        raise ModelFileError(self.reason)
+
+
+def load(path: str | Path, missing: str = "refuse") -> Any:
+    """The `Model` in a file; with missing="keep" a `KeptModel` where a component of it is not installed.
+
+    Raises `ModelFileError`: not a model, damaged, of a newer format, or a plugin is missing; `SettingError`.
+    """
+    if missing not in ("refuse", "keep"):
+        raise SettingError(f"missing: refuse or keep is needed, got {missing!r}")
+    header = read_header(path)
+    reason = _absent(path, header)
+    if reason and missing == "refuse":
+        raise ModelFileError(reason)
+    tensors = _tensors(path)
+    if reason:
+        return KeptModel(header, _raw_header(path)["__metadata__"]["netkit"], tensors, reason)
+    return _loaded(path, header, tensors)
+
+
+def _tensors(path: str | Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from netkit.model import Model
-
-    header = read_header(path)
-    _require(path, header)
     try:
-        tensors = load_file(path)
+        return dict(load_file(path))
     except (SafetensorError, ValueError, OSError) as error:
         raise ModelFileError(f"{path}: damaged model file: {error}") from None
+
+
+def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Model:
+    import torch
+
+    from netkit.model import Model
+
     try:
         model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
         parameters = model.build(header.in_shape).parameters()
@@ -132,7 +175,7 @@ def load(path: str | Path) -> Model:
             view.copy_(tensors[name])
     for distribution, _, said in _changes(header):
         if distribution != discovery.DISTRIBUTION:  # its own changes are told by the format
-            warnings.warn(f"{path}: {said}", stacklevel=2)
+            warnings.warn(f"{path}: {said}", stacklevel=3)
     return model
 
 
@@ -181,12 +224,13 @@ def _sources(component: Component) -> Iterator[tuple[str, Source]]:
             yield from _sources(value)
 
 
-def _require(path: str | Path, header: Header) -> None:
-    """Raise `ModelFileError` for the first component that is not here, with what to install."""
+def _absent(path: str | Path, header: Header) -> str:
+    """The first component that is not here, with what to install; empty when all are."""
     for name, source in header.components.items():
         lookup: Mapping[str, Any] = current().kinds.get(source.kind, {})
         if name not in lookup:
-            raise ModelFileError(f"{path}: {source.kind} {name} is not available: {_remedy(name, source)}")
+            return f"{path}: {source.kind} {name} is not available: {_remedy(name, source)}"
+    return ""
 
 
 def _changes(header: Header) -> list[tuple[str, str, str]]:

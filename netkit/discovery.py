@@ -8,7 +8,6 @@ import importlib
 import importlib.util
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -48,7 +47,7 @@ class Plugin:
     @property
     def line(self) -> str:
         """How it fared, on one line."""
-        about = f"{printable(self.distribution)} {printable(self.version)} ({printable(self.entry_point)}): {self.status}"
+        about = f"{self.distribution} {self.version} ({printable(self.entry_point)}): {self.status}"
         return f"{about}: {self.reason}" if self.reason else about
 
     def marked(self, status: str, reason: str) -> Plugin:
@@ -110,8 +109,8 @@ def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
     """The plugins in one distribution. Any package of the environment comes by here, so nothing it does may raise."""
     try:
         mine = [point for point in distribution.entry_points if point.group.split(".")[0] == GROUP]
-        name = distribution.metadata["Name"] if mine else ""
-        number = distribution.version if mine else ""
+        name = printable(distribution.metadata["Name"]) if mine else ""
+        number = printable(distribution.version) if mine else ""
     except Exception as error:
         place = Path(str(getattr(distribution, "_path", "?"))).name
         yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {_cause(error)}")
@@ -232,7 +231,7 @@ def _definitions(module: str) -> dict[str, Definition]:
 
 def printable(text: str, limit: int = 300) -> str:
     """Text that other people wrote, on one line, without characters that steer a terminal or turn the line around."""
-    clean = "".join(c if c.isprintable() and unicodedata.category(c)[0] != "C" else " " for c in text)
+    clean = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(clean.split())[:limit]
 
 

@@ -11,7 +11,7 @@ import torch
 
 import netkit
 from netkit import Dense, Model, registry
-from netkit.errors import DataError, ModelFileError, UnknownComponent
+from netkit.errors import DataError, ModelFileError, SettingError, UnknownComponent
 from netkit.table import TableModel
 
 
@@ -137,6 +137,15 @@ def test_a_part_that_was_never_registered_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_is_replaced_in_one_step(saved):
+    model, path = saved
+    before = path.read_bytes()
+    with path.open("rb") as reader:  # whoever reads the old file while a new one is written gets the old one whole
+        model.parameters()["0.b"].fill_(5)
+        model.save(path)
+        assert reader.read() == before != path.read_bytes()
+
+
 def test_a_write_that_fails_leaves_the_file_as_it_was(saved, monkeypatch):
     model, path = saved
     before = path.read_bytes()
@@ -148,3 +157,31 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(saved, monkeypatch):
     with pytest.raises(DataError, match="m.netkit: cannot be written: No space left on device"):
         model.save(path)
     assert path.read_bytes() == before and [each.name for each in path.parent.iterdir()] == ["m.netkit"]
+
+
+def test_a_model_without_its_plugin_is_kept_and_saved_byte_for_byte(saved, tmp_path):
+    path = rewritten(saved[1], CHANGES["absent"][0])
+    with pytest.raises(ModelFileError, match="lab-x/swish is not available"):
+        netkit.load(path)
+    kept = netkit.load(path, missing="keep")
+    kept.save(tmp_path / "again.netkit")
+    netkit.load(tmp_path / "again.netkit", missing="keep").save(tmp_path / "third.netkit")
+    assert (tmp_path / "again.netkit").read_bytes() == (tmp_path / "third.netkit").read_bytes()
+    assert kept.header.components["lab-x/swish"].version == "2.1"
+    with pytest.raises(ModelFileError, match="activation lab-x/swish is not available: pip install 'lab-x==2.1'"):
+        kept.predict(torch.zeros(1, 4))
+    kept.parameters()["0.b"].fill_(7)
+    kept.save(path)
+    assert float(netkit.load(path, missing="keep").parameters()["0.b"][0]) == 7
+
+
+def test_missing_refuses_other_words_and_keep_changes_nothing_where_all_is_here(saved):
+    with pytest.raises(SettingError, match="^missing: refuse or keep is needed, got 'ignore'$"):
+        netkit.load(saved[1], missing="ignore")
+    assert isinstance(netkit.load(saved[1], missing="keep"), Model)
+
+
+def test_describe_lets_no_control_character_through(saved, cli):
+    rewritten(saved[1], lambda header: header["loss"].update(type="x\x1b[2J\u202e\n"))
+    code, out, _ = cli("describe", saved[1])
+    assert code == 0 and "loss: x?[2J??(" in out

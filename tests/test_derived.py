@@ -153,3 +153,19 @@ def test_derived_components_are_marked(cli):
     assert "(derived gradient)" in line
     _, out, _ = cli("list-plugins", "--json")
     assert [c["name"] for p in json.loads(out)["plugins"] for c in p["components"] if c["derived"]] == ["torch"]
+
+
+def test_random_numbers_of_a_module_come_from_the_rng_it_is_given():
+    layer = spec.make("layer", 'torch:module="Dropout(0.5)"')
+    x = torch.ones(50, 4)
+    runs = []
+    for seed, ambient in ((1, 0), (1, 9), (2, 0)):
+        torch.manual_seed(ambient)
+        runs.append(layer.forward({}, x, torch.Generator().manual_seed(seed))[0])
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+    weights = []
+    for seed, ambient in ((1, 0), (1, 9), (2, 0)):
+        torch.manual_seed(ambient)
+        built, _ = spec.make("layer", 'torch:module="Linear(4, 3)"').build((4,), torch.Generator().manual_seed(seed))
+        weights.append(built["weight"])
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])

@@ -204,6 +204,7 @@ REFUSED = {
     "unknown setting": (lambda: Model([dense(1, "leaky_relu:slop=1")], MSE), SettingError, "leaky_relu: there is no setting 'slop'; did you mean slope"),
     "setting's rule": (lambda: Model([dense(-1)], MSE), SettingError, "dense: units: expected `int` >= 1.* got -1"),
     "setting's type": (lambda: Model([dense(1, "leaky_relu:slope=abc")], MSE), SettingError, "leaky_relu: slope: expected `float`, got 'abc'"),
+    "infinite setting": (lambda: spec.make("initializer", "uniform:high=inf"), SettingError, "uniform: high: a finite number is needed, got inf"),
     "nan setting": (lambda: Model([dense(1, "leaky_relu:slope=nan")], MSE), SettingError, "leaky_relu: slope: .* got nan"),
     "no units": (lambda: Model([{"type": "dense", "inputdim": 2}], MSE), SettingError, "dense: units is required"),
     "no layers": (lambda: Model([], MSE), SettingError, "at least one layer is needed"),

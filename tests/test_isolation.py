@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
 
 import pytest
 from environments import Environment
@@ -145,6 +146,9 @@ def test_installed_editable_changed_upgraded_and_uninstalled(environment, pengui
     said = environment.run("predict", "s.netkit", penguins, code=1).stderr
     assert said == "netkit: s.netkit: activation lab-soft/softsign is not available: pip install 'lab-soft==0.1'\n"
     assert "activation lab-soft/softsign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
+    keep = "import netkit; netkit.load('s.netkit', missing='keep').save('kept.netkit')"
+    subprocess.run([environment.python, "-c", keep], cwd=environment.folder, check=True)
+    assert (environment.folder / "kept.netkit").read_bytes() == (environment.folder / "s.netkit").read_bytes()
 
 
 def test_an_announced_name_is_listed_without_an_import_and_imported_alone(environment, penguins):

@@ -19,27 +19,32 @@ def describe(model: str) -> None:
     """Show the layers, shapes, parameters, plugins and data columns of a saved model."""
     header = read_header(model)
     total = sum(prod(shape) for shape in header.tensors.values())
-    click.echo(f"{model}: netkit {header.netkit}, {header.dtype}, {total} parameters, inputs {_shape(header.in_shape)}")
+    _say(f"{model}: netkit {header.netkit}, {header.dtype}, {total} parameters, inputs {_shape(header.in_shape)}")
     for number, layer in enumerate(header.layers):
         mine = {name: shape for name, shape in header.tensors.items() if name.startswith(f"{number}.")}
         shapes = "  ".join(f"{name} {_shape(shape)}" for name, shape in sorted(mine.items()))
-        click.echo(f"  layer {number}: {_component(layer)}  {shapes}".rstrip())
-    click.echo(f"  loss: {_component(header.loss)}")
-    click.echo("from plugins")
+        _say(f"  layer {number}: {_component(layer)}  {shapes}".rstrip())
+    _say(f"  loss: {_component(header.loss)}")
+    _say("from plugins")
     for name, source in header.components.items():
-        click.echo(f"  {source.kind} {name} ({source.distribution} {source.version})".replace(" )", ")"))
+        _say(f"  {source.kind} {name} ({source.distribution} {source.version})".replace(" )", ")"))
     _columns(header)
     for part, values in header.scores.items():
-        click.echo(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        _say(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
 
 def _columns(header: Header) -> None:
     if header.target is not None:
-        click.echo(f"target: {header.target.get('name')} ({header.target.get('task')})")
+        _say(f"target: {header.target.get('name')} ({header.target.get('task')})")
     if header.features is not None:
-        click.echo("columns")
+        _say("columns")
         for column in header.features.get("columns", []):
-            click.echo(f"  {column.get('name')} ({column.get('type')})" if isinstance(column, Mapping) else f"  {column}")
+            _say(f"  {column.get('name')} ({column.get('type')})" if isinstance(column, Mapping) else f"  {column}")
+
+
+def _say(line: str) -> None:
+    """What a file says reaches a terminal without characters that steer it."""
+    click.echo("".join(c if c.isprintable() else "?" for c in line))
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -44,5 +44,5 @@ def doctor(as_json: bool, timeout: float) -> None:
 def _line(each: Diagnosis) -> str:
     what = f"changes {', '.join(each.changes)}" if each.changes else each.status
     seconds = "" if each.seconds is None else f", {each.seconds:.2f} s to import"
-    line = f"{printable(each.distribution)} {printable(each.version)} ({printable(each.entry_point)}): {what}{seconds}"
+    line = f"{each.distribution} {each.version} ({printable(each.entry_point)}): {what}{seconds}"
     return f"{line}: {each.reason}" if each.reason else line
