@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from netkit.model import Model
 
-__all__ = ["FORMAT", "Header", "KeptModel", "Source", "load", "read_header", "save", "written"]
+__all__ = ["FORMAT", "Header", "KeptModel", "Source", "load", "read_header", "save", "sources", "written"]
 
 FORMAT = 1
 LIMIT = 64 * 2**20
@@ -71,7 +71,7 @@ def save(model: Model, path: str | Path, **about: Any) -> None:
     header = Header(
         FORMAT, discovery.version(), network.in_shape, str(model.dtype).removeprefix("torch."),
         [spec.table(layer) for layer in layers], spec.table(model.loss),
-        {name: source for part in [*layers, model.loss] for name, source in _sources(part)},
+        {name: source for part in [*layers, model.loss] for name, source in sources(part)},
         seed=model.seed, **about,
     )  # fmt: skip
     if by_hand := [name for name, source in header.components.items() if source.distribution == RUN_TIME]:
@@ -215,13 +215,13 @@ def _raw_header(path: str | Path) -> dict[str, Any]:
     return raw
 
 
-def _sources(component: Component) -> Iterator[tuple[str, Source]]:
+def sources(component: Component) -> Iterator[tuple[str, Source]]:
     """The qualified names of a component and of those in its settings, with where they come from."""
     info = current().kinds[component.kind].info_of(component)
     yield info.qualified, Source(info.kind, info.distribution, info.version)
     for value in vars(component).values():
         if isinstance(value, Component):
-            yield from _sources(value)
+            yield from sources(value)
 
 
 def _absent(path: str | Path, header: Header) -> str:

@@ -6,9 +6,13 @@ import ast
 import contextlib
 import importlib
 import importlib.util
+import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -20,7 +24,7 @@ from netkit.errors import PluginError
 from netkit.hookspecs import hookimpl
 from netkit.kinds import KINDS
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "import_plugin", "is_derived", "resolve", "summary_of", "version"]
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "guarded", "import_plugin", "is_derived", "resolve", "summary_of", "version"]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -39,6 +43,9 @@ class Plugin:
     status: str = "ok"
     """ok, blocked, incompatible, broken or unreadable."""
     reason: str = ""
+    """Why it is not ok; or, though it is, what its author should know."""
+    location: str = field(default="", compare=False)
+    """The folder that it is installed in."""
 
     @property
     def name(self) -> str:
@@ -48,7 +55,8 @@ class Plugin:
     def line(self) -> str:
         """How it fared, on one line."""
         about = f"{self.distribution} {self.version} ({printable(self.entry_point)}): {self.status}"
-        return f"{about}: {self.reason}" if self.reason else about
+        remedy = f"; pip uninstall {self.distribution}" if self.status == "broken" and self.distribution != DISTRIBUTION else ""
+        return f"{about}: {self.reason}{remedy}" if self.reason else about
 
     def marked(self, status: str, reason: str) -> Plugin:
         return replace(self, status=status, reason=printable(reason))
@@ -102,6 +110,8 @@ def find(distributions: Iterable[metadata.Distribution], rules: Rules) -> list[P
         if key and key not in seen:  # the first on sys.path is the one that would be imported
             seen.add(key)
             rows += [_judged(row, distribution, rules) if row.status == "ok" else row for row in found]
+    if any(row.status == "unreadable" for row in rows):  # torch reads all metadata when it is imported, and would die of it
+        os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     return sorted(rows, key=lambda row: (row.distribution != DISTRIBUTION, normal(row.distribution), row.entry_point))
 
 
@@ -116,13 +126,14 @@ def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
         yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {_cause(error)}")
         return
     announced: dict[str, dict[str, str]] = {}
+    where = printable(str(distribution.locate_file("")), limit=4096)
     for point in mine:
         if point.group == GROUP:
-            yield Plugin(name, number, point.name, point.value)
+            yield Plugin(name, number, point.name, point.value, location=where)
         else:
             announced.setdefault(point.group.partition(".")[2], {})[point.name] = point.value
     if announced:
-        yield Plugin(name, number, "announced", announced=announced)
+        yield Plugin(name, number, "announced", announced=announced, location=where)
 
 
 def _judged(plugin: Plugin, distribution: metadata.Distribution, rules: Rules) -> Plugin:
@@ -179,12 +190,43 @@ def resolve(reference: str) -> Any:
 
 def _imported(value: str) -> Any:
     module, _, attribute = value.partition(":")
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            found = importlib.import_module(module)
+    with guarded(f"import of {value} failed: "), contextlib.redirect_stdout(sys.stderr):
+        found = importlib.import_module(module)
         return getattr(found, attribute) if attribute else found
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"import of {value} failed: {_cause(error)}") from error
+
+
+@contextmanager
+def guarded(who: str = "") -> Iterator[None]:
+    """Whatever a plugin raises is a `PluginError`, also SystemExit, and KeyboardInterrupt unless somebody pressed Ctrl-C."""
+    with _ctrl_c() as pressed:
+        try:
+            yield
+        except PluginError:
+            raise
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if pressed and isinstance(error, KeyboardInterrupt):
+                raise
+            raise PluginError(f"{who}{_cause(error)}") from error
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """A list that has an entry once somebody presses Ctrl-C. Signals reach the main thread alone."""
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: Any) -> None:
+        pressed.append(number)
+        before(number, frame)  # type: ignore[operator, misc]
+
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cause(error: BaseException) -> str:

@@ -40,7 +40,7 @@ class Model:
             raise SettingError("Model: at least one layer is needed, got none")
         self.loss: Loss = spec.make("loss", loss)
         for layer in self.layers:
-            spec.make("activation", layer.activation) if layer.activation else None
+            None if layer.activation is None else spec.make("activation", layer.activation)
         name = str(dtype).removeprefix("torch.")
         if name not in DTYPES:
             raise SettingError(f"dtype: {' or '.join(DTYPES)} is needed, got {dtype!r}")

@@ -70,7 +70,7 @@ class Network:
         self.params = self.params.to(device=device, dtype=dtype)
         self.grads = torch.zeros_like(self.params)
         views, slots = _views(built, self.params), _views(built, self.grads)
-        heads = [spec.make("activation", layer.activation) if layer.activation else None for layer in made]
+        heads = [None if layer.activation is None else spec.make("activation", layer.activation) for layer in made]
         self.links = [Link(*parts) for parts in zip(made, heads, shapes, shapes[1:], views, slots)]
         self.widest = max(prod(shape) for shape in shapes)
         self._check_activations()

@@ -7,9 +7,11 @@ components keep their bare names whatever is installed; of two strangers with on
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +25,12 @@ from netkit.discovery import DISTRIBUTION, Plugin, Rules, normal
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 
-__all__ = ["Info", "Lookup", "Registry", "current", "using"]
+__all__ = ["Info", "Lookup", "Registry", "current", "refresh", "using"]
 
 RUN_TIME = "run-time"
 """Stands where the distribution would, for components that were registered by hand."""
+SLOW = 0.5
+"""Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Lookup(Mapping[str, Any]):
         self._infos: dict[str, Info] = {}  # by qualified name
         self._by_name: dict[str, list[Info]] = {}
         self._resolved: dict[str, type[Component]] = {}
+        self._twice: dict[str, Info] = {}  # what a distribution gave a name to before it gave the name again
 
     def __repr__(self) -> str:
         return f"<{KINDS[self._kind].plural}: {', '.join(self) or 'none'}>"
@@ -105,6 +110,15 @@ class Lookup(Mapping[str, Any]):
             raise UnknownComponent(self._unknown(name))
         return found[0]
 
+    def disagreement(self, name: str) -> str:
+        """Why a name that a distribution gives both ways, announced and by a hook, is not one component; or nothing."""
+        info = self.info(name)
+        before = self._twice.get(info.qualified)
+        if before is None or _component(before) is self[name]:
+            return ""
+        ways = " and ".join(f"{each.entry_point} gives {_written(each.component)}" for each in (before, info))
+        return f"{info.distribution} gives the name twice and they do not agree: {ways}"
+
     def info_of(self, component: Component) -> Info:
         """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
         for info in self.infos():
@@ -134,6 +148,9 @@ class Lookup(Mapping[str, Any]):
         return component
 
     def add(self, info: Info) -> None:
+        before = self._infos.get(info.qualified)
+        if before and RUN_TIME != info.distribution and (before.component != info.component):
+            self._twice[info.qualified] = before
         self._infos[info.qualified] = info
         others = [each for each in self._by_name.get(info.name, ()) if each.qualified != info.qualified]
         self._by_name[info.name] = [*others, info]
@@ -200,34 +217,36 @@ class Registry:
     def _loaded(self, plugin: Plugin, manager: pluggy.PluginManager) -> Plugin:
         if plugin.status != "ok":
             return plugin
+        start = time.perf_counter()
         try:
             infos = _names_of(plugin, manager)
         except PluginError as error:
             return plugin.marked("broken", str(error))
+        seconds = time.perf_counter() - start
         for info in infos:  # all or none: a plugin that failed halfway has added nothing
             self.kinds[info.kind].add(info)
-        return plugin
+        if seconds < SLOW:
+            return plugin
+        return plugin.marked("ok", f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
 
 
 def _names_of(plugin: Plugin, manager: pluggy.PluginManager) -> list[Info]:
     """What a plugin's hooks return. Raises `PluginError`, whatever the plugin does."""
     module = discovery.import_plugin(plugin)
     try:
-        manager.register(module, plugin.name)
-        callers = manager.get_hookcallers(module) or []
-        if not callers:
-            raise PluginError("it has no function marked with @hookimpl")
-        for caller in callers:
-            if not caller.has_spec():
-                raise PluginError(f"there is no hook {caller.name}{nearest(caller.name, _hooks())}")
-        return [info for caller in callers for info in _returned(plugin, caller)]
+        with discovery.guarded():
+            manager.register(module, plugin.name)
+            callers = manager.get_hookcallers(module) or []
+            if not callers:
+                raise PluginError("it has no function marked with @hookimpl")
+            for caller in callers:
+                if not caller.has_spec():
+                    raise PluginError(f"there is no hook {caller.name}{nearest(caller.name, _hooks())}")
+            return [info for caller in callers for info in _returned(plugin, caller)]
     except PluginError:
-        manager.unregister(name=plugin.name)
-        raise
-    except (Exception, SystemExit) as error:
         if manager.has_plugin(plugin.name):
             manager.unregister(name=plugin.name)
-        raise PluginError(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
@@ -246,8 +265,8 @@ def _hooks() -> list[str]:
 
 
 def _checked(info: Info) -> Info:
-    if not isinstance(info.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", info.name):
-        raise PluginError(f"{info.kind}: a name is snake_case (letters, digits, _), got {info.name!r}")
+    if not isinstance(info.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", info.name):
+        raise PluginError(f"{info.kind}: a name is snake_case (letters, digits, _; at most 64), got {info.name!r}")
     if isinstance(info.component, str):
         if ":" not in info.component:
             raise PluginError(f"{info.kind} {info.name}: a reference reads package.module:Name, got {info.component!r}")
@@ -278,6 +297,10 @@ def _refers_to(component: type[Component] | str, wanted: type[Component]) -> boo
         return component is wanted
     module, _, name = component.partition(":")
     return getattr(sys.modules.get(module), name, None) is wanted
+
+
+def _written(component: type[Component] | str) -> str:
+    return component if isinstance(component, str) else f"{component.__module__}:{component.__qualname__}"
 
 
 def _qualified(name: str) -> str:
@@ -319,6 +342,16 @@ def using(registry: Registry) -> Iterator[Registry]:
         yield registry
     finally:
         _current = before
+
+
+def refresh() -> None:
+    """Look again for installed plugins: after pip ran in a session. What was registered at run time is kept."""
+    global _current
+    importlib.invalidate_caches()
+    by_hand = [info for lookup in current().kinds.values() for info in lookup.infos() if info.distribution == RUN_TIME]
+    _current = Registry()
+    for info in by_hand:
+        _current.kinds[info.kind].add(info)
 
 
 def __getattr__(name: str) -> Any:

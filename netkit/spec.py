@@ -23,7 +23,7 @@ from typing import Any, Union
 
 import msgspec
 
-from netkit.errors import SettingError, UnknownComponent, nearest
+from netkit.errors import SettingError, UnknownComponent, UsageError, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
 
@@ -100,14 +100,26 @@ def nested(component: type[Component], name: str) -> str | None:
 def _built(kind: str, name: str, given: dict[str, Any]) -> Component:
     component = current().kinds[kind][name]
     known = [field.name for field in fields(component) if field.init]
-    for setting in given:
-        if setting not in known:
-            raise SettingError(f"{name}: there is no setting {setting!r}{nearest(setting, known) or _has(known)}")
-    return _settled(name, _called(component, name, given))
+    wrong: list[UsageError] = [
+        SettingError(f"{name}: there is no setting {setting!r}{nearest(setting, known) or _has(known)}")
+        for setting in given if setting not in known
+    ]  # fmt: skip
+    try:
+        made = _settled(name, _called(component, name, {key: value for key, value in given.items() if key in known}))
+    except UsageError as error:
+        wrong.append(error)
+    if wrong:
+        raise _all(wrong)
+    return made
 
 
 def _has(known: list[str]) -> str:
     return f"; it has {', '.join(known) or 'none'}"
+
+
+def _all(wrong: list[UsageError]) -> UsageError:
+    """One error that says what all of them say."""
+    return wrong[0] if len(wrong) == 1 else SettingError("; ".join(map(str, wrong)))
 
 
 def _called(component: type[Component], name: str, given: dict[str, Any]) -> Component:
@@ -128,7 +140,14 @@ def _settled(who: str, component: Component) -> Component:
     """The component with every setting checked against its annotation, and nested components made."""
     rules = hints(type(component))
     before = {field.name: getattr(component, field.name) for field in fields(component) if field.init}
-    after = {name: _setting(f"{who}: {name}", rules[name], value) for name, value in before.items()}
+    after, wrong = {}, list[UsageError]()
+    for name, value in before.items():
+        try:
+            after[name] = _setting(f"{who}: {name}", rules[name], value)
+        except UsageError as error:
+            wrong.append(error)
+    if wrong:
+        raise _all(wrong)
     return replace(component, **{name: value for name, value in after.items() if value is not before[name]})
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -170,10 +171,10 @@ BAD = {
     "activation": (["train", "good.csv", "--target", "y", "--activation", "rellu"], 2, "activation 'rellu' is unknown; did you mean relu"),
     "setting": (["train", "good.csv", "--target", "y", "--optimizer", "adam:beta=1"], 2, "adam: there is no setting 'beta'; did you mean beta"),
     "loss's task": (["train", "good.csv", "--target", "y", "--loss", "mean_squared_error"], 1, "y: .*regression"),
-    "batch": (["train", "good.csv", "--target", "y", "--batch", "0"], 2, "batch: .*got 0"),
-    "epochs": (["train", "good.csv", "--target", "y", "--epochs", "-1"], 2, "epochs: .*got -1"),
+    "batch": (["train", "good.csv", "--target", "y", "--batch", "0"], 2, "batch.*: 0 is not in the range"),
+    "epochs": (["train", "good.csv", "--target", "y", "--epochs", "-1"], 2, "epochs.*: -1 is not in the range"),
     "alpha": (["train", "good.csv", "--target", "y", "--alpha", "inf"], 2, "alpha: .*got inf"),
-    "validation": (["train", "good.csv", "--target", "y", "--validation", "1"], 2, "validation: .*got 1"),
+    "validation": (["train", "good.csv", "--target", "y", "--validation", "1"], 2, "validation.*: 1.0 is not in the range 0<=x<1"),
     "hidden": (["train", "good.csv", "--target", "y", "--hidden", "0"], 2, "at least 1 unit, got 0"),
     "out": (["train", "good.csv", "--target", "y", "--out", "no/such/folder.nk"], 1, "no/such/folder.nk: cannot be written"),
     "config": (["train", "good.csv", "--config", "bad.toml"], 2, "bad.toml: line 1: there is no setting 'activaton'; did you mean activation"),
@@ -242,3 +243,17 @@ def test_constant_and_missing_columns_are_left_out_with_a_note(cli, tmp_path):
     (tmp_path / "a.csv").write_text("k,m,x,y\n" + "".join(f"1,,{i},{i % 2}\n" for i in range(20)))
     code, out, err = cli("train", "a.csv", "--target", "y", *QUICK)
     assert code == 0 and "note: k" in err and "note: m" in err and "network 1-" in out
+
+
+def test_show_as_json_says_where_a_component_is_from_and_what_may_be_set(cli):
+    code, out, _ = cli("show", "leaky_relu", "--json")
+    [told] = json.loads(out)
+    assert code == 0 and told["settings"] == {"slope": {"rule": "float, >= 0", "required": False, "default": "0.01"}}
+    assert (told["kind"], told["qualified"], told["distribution"]) == ("activation", "netkit-nn/leaky_relu", "netkit-nn")
+    assert "class LeakyRelu" in "".join(Path(told["file"]).read_text().splitlines()[told["line"] - 1 :][:2]) and told["doc"].startswith("z where z > 0")
+
+
+def test_list_plugins_of_one_distribution(cli):
+    code, out, _ = cli("list-plugins", "--plugin", "Netkit.NN", "--kind", "loss")
+    assert code == 0 and out.startswith("loss") and out.count("\n") > 4
+    assert cli("list-plugins", "--plugin", "nobody") == (1, "", "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n")

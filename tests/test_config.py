@@ -71,9 +71,60 @@ def test_a_filled_configuration_is_the_same_model(cli, tmp_path, penguins):
     assert cli("config", "fill")[1].count("\n# ") > 10
 
 
-def test_every_wrong_key_is_named_with_its_line(cli, tmp_path, penguins):
-    (tmp_path / "bad.toml").write_text('target = "species"\nepoch = 3\n\n[optimiser]\ntype = "adam"\n')
+WRONG = {
+    "epoch = 3": "line 2: there is no setting 'epoch'; did you mean epochs?",
+    "[optimiser]\ntype = 'adam'": "line 2: there is no setting 'optimiser'; did you mean optimizer?",
+    "epochs = -1": "line 2: epochs: -1 is not in the range x>=1",
+    "epochs = 1.5": "line 2: epochs: expected `integer`, got 1.5",
+    "batch = '8'": "line 2: batch: expected `integer`, got '8'",
+    "batch = true": "line 2: batch: expected `integer`, got True",
+    "alpha = 0": "line 2: alpha: 0.0 is not in the range x>0",
+    "alpha = [1]": "line 2: alpha: expected `number`, got [1]",
+    "validation = 1": "line 2: validation: 1.0 is not in the range 0<=x<1",
+    "seed = -1": "line 2: seed: -1 is not in the range 0<=x<=9223372036854775807",
+    "quiet = 1": "line 2: quiet: expected `boolean`, got 1",
+    "out = 3": "line 2: out: expected `string`, got 3",
+    "task = 'binry'": "line 2: task: 'binry' is not one of 'binary', 'multiclass', 'regression'",
+    "activation = 'rleu'": "line 2: activation: activation 'rleu' is unknown; did you mean relu, elu?",
+    "activation = 3": "line 2: activation: a name or a table is needed, got 3",
+    "activation = {slope = 3}": "line 2: activation: activation: a table needs a type, got {'slope': 3}",
+    "activation = 'relu:slope=3'": "line 2: activation: relu: there is no setting 'slope'; it has none",
+    "activation = 'leaky_relu:slope'": "line 2: activation: leaky_relu: settings read setting=value,..., got 'slope'",
+    "optimizer = {type = 'sgd', momentun = 2, momentum = 3}":
+        "line 2: optimizer: sgd: there is no setting 'momentun'; did you mean momentum?; sgd: momentum: expected `float` < 1.0, got 3",
+    "# no\n[optimizer]\ntype = 'sgd'\nnesterov = 'a'": "line 5: optimizer: sgd: nesterov: expected `bool`, got 'a'",
+    "optimizer.type = 'sgd'\noptimizer.momentum = nan": "line 2: optimizer: sgd: momentum: expected `float` >= 0.0, got nan",
+    "loss = 'hubber'": "line 2: loss: loss 'hubber' is unknown; did you mean huber?",
+    "metric = 'f1'": "line 2: metric: a list is needed, got 'f1'",
+    "metric = ['f1', 'acuracy']": "line 2: metric[1]: metric 'acuracy' is unknown; did you mean accuracy?",
+    "hidden = 0": "line 2: hidden: a layer has at least 1 unit, got 0",
+    "hidden = '8,x'": "line 2: hidden: layer 'x' is unknown",
+    "hidden = {type = 'dense'}": "line 2: hidden: layers read 64,32, got {'type': 'dense'}",
+    "hidden = [\n  8, # [a comment\n  ['x'],\n]": "line 4: hidden[1]: a number of units or a layer is needed, got ['x']",
+    "layers = [{type = 'dropout'}, # one, two\n  'dense', {type = 'dropout', rate = 1}]":
+        "line 3: layers[2]: dropout: rate: expected `float` < 1.0, got 1",
+    "[[layers]]\ntype = 'dropout'\nrate = 0.1\n[[layers]]\ntype = 'dropout'\nrate = 2": "line 7: layers[1]: dropout: rate: expected `float` < 1.0, got 2",
+    "layers = [{type = 'dense', units = 3, activation = 'tahn'}]": "line 2: layers[0]: activation 'tahn' is unknown; did you mean tanh?",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_mistake_is_told_with_its_line_place_rule_and_value(cli, tmp_path, penguins, text):
+    (tmp_path / "bad.toml").write_text(f"target = 'species'\n{text}\n")
     for arguments in (["train", penguins, "--config", "bad.toml"], ["config", "fill", "bad.toml"]):
-        code, _, err = cli(*arguments)
-        assert code == 2 and err == ("netkit: bad.toml: line 2: there is no setting 'epoch'; did you mean epochs?; "
-                                     "line 4: there is no setting 'optimiser'; did you mean optimizer?\n")  # fmt: skip
+        assert cli(*arguments) == (2, "", f"netkit: bad.toml: {WRONG[text]}\n")
+
+
+def test_all_mistakes_are_told_at_once(cli, tmp_path, penguins):
+    some = [text for text in WRONG if "[" not in text and "." not in text.partition("=")[0] and "\n" not in text]
+    keys = {text.partition(" =")[0]: text for text in some}
+    (tmp_path / "bad.toml").write_text("target = 'species'\n" + "\n".join(keys.values()))
+    code, _, err = cli("train", penguins, "--config", "bad.toml")
+    told = [WRONG[text].replace("line 2", f"line {line}") for line, text in enumerate(keys.values(), 2)]
+    assert code == 2 and len(told) > 10 and err == f"netkit: bad.toml: {'; '.join(told)}\n"
+
+
+def test_the_schema_refuses_what_train_refuses_and_knows_the_limits(schema):
+    assert schema["properties"]["epochs"]["minimum"] == 1 and schema["properties"]["epochs"]["type"] == "integer"
+    assert schema["properties"]["alpha"]["exclusiveMinimum"] == 0 and schema["properties"]["alpha"]["type"] == "number"
+    assert (schema["properties"]["validation"]["minimum"], schema["properties"]["validation"]["exclusiveMaximum"]) == (0, 1)

@@ -59,7 +59,7 @@ def test_the_json_of_list_plugins_is_what_the_guide_says(cli):
     assert set(told) == {"schema", "plugins"} and told["schema"] == 1
     words = GUIDE[GUIDE.index("`netkit list-plugins --json` is") :]
     for plugin in told["plugins"]:
-        assert set(plugin) == {"distribution", "version", "entry_point", "status", "reason", "components"}
+        assert set(plugin) == {"distribution", "version", "entry_point", "status", "reason", "location", "components"}
         for component in plugin["components"]:
             assert set(component) == {"kind", "name", "qualified", "summary", "derived"}
             assert all(f"`{field}`" in words for field in (*plugin, *component))

@@ -53,6 +53,15 @@ CASES = {
     "newer": ("raise SystemError", {"requires": '["netkit-nn>=99"]'}, r"lab-newer .*: incompatible: needs netkit-nn>=99, this is \d.*"),
     "namesake": (SOFTSIGN, {"requires": '["netkit"]'}, r"lab-namesake .*: incompatible: requires netkit, an unrelated package; it must be netkit-nn"),
     "undeclared": (SOFTSIGN, {"requires": "[]"}, r"activation +softsign +z / .*lab-undeclared 0\.1"),
+    "syntax": ("def (", {}, r"lab-syntax .*: broken: import of lab_syntax failed: SyntaxError: .*; pip uninstall lab-syntax"),
+    "ctrl-c": ("raise KeyboardInterrupt", {}, r"lab-ctrl-c .*: broken: import of lab_ctrl_c failed: KeyboardInterrupt; pip .*"),
+    "attribute": ("", {"entries": '[project.entry-points.netkit]\nx = "lab_attribute:Gone"'}, r"lab-attribute .*: broken: .*has no attribute 'Gone'.*"),
+    "argument": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses(x):\n    return {}", {}, r"lab-argument .*: broken: .*x.*"),
+    "halfway": (SOFTSIGN.replace("\n    ", "\n") + "\n" + hook("return 1 / 0", "losses"), {}, r"lab-halfway .*: broken: ZeroDivisionError: division by zero; .*"),
+    "warns": ("import warnings; warnings.warn('look out')" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign .*lab-warns 0\.1"),
+    "slow": ("import time; time.sleep(0.6)" + SOFTSIGN.replace("\n    ", "\n"), {}, r"lab-slow 0\.1 \(lab_slow\): ok: its import took \d+\.\d s; one that announces .*"),
+    "reentrant": ("from netkit import registry\nassert list(registry.activations)" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign .*lab-reentrant 0\.1"),
+    "long": (SOFTSIGN.replace('"softsign"', '"s" * 65'), {}, r"lab-long .*: broken: activation: a name is snake_case \(letters, digits, _; at most 64\), got 's+'.*"),
     "hostile": (SOFTSIGN.replace("z / (1 + |z|)", "\\x1b[2J\\u202egnirts\\n" + "x" * 9999), {}, r"activation +softsign .*lab-hostile 0\.1"),
 }  # fmt: skip
 
@@ -81,13 +90,31 @@ def test_a_plugin_that_is_wrong_is_one_line_and_changes_no_bit(environment, peng
     source, options, line = CASES[case]
     environment.install(environment.make(f"lab-{case}", source, **options))
     listed = environment.run("list-plugins")
-    assert re.search(f"^{line}$", listed.stdout, re.M), listed.stdout[-600:]
-    assert len(re.findall(f"lab-{case} 0.1", listed.stdout)) == 1
+    assert re.search(f"^{line}(; pip uninstall lab-{case})?$", listed.stdout, re.M), listed.stdout[-600:]
+    assert len(re.findall(f"lab-{case} 0.1", listed.stdout)) == 1 + (case == "slow")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u200e\u202a-\u202e]", listed.stdout)
     assert json.loads(environment.run("list-plugins", "--json").stdout)["schema"] == 1
     assert weights(environment, penguins) == untouched
-    for recovery in (["--version"], ["--help"], ["list-plugins", "--no-import"], ["describe", "m.netkit"]):
+    for recovery in (["--version"], ["--help"], ["list-plugins", "--no-import"], ["describe", "m.netkit"], ["new-plugin", "netkit-other"]):
         environment.run(*recovery)
+
+
+def test_metadata_of_unrelated_packages_cannot_hurt(environment, penguins, untouched):
+    [site] = (environment.folder / "venv").glob("lib/python*/site-packages")
+    metadata = b"Metadata-Version: 2.1\nName: alien\nVersion: 1\n"
+    for name, about, entries in (("badline", metadata, b"[console_scripts]\nno entry\n"), ("utf8", metadata, b"[x]\na = \xff\n"),
+                                 ("nameless", None, b"[netkit]\na = nowhere\n"), ("empty", b"", b"[netkit]\na = nowhere\n")):  # fmt: skip
+        folder = site / f"alien_{name}-1.dist-info"
+        folder.mkdir()
+        (folder / "entry_points.txt").write_bytes(entries)
+        if about is not None:
+            (folder / "METADATA").write_bytes(about)
+    listed = environment.run("list-plugins").stdout
+    assert len(re.findall(r"^alien_\w+-1\.dist-info \? \(\?\): unreadable: its metadata cannot be read: ", listed, re.M)) == 4
+    assert weights(environment, penguins) == untouched
+    environment.run("predict", "m.netkit", penguins)
+    environment.run("check", "relu")
+    environment.run("show", "relu")
 
 
 def test_a_reference_that_does_not_resolve_is_an_error_of_the_one_who_uses_it(environment, penguins):
@@ -106,7 +133,8 @@ def test_two_strangers_with_one_name(environment, penguins, untouched):
     train = ["train", penguins, "--target", "species", "--epochs", 1]
     said = environment.run(*train, "--activation", "softsign", code=1).stderr
     assert said == "netkit: activation 'softsign' is in dispute: write lab-a/softsign or lab-b/softsign\n"
-    environment.run(*train, "--activation", "lab-b/softsign", "--out", "b.netkit")
+    said = environment.run(*train, "--activation", "lab-b/softsign", "--out", "b.netkit").stdout
+    assert "\nusing activation lab-b/softsign (lab-b 0.1)\n" in said and "using" not in environment.run(*train).stdout
     assert "activation lab-b/softsign (lab-b 0.1)" in environment.run("describe", "b.netkit").stdout
     environment.run(*train, "--activation", "softsign", "--out", "b.netkit", NETKIT_PLUGINS="-lab-a")
     assert weights(environment, penguins) == untouched
@@ -183,3 +211,83 @@ def test_a_configuration_requires_prefers_and_disables(environment, penguins):
         (environment.folder / "net.toml").write_text(start + rules)
         said = environment.run(*train, code=code).stderr
         assert said.startswith(f"netkit: net.toml: {message}") and said.count("\n") == 1
+
+
+def test_check_tells_when_an_announced_name_and_the_hook_disagree(environment):
+    both = '[project.entry-points.netkit]\nzhook = "lab_both"\n[project.entry-points."netkit.activations"]\nsoftsign = "lab_both:{}"'
+    twin = SOFTSIGN + "\n    class Twin(Softsign):\n        pass\n"
+    environment.install(environment.make("lab-both", twin, both.format("Softsign")))
+    assert " ok " in environment.run("check", "softsign").stdout
+    environment.install(environment.make("lab-both", twin, both.format("Twin"), version="0.2"))
+    assert ("BROKEN  lab-both gives the name twice and they do not agree: announced gives lab_both:Twin and "
+            "zhook gives lab_both:Softsign") in environment.run("check", "softsign", code=1).stdout  # fmt: skip
+
+
+AUDIT = """
+import json, pathlib, sys
+seen = []
+def look(event, arguments):
+    if event == "exec" and arguments[0].co_name == "<module>":  # the code of a module, however it came to be imported
+        name = pathlib.Path(arguments[0].co_filename).stem
+        if name in ("lab_a", "lab_b", "secret", "antigravity"):
+            seen.append(name)
+    elif event in ("os.system", "os.exec", "subprocess.Popen", "pickle.find_class", "socket.connect"):
+        seen.append(event)
+sys.addaudithook(look)
+from netkit.cli import main
+for command in json.loads(sys.argv[1]):
+    seen.clear()
+    print("command", file=sys.stderr)
+    try:
+        main(command)
+    except SystemExit:
+        pass
+    print(json.dumps(seen), file=sys.stderr)
+"""
+
+HOSTILE = ["secret", "secret:Evil", "secret.Evil", "os/system", "lab-a/../secret", "../secret", "lab_b:Softsign", "__import__('secret')",
+           "antigravity", "netkit_plugins.activations.rectified:Relu", "lab-b/soft sign", "", "a" * 10_000, "\u0000", "relu\nsecret"]  # fmt: skip
+
+
+def imported(environment, *commands):
+    """For each command, run one after the other in one process: the modules it imported, and what it said."""
+    arguments = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run([environment.python, "-c", AUDIT, arguments], cwd=environment.folder, capture_output=True, text=True, timeout=120)
+    assert "Traceback" not in done.stderr, done.stderr
+    parts = [part.splitlines() for part in done.stderr.split("command\n")[1:]]
+    return [(json.loads(lines[-1]), "\n".join(lines[:-1])) for lines in parts]
+
+
+def test_a_configuration_or_a_model_imports_only_the_plugins_it_names(environment, penguins):
+    """A file picks names: whatever it holds, nothing but the announced module behind a name is imported."""
+    for letter in "ab":
+        entries = f'[project.entry-points."netkit.activations"]\nsoft_{letter} = "lab_{letter}:Softsign"'
+        environment.install(environment.make(f"lab-{letter}", SOFTSIGN, entries))
+    (environment.folder / "secret.py").write_text("raise SystemError('imported')")
+    base = 'target = "species"\nepochs = 1\nout = "m.netkit"\nquiet = true\n'
+    (environment.folder / "net.toml").write_text(base + 'activation = "soft_a"\n')
+    (environment.folder / "deep.toml").write_text(base + "hidden = " + "[" * 100_000)
+    train = ["train", penguins, "--config"]
+    assert imported(environment, [*train, "net.toml"])[0][0] == ["lab_a"]
+    used = imported(environment, ["describe", "m.netkit"], ["predict", "m.netkit", penguins])
+    assert [found for found, _ in used] == [[], ["lab_a"]]
+    commands = [[*train, "deep.toml"]]
+    for number, name in enumerate(HOSTILE):
+        (environment.folder / f"{number}.toml").write_text(base + f"activation = {json.dumps(name)}\n")
+        (environment.folder / f"{number}.netkit").write_bytes(renamed((environment.folder / "m.netkit").read_bytes(), name))
+        commands += [[*train, f"{number}.toml"], ["predict", f"{number}.netkit", penguins]]
+    for command, (found, said) in zip(commands, imported(environment, *commands)):
+        file = next(word for word in command[1:] if str(word) != str(penguins) and word != "--config")
+        assert not found and said.startswith(f"netkit: {file}: ") and said.count("\n") == 0, (command, found, said)
+
+
+def renamed(data, name):
+    """A model file in which the first layer's activation has another name."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    about = json.loads(header["__metadata__"]["netkit"])
+    about["layers"][0]["activation"] = name
+    about["components"][name] = about["components"].pop("lab-a/soft_a")
+    header["__metadata__"]["netkit"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]

@@ -111,6 +111,8 @@ def test_unreadable_metadata_is_a_line_in_the_list(install, tmp_path):
     (tmp_path / "lab_worse-0.1.dist-info" / "entry_points.txt").write_bytes(b"[netkit]\nx = \xff\xfe\n")
     registry = Registry([bad, worse, install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
     assert list(registry.activations) == ["swish"]
+    found = statuses(registry)
+    assert [found[f"lab_{name}-0.1.dist-info"][0] for name in ("bad", "worse")] == ["unreadable", "unreadable"]
 
 
 def test_two_strangers_with_one_name_both_work_by_qualified_name_only(install):
@@ -188,3 +190,39 @@ def test_a_deprecated_hook_warns_its_author(install, monkeypatch):
     registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
     with pytest.warns(FutureWarning, match="netkit_activations goes in 0.9"):
         assert "swish" in registry.activations
+
+
+def test_ctrl_c_by_a_person_is_no_plugins_fault(install):
+    pressed = "import os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(5)"
+    with pytest.raises(KeyboardInterrupt):
+        Registry([install("lab-waits", pressed)]).plugins()
+    registry = Registry([install("lab-raises", "raise KeyboardInterrupt")])
+    assert statuses(registry)["lab-raises"] == ("broken", "import of lab_raises failed: KeyboardInterrupt")
+
+
+def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(install, monkeypatch):
+    from netkit import registry
+
+    with registry.using(Registry([])) as old:
+        component = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))]).activations["swish"]
+        old.activations.register("mine", component)
+        assert list(old.activations) == ["mine"]
+        registry.refresh()
+        assert registry.activations["mine"] is component and "lab-swish/swish" in registry.activations
+        assert len(registry.current().plugins()) > 1
+    assert "mine" not in registry.activations
+
+
+def test_training_calls_no_hook(monkeypatch):
+    import pluggy
+    import torch
+    from netkit import Dense, Model
+
+    model = Model([Dense(inputdim=3, units=2, activation="softmax")], "categorical_cross_entropy")
+
+    def refuse(*arguments):
+        raise AssertionError("a hook was called")
+
+    monkeypatch.setattr(pluggy.PluginManager, "_hookexec", refuse)
+    model.fit(torch.randn(9, 3), torch.arange(9) % 2, epochs=2, progress=False)
+    model.predict(torch.randn(2, 3))

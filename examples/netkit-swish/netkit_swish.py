@@ -5,7 +5,7 @@ from typing import Annotated
 
 import torch
 from msgspec import Meta
-from netkit import Activation, Loss, Metric, hookimpl
+from netkit import Activation, Loss, Metric
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -50,18 +50,3 @@ class Coverage(Metric):
 
     def score(self, tally):
         return float(tally[0] / tally[1])
-
-
-@hookimpl
-def netkit_activations():
-    return {"swish": Swish}
-
-
-@hookimpl
-def netkit_losses():
-    return {"pinball": Pinball}
-
-
-@hookimpl
-def netkit_metrics():
-    return {"coverage": Coverage}

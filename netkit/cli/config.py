@@ -10,28 +10,26 @@ from typing import Any
 import click
 import msgspec
 
-from netkit.cli.options import ComponentText, Hidden, Plugins, check_keys, loaded
+from netkit.cli.options import ComponentText, Hidden
+from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
 from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
 
 __all__ = ["config", "schema"]
 
-LEFT_OUT = ("config", "help")
-
-
-def _options() -> Iterator[click.Option]:
+def _options() -> dict[str, click.Option]:
     """The options of `train` that a configuration may set."""
     from netkit.cli.train import train
 
-    yield from (each for each in train.params if isinstance(each, click.Option) and each.name not in LEFT_OUT)
+    return options_of(train)
 
 
 @click.command()
 def schema() -> None:
     """Print a JSON Schema of the TOML configuration, with every installed component and its settings."""
     definitions: dict[str, Any] = {kind: {"anyOf": [{"type": "string"}, *_tables(kind)]} for kind in KINDS}
-    properties = {str(option.name): _option(option) for option in _options()}
+    properties = {name: _option(option) for name, option in _options().items()}
     plugins = msgspec.json.schema(Plugins)["$defs"]["Plugins"]
     click.echo(json.dumps({
         "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netkit train --config", "type": "object",
@@ -78,8 +76,15 @@ def _value(kind: click.ParamType) -> dict[str, Any]:  # type: ignore[type-arg]
         return {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}, {"type": "array", "items": part}]}
     if isinstance(kind, click.Choice):
         return {"enum": list(kind.choices)}
-    words = {"integer": "integer", "float": "number", "boolean": "boolean"}
-    return {"type": words.get(kind.name, "string")}
+    return {"type": PLAIN[kind.name.split()[0]][0], **dict(_range(kind))}
+
+
+def _range(kind: click.ParamType) -> Iterator[tuple[str, float]]:  # type: ignore[type-arg]
+    """The limits of a range in the words of JSON Schema."""
+    for end, word in (("min", "inimum"), ("max", "aximum")):
+        limit = getattr(kind, end, None)
+        if limit is not None:
+            yield (f"exclusiveM{word}" if getattr(kind, f"{end}_open") else f"m{word}"), limit
 
 
 @click.group()
@@ -93,9 +98,9 @@ def fill(file: str | None) -> None:
     """Print FILE, or an empty configuration, with every default that it leaves unsaid; what has none is a comment."""
     given = loaded(file) if file else {}
     plugins = given.pop("plugins", {})
-    check_keys(str(file), given, [str(option.name) for option in _options()])
-    for option in _options():
-        name = str(option.name)
+    if file:
+        check(file, given, _options())
+    for name, option in _options().items():
         value = given.pop(name, None if option.multiple else option.to_info_dict().get("default"))
         click.echo(f"# {option.help or 'The layers from first to last.'}")
         click.echo(f"# {name} =" if value in (None, (), []) or "Sentinel" in type(value).__name__ else f"{name} = {_toml(value)}")

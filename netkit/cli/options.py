@@ -1,22 +1,14 @@
-"""Values that options take: component texts with completion, lists of layers, and a TOML file with all of them."""
+"""Values that options take: component texts with completion, and lists of layers."""
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import click
-import msgspec
 from click.shell_completion import CompletionItem
-from packaging.requirements import InvalidRequirement, Requirement
 
-from netkit.errors import DataError, PluginError, SettingError, nearest
-from netkit.registry import Registry, using
-
-__all__ = ["ComponentText", "Hidden", "Plugins", "check_keys", "loaded", "read_config"]
+__all__ = ["ComponentText", "Hidden"]
 
 
 class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
@@ -58,75 +50,3 @@ class Hidden(click.ParamType):  # type: ignore[type-arg]
         if isinstance(number, int) and number < 1:
             self.fail(f"a layer has at least 1 unit, got {number}", param, ctx)
         return number
-
-
-class Plugins(msgspec.Struct, forbid_unknown_fields=True):
-    """The table [plugins] of a configuration."""
-
-    require: list[str] = []
-    """Requirements as pip writes them; all must be met before anything else is read."""
-    prefer: list[str] = []
-    """Distributions that a name in dispute goes to."""
-    disable: list[str] = []
-    """Plugins to leave out, by distribution or entry point."""
-
-
-def apply_plugins(ctx: click.Context, path: str, table: Any) -> None:
-    """Check what a configuration requires, and use a registry that follows the rest. Raises `SettingError`, `PluginError`."""
-    try:
-        rules = msgspec.convert(table, Plugins)
-        missing = [said for line in rules.require if (said := _unmet(Requirement(line)))]
-    except (msgspec.ValidationError, InvalidRequirement) as error:
-        raise SettingError(f"{path}: plugins: {' '.join(str(error).split())}") from None
-    if missing:
-        raise PluginError(f"{path}: plugins: {'; '.join(missing)}")
-    if rules.prefer or rules.disable:
-        root = ctx.find_root()
-        blocked = [*rules.disable, *root.params.get("no_plugin", ())]
-        root.with_resource(using(Registry(blocked=blocked, preferred=rules.prefer)))
-
-
-def _unmet(needs: Requirement) -> str:
-    try:
-        installed = metadata.version(needs.name)
-    except metadata.PackageNotFoundError:
-        return f"{needs} is not installed: pip install '{needs}'"
-    fine = needs.specifier.contains(installed, prereleases=True)
-    return "" if fine else f"{needs} is needed, {installed} is installed: pip install '{needs}'"
-
-
-def _line_of(path: str, key: str) -> int:
-    """The first line of a TOML file that sets a key or opens its table."""
-    pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=\].]""")
-    with open(path, encoding="utf-8") as file:
-        return next((number for number, line in enumerate(file, 1) if pattern.match(line)), 1)
-
-
-def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
-    """Make every key of a TOML file the default of the option of that name, so options given beside it win."""
-    if path is None:
-        return None
-    config = loaded(path)
-    apply_plugins(ctx, path, config.pop("plugins", {}))
-    known = [str(option.name) for option in ctx.command.params if isinstance(option, click.Option)]
-    check_keys(path, config, [name for name in known if name not in ("config", "help")])
-    ctx.default_map = {**(ctx.default_map or {}), **config}
-    return path
-
-
-def loaded(path: str) -> dict[str, Any]:
-    """What a TOML file says. Raises `DataError`, `SettingError`."""
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingError(f"{path}: not TOML: {error}") from None
-
-
-def check_keys(path: str, config: Mapping[str, Any], known: list[str]) -> None:
-    """Raise `SettingError` with every key that is not known, and its line."""
-    if wrong := [key for key in config if key not in known]:
-        found = [f"line {_line_of(path, key)}: there is no setting {key!r}{nearest(key, [*known, 'plugins'])}" for key in wrong]
-        raise SettingError(f"{path}: {'; '.join(found)}")

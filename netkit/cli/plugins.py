@@ -6,6 +6,7 @@ import inspect
 import json
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -13,7 +14,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import click
 from click.shell_completion import CompletionItem
 
-from netkit.errors import UnknownComponent, nearest
+from netkit.discovery import Plugin, normal
+from netkit.errors import PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
 from netkit.spec import hints
@@ -26,26 +28,32 @@ LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 @click.command("list-plugins")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Only components of this kind.")
+@click.option("--plugin", metavar="DISTRIBUTION", help="Only this distribution.")
 @click.option("--json", "as_json", is_flag=True, help="Every plugin with its components, as JSON.")
 @click.option("--requirements", is_flag=True, help="Lines for pip: every distribution with its version.")
 @click.option("--no-import", is_flag=True, help="Say what is installed without importing any plugin.")
-def list_plugins(kind: str | None, as_json: bool, requirements: bool, no_import: bool) -> None:
+def list_plugins(kind: str | None, plugin: str | None, as_json: bool, requirements: bool, no_import: bool) -> None:
     """List every component, what it is, and the distribution that it comes from."""
+    plugins = [row for row in current().plugins(load=not (no_import or requirements)) if _is(plugin, row)]
+    if plugin and not plugins:
+        raise PluginError(f"list-plugins: no plugin of a distribution {plugin!r} is installed")
     if requirements:
-        click.echo("\n".join(sorted({f"{plugin.distribution}=={plugin.version}" for plugin in current().plugins(load=False)})))
+        click.echo("\n".join(sorted({f"{row.distribution}=={row.version}" for row in plugins})))
         return
-    infos = [] if no_import else [i for name in KINDS if kind in (None, name) for i in current().kinds[name].infos()]
-    plugins = current().plugins(load=not no_import)
+    infos = [] if no_import else [i for name in KINDS if kind in (None, name) for i in current().kinds[name].infos() if _is(plugin, i)]
     if as_json:
-        rows = [_plugin_row(plugin, infos) for plugin in plugins]
-        click.echo(json.dumps({"schema": SCHEMA, "plugins": rows}, indent=2))
+        click.echo(json.dumps({"schema": SCHEMA, "plugins": [_plugin_row(row, infos) for row in plugins]}, indent=2))
         return
     _table([(i.kind, shown(i), _what(i), f"{i.distribution} {i.version}".strip()) for i in infos])
-    for plugin in plugins:
-        if no_import or plugin.status != "ok":
-            click.echo(plugin.line)
+    for row in plugins:
+        if no_import or row.reason:
+            click.echo(row.line)
     if not infos and not no_import:
         click.echo(f"no {KINDS[kind].plural if kind else 'components'} are registered", err=True)
+
+
+def _is(distribution: str | None, row: Plugin | Info) -> bool:
+    return distribution is None or normal(row.distribution) == normal(distribution)
 
 
 def _plugin_row(plugin: Any, infos: list[Info]) -> dict[str, Any]:
@@ -53,7 +61,7 @@ def _plugin_row(plugin: Any, infos: list[Info]) -> dict[str, Any]:
     components = [{"kind": i.kind, "name": i.name, "qualified": i.qualified, "summary": i.summary, "derived": i.derived} for i in mine]
     return {
         "distribution": plugin.distribution, "version": plugin.version, "entry_point": plugin.entry_point,
-        "status": plugin.status, "reason": plugin.reason, "components": components,
+        "status": plugin.status, "reason": plugin.reason, "location": plugin.location, "components": components,
     }  # fmt: skip
 
 
@@ -85,15 +93,34 @@ def _table(rows: list[tuple[str, ...]]) -> None:
 
 @click.command()
 @click.argument("name", shell_complete=names)
-def show(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="A JSON list: where it comes from, its file, settings and rules.")
+def show(name: str, as_json: bool) -> None:
     """Explain one component: its mathematics, settings with defaults, and where it comes from."""
     lookups = [lookup for lookup in current().kinds.values() if name in lookup]
     if not lookups:
         every = [each for lookup in current().kinds.values() for each in lookup]
         raise UnknownComponent(f"no component is called {name!r}{nearest(name, every)}")
+    if as_json:
+        click.echo(json.dumps([_about(lookup.info(name), lookup[name]) for lookup in lookups], indent=2))
+        return
     for number, lookup in enumerate(lookups):
         click.echo("\n" * bool(number), nl=False)
         _show(lookup.info(name), lookup[name])
+
+
+def _about(info: Info, component: type[Component]) -> dict[str, Any]:
+    settings = {
+        field.name: {"rule": _rule(hints(component)[field.name]), "required": field.default is MISSING,
+                     "default": None if field.default is MISSING else str(field.default)}
+        for field in fields(component)
+    }  # fmt: skip
+    place: dict[str, Any] = {"file": None, "line": None}
+    with suppress(OSError, TypeError):  # written in a session: there is no file
+        place = {"file": inspect.getsourcefile(component), "line": inspect.getsourcelines(component)[1]}
+    return {
+        "kind": info.kind, "name": info.name, "qualified": info.qualified, "distribution": info.distribution,
+        "version": info.version, "doc": inspect.cleandoc(component.__doc__ or ""), "derived": info.derived, **place, "settings": settings,
+    }  # fmt: skip
 
 
 def _show(info: Info, component: type[Component]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from netkit.cli.options import ComponentText, Hidden, read_config
+from netkit.cli.options import ComponentText, Hidden
+from netkit.cli.toml_file import read_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,21 +44,25 @@ class _Job(NamedTuple):
 @click.option("--loss", type=ComponentText("loss"), help="What to make small; by default the one for the task.")
 @click.option("--optimizer", type=ComponentText("optimizer"), help="Such as NAME:setting=value.")
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="What to show; may be repeated.")
-@click.option("--alpha", type=float, help="Learning rate; by default the optimizer's own.")
-@click.option("--batch", type=int, default=32, show_default=True, help="Rows a step.")
-@click.option("--epochs", type=int, default=100, show_default=True, help="Passes over the training rows.")
-@click.option("--validation", type=float, default=0.1, show_default=True, help="Share of rows held out, 0 for none.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same model.")
+@click.option("--alpha", type=click.FloatRange(min=0, min_open=True), help="Learning rate; by default the optimizer's own.")
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step.")
+@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over the training rows.")
+@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
+              help="Share of rows held out, 0 for none.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--out", metavar="FILE", help="Where the model goes; by default DATA's name with .netkit, here.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(data: str, target: str, out: str | None, **options: Any) -> None:
     """Train a model on the table DATA (CSV or Parquet) and save it."""
     from netkit.errors import DivergenceError
+    from netkit.registry import current
 
+    current().load()  # before torch is imported: see `discovery.find`
     out = out or f"{Path(data).stem}.netkit"
     _writable(out)
     job = _prepare(data, target, options)
     plan = _plan(options)
+    _strangers(job.table_model.model, plan.optimizer, options["metric"])
     best: Epoch | None = None
     last: Epoch | None = None
     trouble: Exception | KeyboardInterrupt | None = None
@@ -79,6 +84,18 @@ def train(data: str, target: str, out: str | None, **options: Any) -> None:
         raise SystemExit(130)
 
 
+def _strangers(model: Model, optimizer: Any, metrics: tuple[Any, ...]) -> None:
+    """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
+    from netkit import spec
+    from netkit.checkpoint import sources
+    from netkit.discovery import DISTRIBUTION
+
+    parts = [*model.layers, model.loss, optimizer, *(spec.make("metric", each) for each in metrics)]
+    for name, source in {name: source for part in parts for name, source in sources(part)}.items():
+        if source.distribution != DISTRIBUTION:
+            click.echo(f"using {source.kind} {name} ({source.distribution} {source.version})")
+
+
 def _writable(out: str) -> None:
     """Refuse a path that cannot be written before an hour of training, not after."""
     from netkit.errors import DataError
@@ -97,7 +114,9 @@ def _plan(options: dict[str, Any]) -> Any:
     from netkit.registry import current
     from netkit.training import Plan
 
-    chosen = options["optimizer"] or current().optimizers.first(lambda optimizer: optimizer.adaptive)
+    chosen = options["optimizer"]
+    if chosen is None:
+        chosen = current().optimizers.first(lambda optimizer: optimizer.adaptive)
     optimizer = spec.make("optimizer", chosen)
     return Plan(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True)
 
@@ -131,11 +150,8 @@ def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
 def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
     from netkit.data.columns import column
     from netkit.data.preparing import split
-    from netkit.errors import SettingError
 
     share = options["validation"]
-    if not 0 <= share < 1:
-        raise SettingError(f"validation: a share of at least 0 and below 1 is needed, got {share!r}")
     if share == 0:
         return table, None
     strata = target.encode(column(table, target.name)) if target.classes else None
@@ -188,7 +204,7 @@ def _layers(width: int, loss: Loss, options: dict[str, Any]) -> list[Any]:
     from netkit.registry import current
 
     kind = current().layers.first()
-    activation = options["activation"] or current().activations.first()
+    activation = current().activations.first() if options["activation"] is None else options["activation"]
     hidden = [
         {"type": kind, "units": part, "activation": activation} if isinstance(part, int) else part
         for part in options["hidden"]

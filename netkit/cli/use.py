@@ -59,6 +59,9 @@ def notes(lines: list[str]) -> None:
 
 
 def _both(model: str, data: str) -> tuple[TableModel, pa.Table]:
+    from netkit.registry import current
+
+    current().load()  # before torch is imported: see `discovery.find`
     from netkit.data.reading import read
     from netkit.table import TableModel
 

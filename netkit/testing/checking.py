@@ -58,6 +58,8 @@ def examine(kind: str, component: Any) -> Report:
     name, count, worst = component if isinstance(component, str) else getattr(component, "__name__", ""), 0, 0.0
     where, promises = "", [*others.EVERY, *PROMISES[kind]]
     try:
+        if isinstance(component, str) and (why := current().kinds[kind].disagreement(spec.parse(component)[0])):
+            return Report(kind, name, count, len(promises), worst, why)
         for example in _examples(kind, component):
             count += 1
             name, where = name or spec.name(example), repr(example)
