@@ -96,12 +96,19 @@ class Lookup(Mapping[str, Any]):
     def infos(self) -> list[Info]:
         """Where each component came from, in a fixed order."""
         self._registry.load()
-        return list(self._infos.values())
+        order = self._registry.order()
+        return sorted(self._infos.values(), key=lambda info: order.get((info.distribution, info.entry_point), len(order)))
 
     def info(self, name: str) -> Info:
         """Where one component came from. Raises `UnknownComponent`, or `PluginError` for a name in dispute."""
-        self._registry.load()
-        found = [self._infos[_qualified(name)]] if _qualified(name) in self._infos else self._named(name)
+        distribution = name.rpartition("/")[0]
+        self._registry.load(lambda row: _at_hand(row) or normal(row.distribution) == normal(distribution))
+        if _qualified(name) in self._infos:
+            return self._infos[_qualified(name)]
+        found = self._named(name)
+        if not (found and found[0].distribution == DISTRIBUTION):  # whether somebody else has the name, only all can tell
+            self._registry.load()
+            found = self._named(name)
         if len(found) > 1:
             raise PluginError(
                 f"{self._kind} {name!r} is in dispute: write {' or '.join(info.qualified for info in found)}"
@@ -121,14 +128,17 @@ class Lookup(Mapping[str, Any]):
 
     def info_of(self, component: Component) -> Info:
         """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
-        for info in self.infos():
-            if self._resolved.get(info.qualified) is type(component) or _refers_to(info.component, type(component)):
-                return info
+        for wanted in (_at_hand, lambda row: True):
+            self._registry.load(wanted)
+            for info in self._infos.values():
+                if self._resolved.get(info.qualified) is type(component) or _refers_to(info.component, type(component)):
+                    return info
         raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
 
     def first(self, fits: Callable[[type[Any]], bool] = lambda component: True) -> str:
         """The name of netkit's own first component that fits: the default where nobody chose."""
-        for info in self.infos():
+        self._registry.load(_at_hand)
+        for info in self._infos.values():
             if info.distribution == DISTRIBUTION and fits(self[info.qualified]):
                 return info.name
         raise UnknownComponent(f"{self._kind}: none is registered that could be a default")
@@ -187,6 +197,8 @@ class Registry:
         """Distributions that a bare name in dispute goes to, the first that has it."""
         self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, blocked)
         self._plugins: list[Plugin] | None = None
+        self._unread: set[int] = set()
+        self._manager = pluggy.PluginManager("netkit")
         self.kinds = {kind: Lookup(self, kind) for kind in KINDS}
 
     def __getattr__(self, plural: str) -> Lookup:
@@ -197,29 +209,35 @@ class Registry:
 
     def plugins(self, load: bool = True) -> list[Plugin]:
         """Every plugin that is installed, with its status and the reason where it is not ok; without `load` unread."""
-        if not load:
-            return discovery.find(self._installed(), self._rules)
-        self.load()
-        return list(self._plugins or ())
+        if load:
+            self.load()
+        return list(self.find())
 
-    def load(self) -> None:
-        """Find the plugins and ask each for its names. Called by every lookup; works once."""
-        if self._plugins is not None:
-            return
-        self._plugins = []  # a plugin that asks the registry while it is imported finds it as far as it has come
-        manager = pluggy.PluginManager("netkit")
-        manager.add_hookspecs(hookspecs)
-        self._plugins = [self._loaded(row, manager) for row in discovery.find(self._installed(), self._rules)]
+    def find(self) -> list[Plugin]:
+        """The plugins as far as they are known; works once, and imports none."""
+        if self._plugins is None:
+            distributions = metadata.distributions() if self._distributions is None else self._distributions
+            self._plugins = discovery.find(distributions, self._rules)
+            self._manager.add_hookspecs(hookspecs)
+            self._unread = {number for number, row in enumerate(self._plugins) if row.status == "ok"}
+        return self._plugins
 
-    def _installed(self) -> Iterable[metadata.Distribution]:
-        return metadata.distributions() if self._distributions is None else self._distributions
+    def load(self, wanted: Callable[[Plugin], bool] = lambda plugin: True) -> None:
+        """Ask the plugins that are wanted for their names, each once. Called by every lookup."""
+        rows = self.find()
+        for number in sorted(self._unread):
+            if number in self._unread and wanted(rows[number]):  # a plugin may have asked for others while it was imported
+                self._unread.remove(number)
+                rows[number] = self._loaded(rows[number])
 
-    def _loaded(self, plugin: Plugin, manager: pluggy.PluginManager) -> Plugin:
-        if plugin.status != "ok":
-            return plugin
+    def order(self) -> dict[tuple[str, str], int]:
+        """The place of every plugin in the list, by distribution and entry point."""
+        return {(row.distribution, row.entry_point): number for number, row in enumerate(self.find())}
+
+    def _loaded(self, plugin: Plugin) -> Plugin:
         start = time.perf_counter()
         try:
-            infos = _names_of(plugin, manager)
+            infos = _names_of(plugin, self._manager)
         except PluginError as error:
             return plugin.marked("broken", str(error))
         seconds = time.perf_counter() - start
@@ -228,6 +246,11 @@ class Registry:
         if seconds < SLOW:
             return plugin
         return plugin.marked("ok", f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
+
+
+def _at_hand(plugin: Plugin) -> bool:
+    """Whether asking a plugin for its names imports nothing of a stranger's."""
+    return plugin.distribution == DISTRIBUTION or bool(plugin.announced)
 
 
 def _names_of(plugin: Plugin, manager: pluggy.PluginManager) -> list[Info]:

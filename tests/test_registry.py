@@ -226,3 +226,20 @@ def test_training_calls_no_hook(monkeypatch):
     monkeypatch.setattr(pluggy.PluginManager, "_hookexec", refuse)
     model.fit(torch.randn(9, 3), torch.arange(9) % 2, epochs=2, progress=False)
     model.predict(torch.randn(2, 3))
+
+
+def test_a_lookup_imports_no_more_than_it_must(install):
+    source = textwrap.dedent(SWISH) + textwrap.dedent(HOOK)
+    hooked = [install(f"lab-{letter}", source.replace('"swish"', f'"swish_{letter}"')) for letter in "ab"]
+    quiet = install("lab-quiet", textwrap.dedent(SWISH), entries="[netkit.activations]\nswish = lab_quiet:Swish\n")
+    registry = Registry([*metadata.distributions(name="netkit-nn"), *hooked, quiet])
+
+    def imported():
+        return [name for name in ("lab_a", "lab_b", "lab_quiet") if name in sys.modules]
+
+    relu = registry.activations["relu"]
+    assert registry.activations.info_of(relu()).name == "relu" and registry.activations.first() == "relu" and not imported()
+    assert registry.activations["lab-quiet/swish"] and imported() == ["lab_quiet"]
+    assert registry.activations["lab-b/swish_b"] and imported() == ["lab_b", "lab_quiet"]
+    assert registry.activations["swish"].__module__ == "lab_quiet" and imported() == ["lab_a", "lab_b", "lab_quiet"]
+    assert list(registry.activations)[-3:] == ["swish_a", "swish_b", "swish"]

@@ -57,7 +57,7 @@ def train(data: str, target: str, out: str | None, **options: Any) -> None:
     from netkit.errors import DivergenceError
     from netkit.registry import current
 
-    current().load()  # before torch is imported: see `discovery.find`
+    current().find()  # before torch is imported: see `discovery.find`
     out = out or f"{Path(data).stem}.netkit"
     _writable(out)
     job = _prepare(data, target, options)

@@ -61,7 +61,7 @@ def notes(lines: list[str]) -> None:
 def _both(model: str, data: str) -> tuple[TableModel, pa.Table]:
     from netkit.registry import current
 
-    current().load()  # before torch is imported: see `discovery.find`
+    current().find()  # before torch is imported: see `discovery.find`
     from netkit.data.reading import read
     from netkit.table import TableModel
 
