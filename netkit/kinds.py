@@ -3,6 +3,10 @@
 A component is a frozen dataclass of settings with pure functions on tensors. It owns no parameters and hides no
 state: what a pass must remember is returned and handed back. The words are the same everywhere: x y z a grad dx
 params saved state tally prediction target rng. n is the number of rows, and the first axis of every tensor.
+
+What is called `bind_...` is optional and changes no number: a component that has it is bound to its buffers once (see
+`netkit.plan`), and gives a list of calls without arguments that do the same work in place, best made by
+`netkit.bound.bound`. Buffers keep their memory from step to step, in row-major order or transposed.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer"]
 
+Call = Callable[[], Any]
 Shape = tuple[int, ...]
 Params = Mapping[str, "Tensor"]
 
@@ -54,6 +59,13 @@ class Activation(Component):
     def check(self, shape: Shape) -> None:
         """Raise `ShapeError` when rows of this shape make no sense for f. Called once, when a network is built."""
 
+    in_place: ClassVar[bool] = False
+    """Whether the bound forms may be given one memory for z and a."""
+    bind_forward: ClassVar[Callable[..., list[Call]] | None] = None
+    """Optional method `bind_forward(z, a)`: calls that fill a."""
+    bind_backward: ClassVar[Callable[..., list[Call]] | None] = None
+    """Optional method `bind_backward(grad, z, a, dz)`: calls that fill dz, which may be the memory of grad."""
+
 
 class Layer(Component):
     """A function of x with parameters. The engine keeps the parameters and applies `activation` to y afterwards."""
@@ -86,6 +98,15 @@ class Layer(Component):
         """The second half of `backward`, all that the first layer of a network needs. Override to spare it dx."""
         return self.backward(params, saved, grad)[1]
 
+    def ones(self, params: Params) -> bool:
+        """Whether the bound forms want x with a column of ones behind it, (n, d + 1), so that a bias can be a weight."""
+        return False
+
+    bind_forward: ClassVar[Callable[..., list[Call]] | None] = None
+    """Optional method `bind_forward(params, x, y)`: calls that fill y. Only for a layer that draws nothing from rng."""
+    bind_backward: ClassVar[Callable[..., list[Call]] | None] = None
+    """Optional method `bind_backward(params, grads, x, grad, dx)`: calls that fill grads and, unless it is None, dx."""
+
 
 class Loss(Component):
     """One value a row: how far a prediction is from its target. The engine takes the mean over rows."""
@@ -103,6 +124,10 @@ class Loss(Component):
     """In a binary task, a prediction of at least this is a 1."""
     fused: ClassVar[Callable[..., tuple[Tensor, Tensor]] | None] = None
     """Optional method `fused(z, target)`: the values and dL/dz straight from the logits z of `head`."""
+    bind_gradient: ClassVar[Callable[..., list[Call]] | None] = None
+    """Optional method `bind_gradient(x, target, gradient, scale)`: calls that fill gradient with scale times the
+    derivative by x: the logits of `head` where there is a `fused` form, else the prediction. Rows of a target on the
+    simplex add up to one."""
 
     @abstractmethod
     def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,6 +175,9 @@ class Optimizer(Component):
     @abstractmethod
     def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
         """One step with learning rate alpha: params and state change in place, grads do not."""
+
+    bind_step: ClassVar[Callable[..., Callable[[float], Any]] | None] = None
+    """Optional method `bind_step(params, grads, state)`: the same as a function of alpha alone."""
 
 
 class Initializer(Component):

@@ -17,7 +17,7 @@ from netkit.network import Network
 from netkit.progress import shown
 from netkit.registry import current
 from netkit.tensors import floats, generator
-from netkit.training import Epoch, Plan, check_head, decide, evaluate, fit, make_metrics, targets_for
+from netkit.training import Epoch, Recipe, check_head, decide, evaluate, fit, make_metrics, targets_for
 
 __all__ = ["Model"]
 
@@ -96,20 +96,22 @@ class Model:
         metrics: Sequence[Any] | None = None,
         keep_best: bool = False,
         progress: bool = True,
+        plan: bool = True,
     ) -> list[Epoch]:
         """Learn from rows x and targets y; returns one record of losses and metrics for each epoch.
 
         batch: rows a step. alpha: learning rate, the optimizer's own by default. optimizer: plain gradient descent by
         default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) to judge every
-        epoch by. keep_best: end with the weights of the best epoch. Raises `DataError`, `ShapeError`, `SettingError`,
+        epoch by. keep_best: end with the weights of the best epoch. plan=False: the steps as they read in
+        `netkit.network`, which is slower and differs by rounding. Raises `DataError`, `ShapeError`, `SettingError`,
         and `DivergenceError`, after which the model has its last finite weights.
         """
         metrics_by_name = make_metrics(self.loss, metrics)
         chosen = current().optimizers.first() if optimizer is None else optimizer
-        plan = Plan(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best)
+        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan)
         rows = self._rows(x, y)
         judged = None if validation is None else self._rows(*validation)
-        run = fit(self.network, self.loss, rows, plan, self._shuffling, self._noise, metrics_by_name, judged)
+        run = fit(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)
         with closing(run):
             return list(shown(run, epochs, progress))
 

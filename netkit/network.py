@@ -6,14 +6,14 @@ All parameters lie in one flat vector and their gradients in another; what a lay
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from netkit import spec
+from netkit import spec, storage
 from netkit.errors import NetkitError, ShapeError, SettingError
 from netkit.kinds import Activation, Layer, Loss, Shape
 
@@ -33,6 +33,11 @@ class Link:
     out_shape: Shape
     params: dict[str, Tensor]
     grads: dict[str, Tensor]
+    like: Tensor
+    """Any tensor of the network, for dtype and device."""
+
+    def without_activation(self) -> Link:
+        return replace(self, activation=None)
 
 
 @dataclass(frozen=True)
@@ -64,14 +69,14 @@ class Network:
         built, shapes = [], [tuple(in_shape)]
         for number, layer in enumerate(made):
             params, shape = _build(number, layer, shapes[-1], rng)
-            built.append(params)
+            built.append(storage.compact(params))
             shapes.append(tuple(shape))
-        self.params = torch.cat([torch.zeros(0), *(_in_memory_order(p) for ps in built for p in ps.values())])
-        self.params = self.params.to(device=device, dtype=dtype)
+        self.params = storage.flat(built).to(device=device, dtype=dtype)
         self.grads = torch.zeros_like(self.params)
-        views, slots = _views(built, self.params), _views(built, self.grads)
+        views, slots = storage.views(built, self.params), storage.views(built, self.grads)
         heads = [None if layer.activation is None else spec.make("activation", layer.activation) for layer in made]
-        self.links = [Link(*parts) for parts in zip(made, heads, shapes, shapes[1:], views, slots)]
+        parts = zip(made, heads, shapes, shapes[1:], views, slots, [self.params] * len(made))
+        self.links = [Link(*part) for part in parts]
         self.widest = max(prod(shape) for shape in shapes)
         self._check_activations()
 
@@ -172,26 +177,3 @@ def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[
         return layer.build(in_shape, rng)
     except (ShapeError, SettingError) as error:
         raise type(error)(f"layer {number}: {error}") from None
-
-
-def _in_memory_order(parameter: Tensor) -> Tensor:
-    """The numbers of a parameter in the order in which its layer keeps them."""
-    return parameter.permute(_order(parameter)).reshape(-1)
-
-
-def _order(parameter: Tensor) -> list[int]:
-    return sorted(range(parameter.ndim), key=parameter.stride, reverse=True)
-
-
-def _views(built: list[dict[str, Tensor]], flat: Tensor) -> list[dict[str, Tensor]]:
-    """Views into the flat vector with the shapes and the memory order of the parameters as they were built."""
-    views: list[dict[str, Tensor]] = []
-    offset = 0
-    for params in built:
-        views.append({})
-        for name, parameter in params.items():
-            order = _order(parameter)
-            piece = flat[offset : offset + parameter.numel()].view([parameter.shape[axis] for axis in order])
-            views[-1][name] = piece.permute([order.index(axis) for axis in range(parameter.ndim)])
-            offset += parameter.numel()
-    return views

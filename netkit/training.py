@@ -11,15 +11,13 @@ import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.epochs import Plain, Planned, Rows
 from netkit.errors import DataError, DivergenceError, SettingError, ShapeError
-from netkit.kinds import Loss, Metric
+from netkit.kinds import Loss, Metric, Optimizer
 from netkit.network import Network
 from netkit.targets import like
 
-__all__ = ["Epoch", "Plan", "check_head", "decide", "evaluate", "fit", "make_metrics", "targets_for"]
-
-CHUNK = 64
-"""Batches that are gathered into one buffer, and after which the losses are looked at."""
+__all__ = ["Epoch", "Recipe", "check_head", "decide", "evaluate", "fit", "make_metrics", "targets_for"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Recipe:
     """How to train. Raises `SettingError` for values that make no sense."""
 
     batch: int = 32
@@ -46,6 +44,8 @@ class Plan:
     shuffle: bool = True
     keep_best: bool = False
     """Leave the weights of the best epoch behind, whatever ends the run; else those of the last."""
+    plan: bool = True
+    """Run steps as `netkit.plan` binds them; else as `Network.learn` spells them out. The numbers differ by rounding."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "epochs"):
@@ -56,14 +56,11 @@ class Plan:
             raise SettingError(f"alpha: a finite number above 0 is needed, got {self.alpha!r}")
 
 
-Rows = tuple[Tensor, Tensor]
-
-
 def fit(
     network: Network,
     loss: Loss,
     rows: Rows,
-    plan: Plan,
+    recipe: Recipe,
     shuffling: torch.Generator,
     noise: torch.Generator,
     metrics: Mapping[str, Metric],
@@ -73,58 +70,53 @@ def fit(
 
     Raises `DivergenceError` when loss or weights stop being finite; the network then has the last finite weights.
     """
-    optimizer = spec.make("optimizer", plan.optimizer)
-    alpha = optimizer.alpha if plan.alpha is None else plan.alpha
-    state = optimizer.start(network.params)
-    best, kept = math.inf, network.params.clone()
+    optimizer = spec.make("optimizer", recipe.optimizer)
+    alpha = optimizer.alpha if recipe.alpha is None else recipe.alpha
+    update = _update(optimizer, network, recipe.plan)
+    learner: Plain | Planned = (Planned if recipe.plan else Plain)(network, loss, rows, recipe.batch, noise)
+    best, kept, sound = math.inf, network.params.clone(), network.params.clone()
     try:
-        for number in range(1, plan.epochs + 1):
-            sound = network.params.clone()
-            total = 0.0
-            start = 0
-            for losses in _chunks(network, loss, rows, plan, shuffling, noise, optimizer, state, alpha):
-                if not bool(torch.isfinite(losses).all()) or not bool(torch.isfinite(network.params).all()):
-                    network.params.copy_(sound)
-                    raise DivergenceError(_advice(number, start, losses, alpha))
-                total += float(losses.sum())
-                start += len(losses)
-            value = total / len(rows[0])
+        for number in range(1, recipe.epochs + 1):
+            sound.copy_(network.params)
+            order = torch.randperm(len(rows[0]), generator=shuffling).to(rows[0].device) if recipe.shuffle else None
+            value = _learned(learner.epoch(order, lambda: update(alpha)), network, sound, number, alpha) / len(rows[0])
             scores = evaluate(network, loss, *rows, metrics) if metrics else {}
             judged = evaluate(network, loss, *validation, metrics) if validation else {}
             current = judged.get("loss", value)
             if better := current < best:
-                best, kept = current, network.params.clone() if plan.keep_best else kept
+                best, kept = current, network.params.clone() if recipe.keep_best else kept
             scores.pop("loss", None)
             yield Epoch(number, value, scores, judged, best=better)
     finally:
-        if plan.keep_best and best < math.inf:
+        if recipe.keep_best and best < math.inf:
             network.params.copy_(kept)
 
 
-def _chunks(
-    network: Network, loss: Loss, rows: Rows, plan: Plan, shuffling: torch.Generator, noise: torch.Generator,
-    optimizer: Any, state: dict[str, Any], alpha: float,
-) -> Iterator[Tensor]:  # fmt: skip
-    """One epoch; after every CHUNK batches the sum of the losses in each of them."""
-    x, target = rows
-    order = torch.randperm(len(x), generator=shuffling).to(x.device) if plan.shuffle else None
-    size = plan.batch * CHUNK
-    for start in range(0, len(x), size):
-        if order is None:
-            inputs, wanted = x[start : start + size], target[start : start + size]
-        else:  # one gather for many batches; a gather for each costs twice as much
-            picked = order[start : start + size]
-            inputs, wanted = x.index_select(0, picked), target.index_select(0, picked)
-        losses = []
-        for one, its in zip(inputs.split(plan.batch), wanted.split(plan.batch)):
-            losses.append(network.learn(one, its, loss, noise).sum())
-            optimizer.step(network.params, network.grads, state, alpha)
-        yield torch.stack(losses)
+def _learned(losses: Iterator[Tensor], network: Network, sound: Tensor, epoch: int, alpha: float) -> float:
+    """The sum of an epoch's losses, which come by batch. Raises `DivergenceError` and restores the sound weights."""
+    total, batches = 0.0, 0
+    for each in losses:
+        if not bool(torch.isfinite(each).all()):
+            network.params.copy_(sound)
+            raise DivergenceError(_advice(epoch, batches + int((~torch.isfinite(each)).nonzero()[0]) + 1, alpha))
+        total += float(each.sum())
+        batches += len(each)
+    if not bool(torch.isfinite(network.params).all()):
+        network.params.copy_(sound)
+        raise DivergenceError(_advice(epoch, batches, alpha))
+    return total
 
 
-def _advice(epoch: int, start: int, losses: Tensor, alpha: float) -> str:
-    bad = (~torch.isfinite(losses)).nonzero()
-    batch = start + (int(bad[0]) if len(bad) else len(losses) - 1) + 1
+def _update(optimizer: Optimizer, network: Network, fast: bool) -> Callable[[float], Any]:
+    """One step of the optimizer as a function of the learning rate."""
+    params, grads = network.params, network.grads
+    state = optimizer.start(params)
+    if fast and optimizer.bind_step is not None:
+        return optimizer.bind_step(params, grads, state)
+    return lambda alpha: optimizer.step(params, grads, state, alpha)
+
+
+def _advice(epoch: int, batch: int, alpha: float) -> str:
     return (f"training diverged in epoch {epoch}, batch {batch}: loss or weights are nan or infinite; "
             f"try a smaller alpha than {alpha:g}, or standardise the inputs; the last finite weights are kept")
 

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import DataError, Dense, DivergenceError, Model, NetkitError, SettingError, ShapeError, UnknownComponent, registry, spec
+from netkit.bound import macs
+from netkit.epochs import Planned
 from netkit.network import Network
+from netkit.plan import Plan
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "identity", "softmax", "elu"]
 LOSSES = ["mean_squared_error", "binary_cross_entropy", "categorical_cross_entropy"]
@@ -105,16 +108,31 @@ def test_global_random_state_and_inputs_are_left_alone():
     assert torch.equal(torch.get_rng_state(), before[0]) and torch.equal(x, before[1]) and torch.equal(y, before[2])
 
 
+def learned_from(model, monkeypatch):
+    """The rows of each step, in the order in which they are learned from."""
+    seen = []
+    learn, run = model.network.learn, Planned._chunk
+    model.network.learn = lambda rows, target, *rest: seen.append(rows) or learn(rows, target, *rest)
+
+    def chunk(self, plan, picked, update):
+        seen.extend(self._rows[0][picked].split(plan.rows))
+        losses = run(self, plan, picked, update)
+        assert torch.equal(torch.cat(seen[-len(losses) :]), plan._x[: len(losses) * plan.rows])
+        return losses
+
+    monkeypatch.setattr(Planned, "_chunk", chunk)
+    return seen
+
+
+@pytest.mark.parametrize("plan", [True, False])
 @pytest.mark.parametrize("batch", [1, 2, 5, 36, 37, 1000])
-def test_every_row_once_an_epoch_and_the_loss_is_the_mean_over_rows(batch):
+def test_every_row_once_an_epoch_and_the_loss_is_the_mean_over_rows(batch, plan, monkeypatch):
     x, y = data()
     model = small(dtype="float64")
     model.build((4,))
     before = model.evaluate(x, y, [])["loss"]
-    seen = []
-    learn = model.network.learn
-    model.network.learn = lambda rows, target, *rest: seen.append(rows) or learn(rows, target, *rest)
-    [epoch] = model.fit(x, y, batch=batch, alpha=1e-12, epochs=1, progress=False)
+    seen = learned_from(model, monkeypatch)
+    [epoch] = model.fit(x, y, batch=batch, alpha=1e-12, epochs=1, progress=False, plan=plan)
     assert math.isclose(epoch.loss, before, rel_tol=1e-8)
     rows = torch.cat(seen)
     assert [len(each) for each in seen[:-1]] == [min(batch, 37)] * (len(seen) - 1)
@@ -122,14 +140,13 @@ def test_every_row_once_an_epoch_and_the_loss_is_the_mean_over_rows(batch):
     assert torch.equal(rows[rows[:, 0].argsort()], x.double()[x[:, 0].argsort()])
 
 
-def test_without_shuffling_rows_come_in_file_order():
+@pytest.mark.parametrize("plan", [True, False])
+def test_without_shuffling_rows_come_in_file_order(plan, monkeypatch):
     x, y = data()
     model = small()
     model.build((4,))
-    seen = []
-    learn = model.network.learn
-    model.network.learn = lambda rows, target, *rest: seen.append(rows) or learn(rows, target, *rest)
-    model.fit(x, y, batch=5, epochs=2, shuffle=False, progress=False)
+    seen = learned_from(model, monkeypatch)
+    model.fit(x, y, batch=5, epochs=2, shuffle=False, progress=False, plan=plan)
     assert torch.equal(torch.cat(seen), torch.cat([x, x]))
 
 
@@ -138,8 +155,12 @@ def test_the_first_layers_input_gradient_is_not_computed(monkeypatch):
     dense = registry.layers["dense"]
     backward = dense.backward
     monkeypatch.setattr(dense, "backward", lambda self, *rest: calls.append(self.units) or backward(self, *rest))
-    small().fit(*data(), batch=37, epochs=1, progress=False)
+    small().fit(*data(), batch=37, epochs=1, progress=False, plan=False)
     assert calls == [3]
+    model = small()
+    model.build((4,))
+    products = [call for call in Plan(model.network, model.loss, 5).steps[0] if macs(call)]
+    assert len(products) == 5  # two forward, three backward
 
 
 def test_a_trace_from_before_an_update_is_refused():

@@ -61,12 +61,12 @@ def train(data: str, target: str, out: str | None, **options: Any) -> None:
     out = out or f"{Path(data).stem}.netkit"
     _writable(out)
     job = _prepare(data, target, options)
-    plan = _plan(options)
-    _strangers(job.table_model.model, plan.optimizer, options["metric"])
+    recipe = _recipe(options)
+    _strangers(job.table_model.model, recipe.optimizer, options["metric"])
     best: Epoch | None = None
     last: Epoch | None = None
     trouble: Exception | KeyboardInterrupt | None = None
-    run = _run(job, plan, options)
+    run = _run(job, recipe, options)
     with closing(run):
         try:
             for last in run:
@@ -109,16 +109,16 @@ def _writable(out: str) -> None:
         raise DataError(f"{out}: cannot be written: no permission in {parent}")
 
 
-def _plan(options: dict[str, Any]) -> Any:
+def _recipe(options: dict[str, Any]) -> Any:
     from netkit import spec
     from netkit.registry import current
-    from netkit.training import Plan
+    from netkit.training import Recipe
 
     chosen = options["optimizer"]
     if chosen is None:
         chosen = current().optimizers.first(lambda optimizer: optimizer.adaptive)
     optimizer = spec.make("optimizer", chosen)
-    return Plan(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True)
+    return Recipe(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True)
 
 
 def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
@@ -221,7 +221,7 @@ def _about(data: str, rows: int, target: Any, model: Model) -> str:
             f"network {sizes}, {model.network.params.numel()} parameters")
 
 
-def _run(job: _Job, plan: Any, options: dict[str, Any]) -> Any:
+def _run(job: _Job, recipe: Any, options: dict[str, Any]) -> Any:
     from netkit.progress import shown
     from netkit.tensors import generator
     from netkit.training import fit, make_metrics
@@ -229,8 +229,8 @@ def _run(job: _Job, plan: Any, options: dict[str, Any]) -> Any:
     model, seed = job.table_model.model, options["seed"]
     metrics = make_metrics(model.loss, list(options["metric"]) or None)
     sources = generator(seed, 1), generator(seed, 2)
-    run = fit(model.network, model.loss, job.training, plan, *sources, metrics, job.validation)
-    return shown(run, plan.epochs, not options["quiet"])
+    run = fit(model.network, model.loss, job.training, recipe, *sources, metrics, job.validation)
+    return shown(run, recipe.epochs, not options["quiet"])
 
 
 def _finish(job: _Job, options: dict[str, Any], out: str) -> None:

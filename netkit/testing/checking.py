@@ -11,17 +11,17 @@ from netkit.discovery import normal
 from netkit.errors import NetkitError, PluginError, UnknownComponent
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
-from netkit.testing import gradients, others
+from netkit.testing import bindings, gradients, others
 from netkit.testing.comparing import BrokenPromise
 
 __all__ = ["Report", "check", "examine", "promises_of"]
 
 PROMISES: dict[str, list[Any]] = {
-    "activation": gradients.ACTIVATION,
-    "layer": gradients.LAYER,
-    "loss": gradients.LOSS,
+    "activation": [*gradients.ACTIVATION, bindings.activation],
+    "layer": [*gradients.LAYER, bindings.layer],
+    "loss": [*gradients.LOSS, bindings.loss],
     "metric": others.METRIC,
-    "optimizer": others.OPTIMIZER,
+    "optimizer": [*others.OPTIMIZER, bindings.optimizer],
     "initializer": others.INITIALIZER,
 }
 

@@ -14,7 +14,7 @@ from netkit.errors import ShapeError
 from netkit.kinds import Activation, Layer, Loss
 from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
 
-__all__ = ["ACTIVATION", "LAYER", "LOSS"]
+__all__ = ["ACTIVATION", "LAYER", "LOSS", "built", "judged"]
 
 EXTREME = [0.0, -0.0, 1e-30, -1e-30, 1.0, -1.0, 17.0, -17.0, 90.0, -90.0, 1e4, -1e4, 1e30, -1e30, 3e38, -3e38]
 SHAPES = [(4,), (3, 4), (2, 6, 6)]
@@ -247,7 +247,7 @@ def fused(component: Loss) -> float:
     return worst
 
 
-def _built(component: Layer) -> tuple[dict[str, Tensor], Tensor, tuple[int, ...]]:
+def built(component: Layer) -> tuple[dict[str, Tensor], Tensor, tuple[int, ...]]:
     """Random float64 parameters, an input of five rows, and the shape of one output row."""
     for shape in [component.in_shape] if component.in_shape else SHAPES:
         try:
@@ -261,7 +261,7 @@ def _built(component: Layer) -> tuple[dict[str, Tensor], Tensor, tuple[int, ...]
 
 def layer_derivative(component: Layer) -> float:
     """backward gives the derivatives by x and by every parameter: finite differences in float64, same random numbers"""
-    params, x, _ = _built(component)
+    params, x, _ = built(component)
     grad = rand(*component.forward(params, x, rng(7))[0].shape, seed=3)
     worst = 0.0
     for name in ("dx", *params):
@@ -283,7 +283,7 @@ def layer_derivative(component: Layer) -> float:
 
 def layer_pure(component: Layer) -> float:
     """params and inputs are left alone, dtype is kept, shapes are those that build said, rng=None gives the same twice"""
-    params, x, out_shape = _built(component)
+    params, x, out_shape = built(component)
     for dtype in (torch.float32, torch.float64):
         inputs = {"x": x.to(dtype), **{name: each.to(dtype) for name, each in params.items()}}
         mine = {name: inputs[name] for name in params}
@@ -309,7 +309,7 @@ def layer_pure(component: Layer) -> float:
 
 def layer_seeded(component: Layer) -> float:
     """build gives the same parameters for the same seed, and uses no other source of random numbers"""
-    shape = tuple(_built(component)[1].shape[1:])
+    shape = tuple(built(component)[1].shape[1:])
     before = torch.get_rng_state()
     one, two = (component.build(shape, rng(4))[0] for _ in range(2))
     need(all(torch.equal(one[name], two[name]) for name in one), "build gives other parameters for the same seed")

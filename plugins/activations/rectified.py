@@ -11,6 +11,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Activation
+from netkit.bound import Call, bound
 
 __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
 
@@ -19,11 +20,20 @@ __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
 class Relu(Activation):
     """max(0, z), (n, ...) to the same shape; derivative 1 where z > 0, else 0 (0 at 0). Source: Nair and Hinton 2010."""
 
+    in_place = True
+
     def forward(self, z: Tensor) -> Tensor:
         return z.clamp_min(0)
 
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         return grad * (z > 0)
+
+    def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
+        return [a.relu_] if z is a else [bound(torch.clamp_min, z, 0, out=a)]
+
+    def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
+        slope = torch.empty_like(a)
+        return [bound(torch.sign, a, out=slope), bound(torch.mul, grad, slope, out=dz)]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Activation, ShapeError
+from netkit.bound import Call, bound
 
 __all__ = ["Softmax"]
 
@@ -31,3 +32,7 @@ class Softmax(Activation):
 
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         return a * (grad - (grad * a).sum(-1, keepdim=True))
+
+    def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
+        turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
+        return [bound(torch.softmax, z.t(), 0, out=a.t())] if turned else [bound(torch.softmax, z, -1, out=a)]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Activation
+from netkit.bound import Call, bound
 
 __all__ = ["HardTanh", "Sigmoid", "Tanh"]
 
@@ -17,6 +18,7 @@ class Sigmoid(Activation):
     """1 / (1 + e^-z), (n, ...) to the same shape; derivative a (1 - a). Stable at any finite z."""
 
     outputs = "unit"
+    in_place = True
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.sigmoid(z)
@@ -24,16 +26,32 @@ class Sigmoid(Activation):
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         return grad * a * (1 - a)
 
+    def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
+        return [bound(torch.sigmoid, z, out=a)]
+
+    def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
+        slope = torch.empty_like(a)
+        return [bound(torch.mul, a, a, out=slope), bound(torch.sub, a, slope, out=slope), bound(torch.mul, grad, slope, out=dz)]
+
 
 @dataclass(frozen=True)
 class Tanh(Activation):
     """tanh z, (n, ...) to the same shape; derivative 1 - a^2."""
+
+    in_place = True
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.tanh(z)
 
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         return grad * (1 - a * a)
+
+    def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
+        return [bound(torch.tanh, z, out=a)]
+
+    def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
+        slope, one = torch.empty_like(a), torch.ones_like(a)
+        return [bound(torch.mul, a, a, out=slope), bound(torch.sub, one, slope, out=slope), bound(torch.mul, grad, slope, out=dz)]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Generator, Tensor
 
 from netkit import Activation, Layer
+from netkit.bound import Call
 
 __all__ = ["Activate"]
 
@@ -31,3 +33,9 @@ class Activate(Layer):
 
     def backward(self, params: Any, saved: None, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return grad, {}
+
+    def bind_forward(self, params: Any, x: Tensor, y: Tensor) -> list[Call]:
+        return [partial(y.copy_, x)]
+
+    def bind_backward(self, params: Any, grads: Any, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
+        return [] if dx is None else [partial(dx.copy_, grad)]

@@ -11,8 +11,12 @@ from msgspec import Meta
 from torch import Generator, Tensor
 
 from netkit import Activation, Initializer, Layer, SettingError, ShapeError, spec
+from netkit.bound import Call, bound
 
 __all__ = ["Dense"]
+
+TOGETHER = 2**14
+"""Weights up to which b lies behind the rows of W: in larger layers the odd row length costs more than it saves."""
 
 Size = Annotated[int, Meta(ge=1)] | None
 
@@ -21,9 +25,12 @@ Size = Annotated[int, Meta(ge=1)] | None
 class Dense(Layer):
     """a = f(x W + b), (n, inputdim) to (n, units), W (inputdim, units), b (units,) starting at 0.
 
-    dW = x^T dz, db = column sums of dz, dx = dz W^T. `inputdim` may be left out: the layer before it tells. W lies in
-    memory as (units, inputdim), which is best or equal for all three products. Raises `ShapeError` when the input has
-    another size than `inputdim`, `SettingError` without `units`. Weights: Glorot and Bengio 2010 by default.
+    dW = x^T dz, db = column sums of dz, dx = dz W^T. `inputdim` may be left out: the layer before it tells. Raises
+    `ShapeError` when the input has another size than `inputdim`, `SettingError` without `units`. Weights: Glorot and
+    Bengio 2010 by default.
+
+    W lies in memory as (units, inputdim), which is best or equal for all three products. In a small layer b lies behind
+    each row of it, so that a column of ones behind x makes x W + b, and dW with db, one product each.
     """
 
     inputdim: Size = None
@@ -49,8 +56,12 @@ class Dense(Layer):
             raise ShapeError(f"dense: input has {in_shape[0]} features, built for {self.inputdim}")
         shape = (in_shape[0], self.units)
         weights = spec.make("initializer", self.initializer)(shape, *shape, rng)
-        params = {"W": weights.t().contiguous().t()}
-        return params | ({"b": torch.zeros(self.units)} if self.bias else {}), (self.units,)
+        if not self.bias:
+            return {"W": weights.t().contiguous().t()}, (self.units,)
+        if weights.numel() > TOGETHER:
+            return {"W": weights.t().contiguous().t(), "b": torch.zeros(self.units)}, (self.units,)
+        block = torch.cat([weights.t(), torch.zeros(self.units, 1)], 1)
+        return {"W": block[:, :-1].t(), "b": block[:, -1]}, (self.units,)
 
     def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor]:
         z = torch.addmm(params["b"], x, params["W"]) if self.bias else x @ params["W"]
@@ -62,3 +73,30 @@ class Dense(Layer):
     def param_grads(self, params: Any, saved: Tensor, grad: Tensor) -> dict[str, Tensor]:
         weights = {"W": (grad.t() @ saved).t()}  # in the memory order of W
         return weights | ({"b": grad.sum(0)} if self.bias else {})
+
+    def ones(self, params: Any) -> bool:
+        return _block(params) is not None
+
+    def bind_forward(self, params: Any, x: Tensor, y: Tensor) -> list[Call]:
+        block = _block(params)
+        if block is not None:
+            return [bound(torch.mm, x, block.t(), out=y)]
+        product = bound(torch.mm, x, params["W"], out=y)
+        return [product, bound(torch.add, y, params["b"], out=y)] if self.bias else [product]
+
+    def bind_backward(self, params: Any, grads: Any, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
+        block = _block(grads)
+        calls = [bound(torch.mm, grad.t(), x, out=grads["W"].t() if block is None else block)]
+        if self.bias and block is None:
+            calls.append(bound(torch.mv, grad.t(), grad.new_ones(len(grad)), out=grads["b"]))
+        return calls if dx is None else [*calls, bound(torch.mm, grad, params["W"].t(), out=dx)]
+
+
+def _block(params: Any) -> Tensor | None:
+    """(units, inputdim + 1), W^T with b behind it, where they lie in memory like that."""
+    W, b = params["W"], params.get("b")
+    width = len(W) + 1
+    if b is None or W.stride() != (1, width) or b.data_ptr() != W.data_ptr() + len(W) * W.element_size():
+        return None
+    block: Tensor = W.as_strided((W.shape[1], width), (width, 1))
+    return block

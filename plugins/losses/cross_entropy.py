@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Loss
+from netkit.bound import Call, bound
 from netkit.targets import like
 
 __all__ = ["BinaryCrossEntropy", "CategoricalCrossEntropy"]
@@ -41,6 +42,9 @@ class BinaryCrossEntropy(Loss):
         values = z.clamp_min(0) - z * y + torch.log1p(torch.exp(-z.abs()))
         return _by_row(values), (torch.sigmoid(z) - y) / _columns(y)
 
+    def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
+        return [bound(torch.sigmoid, z, out=gradient), *_difference(gradient, target, scale / _columns(z))]
+
 
 @dataclass(frozen=True)
 class CategoricalCrossEntropy(Loss):
@@ -62,6 +66,16 @@ class CategoricalCrossEntropy(Loss):
         y = like(z, target)
         log_a = torch.log_softmax(z, -1)
         return -(y * log_a).sum(-1), log_a.exp() * y.sum(-1, keepdim=True) - y
+
+    def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
+        turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
+        softmax = bound(torch.softmax, z.t(), 0, out=gradient.t()) if turned else bound(torch.softmax, z, -1, out=gradient)
+        return [softmax, *_difference(gradient, target, scale)]
+
+
+def _difference(a: Tensor, y: Tensor, scale: float) -> list[Call]:
+    """a becomes scale (a - y)."""
+    return [bound(torch.sub, a, y, out=a), bound(torch.mul, a, scale, out=a)]
 
 
 def _by_row(values: Tensor) -> Tensor:

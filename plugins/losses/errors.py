@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+import torch
 from msgspec import Meta
 from torch import Tensor
 
 from netkit import Loss
+from netkit.bound import Call, bound
 from netkit.targets import like
 
 __all__ = ["Huber", "MeanAbsoluteError", "MeanSquaredError"]
@@ -30,6 +32,10 @@ class MeanSquaredError(Loss):
     def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         difference = prediction - like(prediction, target)
         return _mean(difference * difference, 2 * difference)
+
+    def bind_gradient(self, prediction: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
+        factor = 2 * scale / prediction[0].numel()
+        return [bound(torch.sub, prediction, target, out=gradient), bound(torch.mul, gradient, factor, out=gradient)]
 
 
 @dataclass(frozen=True)

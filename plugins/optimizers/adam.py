@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Annotated, Any
@@ -20,15 +21,28 @@ NotNegative = Annotated[float, Meta(ge=0)]
 
 
 def _start(params: Tensor) -> dict[str, Any]:
-    return {"t": 0, "m": torch.zeros_like(params), "v": torch.zeros_like(params)}
+    return {"t": torch.zeros((), dtype=torch.float32, device=params.device), "m": torch.zeros_like(params), "v": torch.zeros_like(params)}
 
 
 def _moments(state: dict[str, Any], grads: Tensor, beta1: float, beta2: float, epsilon: float) -> tuple[Tensor, Tensor]:
     """m and sqrt(v) + epsilon, both without the bias of their start at 0."""
     state["t"] += 1
+    t = float(state["t"])
     m = state["m"].lerp_(grads, 1 - beta1)
     v = state["v"].mul_(beta2).addcmul_(grads, grads, value=1 - beta2)
-    return m / (1 - beta1 ** state["t"]), (v.sqrt() / sqrt(1 - beta2 ** state["t"])).add_(epsilon)
+    return m / (1 - beta1**t), (v.sqrt() / sqrt(1 - beta2**t)).add_(epsilon)
+
+
+def _bound(fused: Callable[..., Any], rule: Adam | Adamw, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
+    """torch's one operation for the whole vector."""
+    vectors = [params], [grads], [state["m"]], [state["v"]], [], [state["t"]]
+    settings = {"beta1": rule.beta1, "beta2": rule.beta2, "eps": rule.epsilon, "weight_decay": rule.weight_decay}
+
+    def step(alpha: float) -> None:
+        state["t"].add_(1)
+        fused(*vectors, lr=alpha, amsgrad=False, maximize=False, **settings)
+
+    return step
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,9 @@ class Adam(Optimizer):
         g = grads.add(params, alpha=self.weight_decay) if self.weight_decay else grads
         params.addcdiv_(*_moments(state, g, self.beta1, self.beta2, self.epsilon), value=-alpha)
 
+    def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
+        return _bound(torch._fused_adam_, self, params, grads, state)
+
 
 @dataclass(frozen=True)
 class Adamw(Optimizer):
@@ -68,3 +85,6 @@ class Adamw(Optimizer):
     def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
         params.mul_(1 - alpha * self.weight_decay)
         params.addcdiv_(*_moments(state, grads, self.beta1, self.beta2, self.epsilon), value=-alpha)
+
+    def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
+        return _bound(torch._fused_adamw_, self, params, grads, state)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -11,6 +12,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Optimizer
+from netkit.bound import descent
 
 __all__ = ["Sgd"]
 
@@ -40,3 +42,12 @@ class Sgd(Optimizer):
             velocity = state["v"].mul_(self.momentum).add_(step)
             step = step.add(velocity, alpha=self.momentum) if self.nesterov else velocity
         params.sub_(step, alpha=alpha)
+
+    def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
+        if self.momentum or self.weight_decay:
+            return partial(self._fused, params, grads, [state["v"]] if self.momentum else [])
+        return descent(params, grads)
+
+    def _fused(self, params: Tensor, grads: Tensor, velocity: list[Tensor], alpha: float) -> None:
+        torch._fused_sgd_([params], [grads], velocity, weight_decay=self.weight_decay, momentum=self.momentum, lr=alpha,
+                          dampening=0.0, nesterov=self.nesterov, maximize=False, is_first_step=False)  # fmt: skip

@@ -1,0 +1,157 @@
+"""Operations bound to their operands once, so that a step can call them without arguments and without allocating.
+
+`bound(torch.mul, grad, a, out=dz)` is a function of nothing that multiplies, by whichever route is fastest on this
+machine for operands of this size, in their own precision:
+
+    numpy     the same memory through numpy, whose calls cost a third of torch's: decides below a few thousand values
+    torch     torch itself
+    onednn    torch.mm through oneDNN, where that is found to be strict float32 and faster (on AMD, about twice as fast)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Call", "bound", "descent", "described", "macs", "running"]
+
+Call = Callable[[], Any]
+
+SMALL = 4096
+"""Values up to which numpy's elementwise operations are faster than torch's."""
+FEW = 2**18
+"""Multiply-adds up to which numpy's product is faster; it also stays on one thread there."""
+MANY = 1_500_000
+"""Multiply-adds from which on oneDNN's fixed cost of some 10 microseconds pays."""
+ALONE = 1_000_000
+"""Multiply-adds of the largest product up to which a second thread costs more than it brings."""
+TWINS: dict[Any, Any] = {torch.mul: np.multiply, torch.sub: np.subtract, torch.add: np.add, torch.sign: np.sign}
+"""What numpy calls an operation; every one takes its output after its operands."""
+
+
+def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings: Any) -> Call:
+    """operation(*operands, out=out), to be called many times while the memory of the operands changes.
+
+    Numbers among the operands of an elementwise operation are allowed. `out` may be one of its operands, except in a
+    product.
+    """
+    if operation is torch.mm:
+        return _product(operands[0], operands[1], out)
+    if operation in TWINS and not settings and _small(out, *operands):
+        values = [each if isinstance(each, Tensor) else torch.full_like(out, each) for each in operands]
+        return partial(TWINS[operation], *(each.numpy() for each in values), out.numpy())
+    return partial(operation, *operands, out=out, **settings)
+
+
+def descent(params: Tensor, grads: Tensor) -> Callable[[float], Any]:
+    """params -= alpha grads, as a function of alpha."""
+    rate, scaled = torch.full_like(grads, math.nan), torch.empty_like(grads)
+    if not _small(params, grads):
+        return lambda alpha: params.add_(grads, alpha=-alpha)
+    last = math.nan
+    by_rate, away = bound(torch.mul, grads, rate, out=scaled), bound(torch.sub, params, scaled, out=params)
+
+    def step(alpha: float) -> None:
+        nonlocal last
+        if alpha != last:
+            last = alpha
+            rate.fill_(alpha)
+        by_rate()
+        away()
+
+    return step
+
+
+def macs(call: Call) -> int:
+    """Multiply-adds of a bound product, 0 for anything else."""
+    if getattr(call, "func", None) not in (np.dot, torch.mm, _strict):
+        return 0
+    operands: tuple[Any, ...] = getattr(call, "args", ())
+    return int(operands[0].shape[0] * operands[0].shape[1] * operands[1].shape[1])
+
+
+def described(call: Call) -> tuple[str, str]:
+    """(route, operation and shapes) of a bound call."""
+    function = getattr(call, "func", call)
+    name = getattr(function, "__name__", type(function).__name__)
+    module = str(getattr(function, "__module__", None) or type(function).__module__)
+    if function is _strict:
+        route, name = "onednn", "mm"
+    elif isinstance(function, np.ufunc) or function is np.dot:
+        route, name = "numpy", {"dot": "mm", "multiply": "mul", "subtract": "sub"}.get(name, name)
+    else:
+        route = "torch" if module.startswith("torch") or module == "builtins" else "plain"
+    every = [*getattr(call, "args", ()), *getattr(call, "keywords", {}).values()]
+    *operands, out = ["x".join(map(str, each.shape)) for each in every if hasattr(each, "shape")] or [""]
+    return route, f"{name} {', '.join(operands)}{' -> ' if operands else ''}{out}".strip()
+
+
+@contextmanager
+def running(threads: int | None) -> Iterator[None]:
+    """While bound calls run: torch on that many threads, None for as many as it has, and numpy as silent as torch about
+    overflow, which the loss shows soon enough."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _small(out: Tensor, *operands: Any) -> bool:
+    """Whether numpy takes the operands as they are, and they are few."""
+    tensors = [each for each in operands if isinstance(each, Tensor)]
+    return out.is_cpu and out.numel() <= SMALL and all(
+        each.dtype == out.dtype and each.shape == out.shape and each.stride() == out.stride() for each in tensors
+    )  # fmt: skip
+
+
+def _product(a: Tensor, b: Tensor, out: Tensor) -> Call:
+    if not out.is_contiguous():  # the same product, transposed
+        a, b, out = b.t(), a.t(), out.t()
+    size = a.shape[0] * a.shape[1] * b.shape[1]
+    if out.is_cpu and size <= FEW and out.is_contiguous():
+        return partial(np.dot, a.numpy(), b.numpy(), out.numpy())
+    if out.is_cpu and out.dtype == torch.float32 and size >= MANY and onednn_pays():
+        return partial(_strict, a, b, out)
+    return partial(torch.mm, a, b, out=out)
+
+
+def _strict(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """torch.mm by oneDNN. torch has one switch for the route, and it is process-wide: it is on for this call alone."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    torch.mm(a, b, out=out)
+    torch.set_float32_matmul_precision(before)
+
+
+@cache
+def onednn_pays() -> bool:
+    """Whether oneDNN keeps float32's precision here and is at least 1.3 times as fast as torch's own: one probe of a few
+    milliseconds for the process. On CPUs with AMX it rounds to bfloat16, and is not used."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    rng = torch.Generator().manual_seed(0)
+    a, b = torch.randn(128, 768, generator=rng), torch.randn(768, 256, generator=rng)
+    out, own = torch.empty(128, 256), torch.empty(128, 256)
+    routes: list[Call] = [partial(_strict, a, b, out), partial(torch.mm, a, b, out=own)]
+    times = [[_seconds(route) for route in routes] for _ in range(8)]
+    exact = a.double() @ b.double()
+    errors = [float((found - exact).abs().max()) for found in (out, own)]
+    best, plain = (min(column) for column in zip(*times))
+    return errors[0] <= 4 * errors[1] and plain >= 1.3 * best
+
+
+def _seconds(call: Call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -1,0 +1,81 @@
+"""All parameters of a network in one flat vector, and the views into it that its layers see.
+
+A layer may return several parameters as views of one block, such as a bias that lies behind each row of the weights.
+They keep that place: the vector holds each block in the memory order in which its layer made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+__all__ = ["compact", "flat", "views"]
+
+Params = dict[str, Tensor]
+
+
+def compact(params: Params) -> Params:
+    """The parameters as they are where those that share memory fill it without gaps or overlaps; else as copies."""
+    kept = {id(each) for group in _blocks([params]) if _gapless(group) for each in group}
+    return {name: each if id(each) in kept else each.contiguous().clone() for name, each in params.items()}
+
+
+def flat(built: list[Params]) -> Tensor:
+    """The numbers of all parameters, block after block."""
+    pieces = [group[0].as_strided((_size(group),), (1,), _first(group)) for group in _blocks(built)]
+    return torch.cat([torch.zeros(0), *pieces])
+
+
+def views(built: list[Params], vector: Tensor) -> list[Params]:
+    """Views into such a vector with the shapes and the memory order of the parameters as they were built."""
+    place = dict(_places(built))
+    return [{name: vector.as_strided(each.shape, each.stride(), place[id(each)]) for name, each in params.items()} for params in built]
+
+
+def _places(built: list[Params]) -> Iterator[tuple[int, int]]:
+    start = 0
+    for group in _blocks(built):
+        for each in group:
+            yield id(each), start + int(each.storage_offset()) - _first(group)
+        start += _size(group)
+
+
+def _blocks(built: list[Params]) -> list[list[Tensor]]:
+    """The parameters in groups that share memory, in order."""
+    groups: dict[object, list[Tensor]] = {}
+    for each in (each for params in built for each in params.values()):
+        groups.setdefault(each.untyped_storage().data_ptr() if each.numel() else (id(each),), []).append(each)
+    return list(groups.values())
+
+
+def _size(group: list[Tensor]) -> int:
+    return sum(each.numel() for each in group)
+
+
+def _first(group: list[Tensor]) -> int:
+    return min(int(each.storage_offset()) for each in group)
+
+
+def _gapless(group: list[Tensor]) -> bool:
+    """Whether the tensors cover a stretch of memory, each place of it once."""
+    if len(group) == 1 and _dense(group[0]):
+        return True
+    places = [_positions(each) for each in group if each.numel()]
+    covered = torch.cat(places).sort().values if places else torch.zeros(0, dtype=torch.int64)
+    return torch.equal(covered, torch.arange(len(covered)) + _first(group))
+
+
+def _dense(each: Tensor) -> bool:
+    """Whether a tensor is contiguous once its axes are in the order of memory."""
+    order = sorted(range(each.ndim), key=each.stride, reverse=True)
+    return each.permute(order).is_contiguous()
+
+
+def _positions(each: Tensor) -> Tensor:
+    """Where in its storage every element of a tensor lies."""
+    found = torch.tensor([each.storage_offset()])
+    for size, step in zip(each.shape, each.stride()):
+        found = (found[:, None] + step * torch.arange(size)).flatten()
+    return found

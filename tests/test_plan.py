@@ -1,0 +1,231 @@
+"""The planned step against the engine as it reads: the same numbers for every component, size, dtype and memory order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from netkit import Activation, Dense, Model, registry, spec
+from netkit import bound as bound_module
+from netkit.bound import bound, described, macs
+from netkit.kinds import KINDS
+from netkit.plan import Plan, slots_for
+from netkit.testing import BrokenPromise, check
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def target_for(loss, n, k):
+    if loss.task == "multiclass":
+        return torch.nn.functional.one_hot(torch.randint(k, (n,), generator=rng(5)), k).double()
+    y = torch.randn(n, k, generator=rng(5), dtype=torch.float64)
+    return (y > 0).double() if loss.task == "binary" else y
+
+
+def both(layers, loss, n=37, width=5, batch=8, dtype="float64", epochs=2, **options):
+    """The weights after training with the plan and without, and the histories."""
+    loss = spec.make("loss", loss)
+    x = torch.randn(n, width, generator=rng(4), dtype=torch.float64)
+    models = [Model(layers, loss, seed=3, dtype=dtype) for _ in range(2)]
+    k = models[0].build((width,)).out_shape[0]
+    histories = [model.fit(x, target_for(loss, n, k), batch, epochs=epochs, metrics=[], progress=False, plan=plan, **options)
+                 for model, plan in zip(models, (True, False))]  # fmt: skip
+    return [model.network.params for model in models], histories
+
+
+def agree(layers, loss, **options):
+    (planned, plain), histories = both(layers, loss, **options)
+    close = {"rtol": 1e-9, "atol": 1e-10} if options.get("dtype", "float64") == "float64" else {"rtol": 2e-4, "atol": 2e-5}
+    torch.testing.assert_close(planned, plain, **close)
+    for one, two in zip(*histories):
+        assert one.loss == pytest.approx(two.loss, rel=1e-9 if close["rtol"] < 1e-6 else 1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in registry.current().kinds[kind]
+                                            if kind not in ("metric", "initializer")])  # fmt: skip
+def test_every_component_trains_the_same_both_ways(kind, name, dtype):
+    for example in registry.current().kinds[kind][name].examples():
+        layers = [{"type": "dense", "units": 6, "activation": "tanh"}, {"type": "dense", "units": 3}]
+        loss, optimizer = "mean_squared_error", "sgd"
+        if kind == "activation":
+            layers = [{"type": "dense", "units": 6, "activation": example}, {"type": "dense", "units": 3, "activation": example}]
+        elif kind == "layer":
+            if example.in_shape not in (None, (4,)) or getattr(example, "module", "") == "Sequential":
+                example = type(example)("Linear(4, 3)") if hasattr(example, "module") else example
+            layers = [{"type": "dense", "units": 4, "activation": "tanh"}, example, {"type": "dense", "units": 3}]
+        elif kind == "loss":
+            loss, layers[1] = example, {"type": "dense", "units": 3, "activation": example.head or "identity"}
+        else:
+            optimizer = example
+        agree(layers, loss, dtype=dtype, optimizer=optimizer)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    units=st.lists(st.integers(1, 40), min_size=0, max_size=3), bias=st.booleans(), n=st.integers(1, 50), batch=st.integers(1, 60),
+    names=st.lists(st.sampled_from(["relu", "tanh", "sigmoid", "gelu", "identity", "leaky_relu"]), min_size=3, max_size=3),
+    loss=st.sampled_from(["mean_squared_error", "binary_cross_entropy", "categorical_cross_entropy", "huber", "hinge"]),
+    between=st.sampled_from([[], ["dropout"], ["layer_norm"], [{"type": "activate", "activation": "tanh"}]]), k=st.integers(2, 20),
+)  # fmt: skip
+def test_random_networks_train_the_same_both_ways(units, bias, n, batch, names, loss, between, k):
+    head = spec.make("loss", loss).head
+    layers = [{"type": "dense", "units": u, "activation": name, "bias": bias} for u, name in zip(units, names)]
+    agree([*layers, *between, {"type": "dense", "units": k, "activation": head}], loss, n=n, batch=batch, optimizer="adam")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_layers_and_every_route_of_a_product(dtype, monkeypatch):
+    layers = [{"type": "dense", "units": 200, "activation": "relu"}, {"type": "dense", "units": 7, "activation": "softmax"}]
+    for pays in (True, False):
+        monkeypatch.setattr(bound_module, "onednn_pays", lambda pays=pays: pays)
+        agree(layers, "categorical_cross_entropy", n=300, width=110, batch=90, dtype=dtype, epochs=1)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_targets_that_do_not_add_up_to_one_take_the_form_that_can_do_them():
+    layers = [Dense(3, 8, "relu"), Dense(units=3, activation="softmax")]
+    x, y = torch.randn(20, 3, generator=rng()), torch.rand(20, 3, generator=rng(1))
+    models = [Model(layers, "categorical_cross_entropy") for _ in range(2)]
+    for model, plan in zip(models, (True, False)):
+        model.fit(x, y, epochs=3, batch=6, alpha=0.1, progress=False, plan=plan)
+    torch.testing.assert_close(models[0].network.params, models[1].network.params)
+
+
+def test_the_plan_fills_the_same_gradients_and_a_step_allocates_nothing():
+    model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    x, y = torch.randn(24, 4, generator=rng()), torch.eye(3)[torch.arange(24) % 3]
+    plan = Plan(model.network, model.loss, 8, slots=3, simplex=True)
+    assert plan.bound and plan.fill(x, y, slice(0, 24)) == 3
+    for slot in (2, 0, 1):
+        plan.learn(slot)
+        found = {name: each.clone() for name, each in model.network.gradients().items()}
+        values = model.network.learn(x[8 * slot : 8 * slot + 8], y[8 * slot : 8 * slot + 8], model.loss)
+        torch.testing.assert_close(found, model.network.gradients(), rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(plan.losses(slot + 1)[-8:] if slot == 2 else values, values)
+    with torch.profiler.profile(profile_memory=True) as seen:
+        plan.learn(0)
+    assert not [event for event in seen.events() if event.name == "[memory]" or event.cpu_memory_usage > 0]
+
+
+def test_the_column_of_ones_stays_ones():
+    model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    plan = Plan(model.network, model.loss, 8, slots=2, simplex=True)
+    for seed in range(3):
+        plan.fill(torch.randn(16, 4, generator=rng(seed)), torch.eye(3)[torch.arange(16) % 3], slice(0, 16))
+        plan.learn(0)
+        assert bool((plan._full[:, -1] == 1).all() & (plan._after[0].full[:, -1] == 1).all())
+
+
+def test_a_trace_from_before_a_planned_epoch_is_refused():
+    from netkit import NetkitError
+
+    model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    x = torch.randn(8, 4)
+    trace = model.network.forward(x)
+    model.fit(x, torch.arange(8) % 3, epochs=1, progress=False)
+    with pytest.raises(NetkitError, match="the parameters have changed"):
+        model.network.backward(trace, torch.ones(8, 3))
+
+
+def test_chunks_are_bounded_in_memory():
+    wide = Model([Dense(10_000, 3, "relu"), Dense(units=3)], "mean_squared_error").network
+    assert slots_for(wide, 1) == 64 and slots_for(wide, 100) == 1 and slots_for(wide, 10**9) == 1
+
+
+@pytest.mark.parametrize("operation", [torch.mul, torch.sub, torch.add, torch.sign, torch.mm])
+@pytest.mark.parametrize("size", [1, 3, 70])
+def test_a_bound_operation_is_the_operation(operation, size):
+    count = 1 if operation is torch.sign else 2
+    for turned in (False, True):
+        operands = [torch.randn(size, size, generator=rng(i)) for i in range(count)]
+        out = torch.empty(size, size).t() if turned else torch.empty(size, size)
+        call = bound(operation, *operands, out=out)
+        for _ in range(2):
+            call()
+            torch.testing.assert_close(out, operation(*operands))
+            operands[0].mul_(2)
+        route, what = described(call)
+        assert route in ("numpy", "torch") and what.startswith(operation.__name__) and f"{size}x{size}" in what
+        assert macs(call) == (size**3 if operation is torch.mm else 0)
+
+
+def test_a_plan_describes_its_calls():
+    model = Model([Dense(30, 128, "relu"), Dense(units=2, activation="softmax")], "categorical_cross_entropy")
+    lines = list(Plan(model.network, model.loss, 64, slots=2, simplex=True).describe())
+    assert lines[0] == "numpy   mm 128x31, 31x64 -> 128x64" and "64 rows a step, 2 steps a chunk, 1 thread" in lines[-1]
+
+
+def broken(base, **methods):
+    return dataclass(frozen=True)(type("Wrong", (registry.activations[base] if base in registry.activations else
+                                                 registry.losses[base] if base in registry.losses else registry.layers[base] if
+                                                 base in registry.layers else registry.optimizers[base],), {"__doc__": "Wrong.", **methods}))  # fmt: skip
+
+
+def _off(self, *tensors):
+    calls = super(type(self), self).bind_gradient(*tensors)
+    return [*calls, lambda: tensors[2].mul_(1.01)]
+
+
+MUTANTS = {
+    "relu: ignores negative": broken("relu", bind_forward=lambda self, z, a: [lambda: a.copy_(z)]),
+    "relu: slope 1": broken("relu", bind_backward=lambda self, grad, z, a, dz: []),
+    "relu: works once": broken("relu", bind_forward=lambda self, z, a: [lambda kept=z.clone(): a.copy_(kept.clamp_min(0))]),
+    "tanh: not in place": broken("tanh", bind_backward=lambda self, grad, z, a, dz: [lambda: dz.copy_(grad * (1 - torch.tanh(z) ** 2))]),
+    "sigmoid: wrong in float32 only": broken("sigmoid", bind_forward=lambda self, z, a: [
+        lambda: a.copy_(torch.sigmoid(z.to(torch.bfloat16) if z.dtype == torch.float32 else z))]),
+    "softmax: wrong when transposed": broken("softmax", bind_forward=lambda self, z, a: [lambda: a.t().copy_(torch.softmax(z.t(), -1))]),
+    "loss: one percent off": broken("mean_squared_error", bind_gradient=_off),
+    "loss: scale left out": broken("binary_cross_entropy", bind_gradient=lambda self, z, y, g, scale: [
+        lambda: g.copy_((torch.sigmoid(z) - y) / z.shape[1])]),
+    "optimizer: forgets alpha": broken("sgd", bind_step=lambda self, params, grads, state: lambda alpha: params.sub_(grads, alpha=0.01)),
+    "optimizer: no decay": broken("adamw", bind_step=lambda self, params, grads, state: registry.optimizers["adam"]().bind_step(
+        params, grads, state)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_bound_form_that_differs_is_found(mutant):
+    with registry.using(registry.Registry()) as mine:
+        component = MUTANTS[mutant]
+        mine.kinds[component.kind].register("wrong", component)
+        with pytest.raises(BrokenPromise, match="bind_"):
+            check("wrong", component.kind)
+
+
+def test_dense_bound_forms_are_held_too():
+    dense = registry.layers["dense"]
+
+    def forward(self, params, x, y):
+        return dense.bind_forward(self, params, x, y)[:1] if not self.ones(params) else [lambda: y.zero_()]
+
+    wrong = dataclass(frozen=True)(type("Wrong", (dense,), {"__doc__": "Wrong.", "bind_forward": forward}))
+    with registry.using(registry.Registry()) as mine:
+        mine.layers.register("wrong", wrong)
+        with pytest.raises(BrokenPromise, match="bind_forward"):
+            check("wrong")
+
+
+def test_a_plain_activation_of_a_stranger_runs_inside_the_plan():
+    @dataclass(frozen=True)
+    class Swish(Activation):
+        """z sigmoid(beta z)."""
+
+        beta: float = 1.0
+
+        def forward(self, z: Tensor) -> Tensor:
+            return z * torch.sigmoid(self.beta * z)
+
+        def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+            s = torch.sigmoid(self.beta * z)
+            return grad * (s + self.beta * z * s * (1 - s))
+
+    assert not [field.name for field in fields(Swish) if field.name.startswith("bind")]
+    agree([Dense(5, 9, Swish(1.5)), Dense(units=4, activation="softmax")], "categorical_cross_entropy")
