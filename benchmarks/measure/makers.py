@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from measure.cases import Case, data
+from measure.cases import Case, Data, data
 from measure.work import Work
 
 PEERS = {
@@ -34,11 +34,11 @@ def case_from(settings: dict[str, Any]) -> Case:
     return Case(**settings | {"sizes": tuple(settings["sizes"])})
 
 
-def train(peer: str, case: dict[str, Any]) -> Work:
-    """Training of this case by this peer."""
+def train(peer: str, case: dict[str, Any], rows: Data | None = None) -> Work:
+    """Training of this case by this peer, on these rows or on new ones."""
     module, _, function = PEERS[peer].partition(":")
     chosen = case_from(case)
-    work: Work = getattr(import_module(f"measure.peers.{module}"), function)(chosen, data(chosen))
+    work: Work = getattr(import_module(f"measure.peers.{module}"), function)(chosen, rows or data(chosen))
     return work
 
 
