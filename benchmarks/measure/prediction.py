@@ -9,13 +9,11 @@ from measure.conductor import Effort, Failed, interleave, summary, workers
 
 Row = dict[str, Any]
 PEERS = ("torch", "onnxruntime", "sklearn")
-ASKED = (((4, 32, 3), 1, 2000), ((4, 32, 3), 10**6, 1), ((30, 128, 64, 2), 10**6, 1))
-"""Layer sizes, rows, and calls a turn."""
 
 
-def prediction(effort: Effort) -> Iterator[Row]:
-    """One row for each network, number of rows and peer."""
-    for sizes, rows, calls in ASKED:
+def prediction(many: int, effort: Effort) -> Iterator[Row]:
+    """One row for each network, number of rows (one or `many`) and peer."""
+    for sizes, rows, calls in (((4, 32, 3), 1, 2000), ((4, 32, 3), many, 1), ((30, 128, 64, 2), many, 1)):
         about = {"part": "predict", "case": "-".join(map(str, sizes)), "rows": rows, "calls": calls}
         with workers(["netkit", *PEERS]) as team:
             remarks, missing = {}, {}
