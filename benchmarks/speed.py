@@ -1,7 +1,7 @@
 """How fast netkit is beside its peers, how much memory it needs, and how both grow.
 
-`python benchmarks/speed.py` measures everything, in about a quarter of an hour, and writes speed.md, speed.svg and, for
-`--redraw`, the figures themselves into speed.json. With `--only`, `--peers`, `--optimizer` or `--quick` it prints tables
+`python benchmarks/speed.py` measures everything, in about a quarter of an hour, and writes speed.md, speed.svg and the
+figures themselves, speed.json, for `--redraw`. With `--only`, `--peers`, `--optimizer` or `--quick` it prints tables
 and writes nothing, unless `--out FOLDER` says where.
 
     python benchmarks/speed.py --only 4-32-3 --peers torch,jax-scan --optimizer sgd
@@ -29,6 +29,7 @@ from measure.training import PEERS, stranger, training
 
 HERE = Path(__file__).resolve().parent
 OPTIMIZERS = ("sgd", "adam")
+TOLD = ("part", "what", "case", "rows", "size", "command", "optimizer", "peer")
 Row = dict[str, Any]
 
 
@@ -69,7 +70,7 @@ def _training(chosen: argparse.Namespace) -> Iterator[Row]:
         networks = [replace(network, steps=max(2, network.steps // 4)) for network in networks]
     optimizers = [chosen.optimizer] if chosen.optimizer else OPTIMIZERS[:1] if chosen.quick else OPTIMIZERS
     peers = chosen.peers or [peer for peer in PEERS if not (chosen.quick and peer == "torch-compile")]
-    effort = Effort(1, least=2, most=2) if chosen.quick else Effort(25, least=5, most=21)
+    effort = Effort(2, least=1, most=3) if chosen.quick else Effort(25, least=5, most=21)
     return training(networks, optimizers, peers, effort)
 
 
@@ -114,8 +115,8 @@ def announced(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows, each with a line on the terminal as it comes."""
     start = perf_counter()
     for row in rows:
-        said = [str(row[key]) for key in ("part", "what", "case", "rows", "size", "command", "optimizer", "peer") if key in row]
-        print(f"{perf_counter() - start:6.1f} s  {' '.join(said)}", flush=True)
+        said = " ".join(str(row[key]) for key in TOLD if key in row)
+        print(f"{perf_counter() - start:6.1f} s  {said}", flush=True)
         yield row
 
 

@@ -38,7 +38,7 @@ def time_growth(rows: Sequence[int], classes: Sequence[int], effort: Effort) -> 
         for size in sizes:
             case = case_of(size)
             parts = case.epochs if what == "epoch" else case.steps * case.epochs
-            for row in compare(case, ["sgd"], PEERS, effort):
+            for row in compare([case], ["sgd"], PEERS, effort):
                 if "missing" in row:
                     yield {"part": "growth", "what": what, "size": size} | row
                     continue

@@ -38,11 +38,12 @@ def picture(results: list[Row], machine: dict[str, str], path: Path) -> None:
     """Write the picture, as SVG or whatever the path's ending says."""
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(13, 9.2), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
         top, bottom = figure.subfigures(2, 1, height_ratios=[1.18, 1])
         _ratios(top, [row for row in results if row["part"] == "training"])
         _growth(bottom, [row for row in results if row["part"] in ("growth", "memory")])
-        figure.text(0.995, 0.002, f"{machine['processor']}, {machine['cores']} cores, {machine['date']}",
-                    ha="right", va="bottom", fontsize=8, color=PALE)  # fmt: skip
+        figure.text(0.995, 0.995, f"{machine['processor']}, {machine['cores']} cores, {machine['date']}",
+                    ha="right", va="top", fontsize=8.5, color=PALE)  # fmt: skip
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
         plt.close(figure)
 
@@ -67,6 +68,7 @@ def _grid(axis: Axes, rows: list[Row], title: str) -> None:
         strong = np.isfinite(value) and abs(np.log(value)) > np.log(4.5)
         axis.text(x, y, _short(value), ha="center", va="center", color="white" if strong else INK)
     axis.set_title(title)
+    axis.set_ylabel("network@batch" if axis.get_subplotspec().colspan.start == 0 else "")
     axis.set_xticks(range(len(peers)), [_label(peer) for peer in peers], rotation=35, ha="left", rotation_mode="anchor")
     axis.set_yticks(range(len(cases)), cases)
     axis.xaxis.tick_top()
@@ -79,7 +81,7 @@ def _grid(axis: Axes, rows: list[Row], title: str) -> None:
 
 
 def _label(peer: str) -> str:
-    return "its bare products" if peer == "gemms" else peer
+    return "bare products" if peer == "gemms" else peer
 
 
 def _short(value: float) -> str:
@@ -103,7 +105,7 @@ def _lines(axis: Axes, rows: list[Row], scale: float) -> None:
         found = {row["size"]: row["value"] for row in rows if row["peer"] == peer}
         law = f" ({last(found):.2f})" if len(found) > 1 else ""
         values = [max(value, 1) * scale if scale < 1 else value * scale for value in found.values()]
-        axis.plot(list(found), values, color=COLORS[peer], marker="o", markersize=5, linewidth=2 if peer == "netkit" else 1.5,
-                  linestyle="--" if peer == "Jacobian" else "-", label=peer + law)  # fmt: skip
+        width, dash = 2 if peer == "netkit" else 1.5, "--" if peer == "Jacobian" else "-"
+        axis.plot(list(found), values, dash, color=COLORS[peer], marker="o", markersize=5, linewidth=width, label=peer + law)
     if rows:
         axis.legend(frameon=False, loc="upper left", handlelength=1.4)

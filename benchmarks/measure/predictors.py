@@ -69,7 +69,11 @@ def _torch(layers: Layers, x: ndarray) -> tuple[Predict, str]:
     for linear, (w, b) in zip([each for each in net if isinstance(each, torch.nn.Linear)], layers):
         linear.weight.data.copy_(torch.from_numpy(w.T))
         linear.bias.data.copy_(torch.from_numpy(b))
-    predict = torch.inference_mode()(lambda block: net(rows) if block >= len(rows) else [net(r) for r in rows.split(block)])
+
+    @torch.inference_mode()
+    def predict(block: int) -> Any:
+        return net(rows) if block >= len(rows) else [net(part) for part in rows.split(block)]
+
     return _best_block(predict, len(x), torch_common.threads())
 
 

@@ -19,37 +19,37 @@ WARM_UP = 8
 """Turns at most until the loss must have gone down; two at least are not timed."""
 
 
-def training(networks: Iterable[Case], optimizers: Sequence[str], peers: Sequence[str], effort: Effort) -> Iterator[Row]:
+def training(
+    networks: Iterable[Case], optimizers: Sequence[str], peers: Sequence[str], effort: Effort
+) -> Iterator[Row]:
     """One row for each network, optimizer and peer."""
-    for network in networks:
-        asked = [peer for peer in peers if peer != "torch-compile" or network.name in SLOW_TO_COMPILE]
-        for row in compare(network, optimizers, asked, effort):
-            yield row | {"part": "training"}
+    for row in compare(networks, optimizers, peers, effort):
+        yield row | {"part": "training"}
 
 
 def stranger(effort: Effort) -> Iterator[Row]:
     """The same network with relu and with a stranger's activation, both in netkit."""
-    for row in compare(STRANGE, ["sgd"], STRANGERS, effort):
+    for row in compare([STRANGE], ["sgd"], STRANGERS, effort):
         yield row | {"part": "stranger"}
 
 
-def compare(network: Case, optimizers: Sequence[str], peers: Sequence[str], effort: Effort) -> Iterator[Row]:
-    """netkit and the peers on one network, each in the same process for all optimizers."""
+def compare(networks: Iterable[Case], optimizers: Sequence[str], peers: Sequence[str], effort: Effort) -> Iterator[Row]:
+    """netkit and each peer in one process for all networks; torch-compile only where it does not compile for long."""
     with workers(["netkit", *peers]) as team:
-        for optimizer in optimizers:
-            case = replace(network, optimizer=optimizer)
-            ready, remarks, missing = prepare(team, case)
+        for case in [replace(network, optimizer=optimizer) for network in networks for optimizer in optimizers]:
+            asked = [peer for peer in peers if peer != "torch-compile" or case.name in SLOW_TO_COMPILE]
+            ready, remarks, missing = prepare({name: team[name] for name in ("netkit", *asked)}, case)
             ours = ready.pop("netkit")
             pairs, failed = interleave(ours, ready, effort)
-            about = {"case": case.name, "optimizer": optimizer, "steps": case.steps * case.epochs}
-            for peer in peers:
+            about = {"case": case.name, "optimizer": case.optimizer, "steps": case.steps * case.epochs}
+            for peer in asked:
                 found = summary(pairs[peer]) if peer in pairs else {"missing": (missing | failed)[peer]}
                 yield about | {"peer": peer, "remark": remarks.get(peer, "")} | found
 
 
 def prepare(team: dict[str, Worker], case: Case) -> tuple[dict[str, Worker], dict[str, str], dict[str, str]]:
     """The workers that have learnt something, what each says of itself, and why others have not. netkit must."""
-    for peer, worker in team.items():  # they import in parallel, and are waited for below
+    for peer, worker in team.items():  # they prepare in parallel, and are waited for below
         worker.send(maker="measure.makers:train", settings={"peer": peer, "case": asdict(case)})
     said, missing = {}, {}
     for peer, worker in team.items():

@@ -1,4 +1,4 @@
-"""thinc: a chain of layers, the loop of its own documentation, on the faster of its BLIS (one thread) and NumPy's BLAS."""
+"""thinc: a chain of layers, its documentation's loop, on the faster of its BLIS (one thread) and NumPy's BLAS."""
 
 from __future__ import annotations
 
