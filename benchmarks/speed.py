@@ -39,7 +39,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=[], help=f"some of: {names}; a network also without its batch")
     parser.add_argument("--peers", type=_names, default=[], help=f"in training, some of: {', '.join(PEERS)}")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, help="in training, one of them; else both")
-    parser.add_argument("--quick", action="store_true", help="few repeats, one optimizer, no torch-compile")
+    quick = "few repeats and rows; sgd alone, no torch-compile and not the largest network unless they are named"
+    parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--out", type=Path, help="the folder to write to")
     parser.add_argument("--redraw", action="store_true", help="write page and picture anew from speed.json")
     chosen = parser.parse_args()
@@ -67,10 +68,11 @@ def _networks(names: list[str]) -> Sequence[Case]:
 def _training(chosen: argparse.Namespace) -> Iterator[Row]:
     networks = _networks(chosen.only) or NETWORKS
     if chosen.quick:
-        networks = [replace(network, steps=max(2, network.steps // 4)) for network in networks]
+        few = _networks(chosen.only) or NETWORKS[:-1]
+        networks = [replace(network, steps=max(2, network.steps // 4)) for network in few]
     optimizers = [chosen.optimizer] if chosen.optimizer else OPTIMIZERS[:1] if chosen.quick else OPTIMIZERS
     peers = chosen.peers or [peer for peer in PEERS if not (chosen.quick and peer == "torch-compile")]
-    effort = Effort(2, least=1, most=3) if chosen.quick else Effort(25, least=5, most=21)
+    effort = Effort(2, least=2, most=3) if chosen.quick else Effort(25, least=5, most=21)
     return training(networks, optimizers, peers, effort)
 
 

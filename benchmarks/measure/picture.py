@@ -106,6 +106,7 @@ def _lines(axis: Axes, rows: list[Row], scale: float) -> None:
         law = f" ({last(found):.2f})" if len(found) > 1 else ""
         values = [max(value, 1) * scale if scale < 1 else value * scale for value in found.values()]
         width, dash = 2 if peer == "netkit" else 1.5, "--" if peer == "Jacobian" else "-"
-        axis.plot(list(found), values, dash, color=COLORS[peer], marker="o", markersize=5, linewidth=width, label=peer + law)
+        look = {"color": COLORS[peer], "marker": "o", "markersize": 5, "linewidth": width, "label": peer + law}
+        axis.plot(list(found), values, dash, **look)
     if rows:
         axis.legend(frameon=False, loc="upper left", handlelength=1.4)

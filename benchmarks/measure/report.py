@@ -53,14 +53,15 @@ def _parts(results: list[Row]) -> Iterator[str]:
 def _training(rows: list[Row]) -> Iterator[str]:
     peers = [row for row in rows if row["peer"] != "gemms"]
     if peers:
-        yield ("## Training\n\nAn epoch of shuffled rows; relu, softmax and categorical cross-entropy, `network@batch`. "
+        yield ("## Training\n\nAn epoch of shuffled rows; relu, softmax, categorical cross-entropy, `network@batch`. "
                "netkit through `Model.fit(..., metrics=[])`, all that `fit` does before its first step included. "
                "torch-compile is asked for two networks only, as it compiles for 10 to 20 s.\n")  # fmt: skip
     for optimizer in tables.distinct(peers, "optimizer"):
         chosen = [row for row in peers if row["optimizer"] == optimizer]
         yield from (f"### {optimizer}\n", tables.ratios(chosen), tables.steps(chosen))
     if peers:
-        yield from ("### Cores that were busy\n", "Threads that spin in a wait count as busy.\n", tables.cores(peers))
+        text = "Threads that spin in a wait count as busy.\n"
+        yield from ("### Cores that were busy\n", text, tables.cores(peers))
     if products := [row for row in rows if row["peer"] == "gemms"]:
         yield from ("## A whole step over its matrix products\n",
                     "The products of the step, each alone in a loop by the fastest route that torch has for it.\n",

@@ -102,7 +102,7 @@ def predictions(rows: list[Row]) -> str:
 
 def strangers(rows: list[Row]) -> str:
     lines = [
-        [row["peer"], f"{row['theirs'] / row['ours']:.2f} ({1 / row['high']:.2f}–{1 / row['low']:.2f})",
+        [row["peer"], f"{1 / row['ratio']:.2f} ({1 / row['high']:.2f}–{1 / row['low']:.2f})",
          seconds(row["ours"] / row["steps"]), seconds(row["theirs"] / row["steps"])]
         for row in rows if "missing" not in row
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from torch import Tensor
 from measure.cases import Case, Data
 from measure.work import Work
 
-Product = Callable[[], object]
+Product = Callable[[], Tensor]
 CALLS = 20
 """Calls of a route in each of the 5 trials that choose between them."""
 
