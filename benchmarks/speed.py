@@ -21,7 +21,7 @@ from typing import Any
 from measure.cases import NETWORKS, Case
 from measure.conductor import Effort
 from measure.growth import CLASSES, ROWS, memory_growth, time_growth
-from measure.machine import machine
+from measure.machine import LOAD, machine
 from measure.prediction import prediction
 from measure.report import parts, report
 from measure.startup import startup
@@ -149,6 +149,8 @@ def main() -> None:
     if chosen.redraw:
         saved = json.loads(((chosen.out or HERE) / "speed.json").read_text())
         return write(chosen.out or HERE, saved["results"], saved["machine"])
+    if LOAD > 0.5:
+        print(f"warning: {LOAD:.1f} other processes keep this machine busy; the ratios will be wrong", flush=True)
     results = gathered(announced(measure(chosen)), folder)
     print("\n" + parts(results))
     if folder:

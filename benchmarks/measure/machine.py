@@ -13,6 +13,10 @@ PACKAGES = ("netkit-nn", "torch", "jax", "jaxlib", "keras", "thinc", "skorch", "
             "onnxruntime")  # fmt: skip
 
 
+LOAD = os.getloadavg()[0]
+"""Processes that wanted a core in the minute before this one began: much above 0, and no ratio can be trusted."""
+
+
 def machine() -> dict[str, str]:
     """The processor, its cores, the system, the versions, the day."""
     versions = {name: _version(name) for name in PACKAGES}
@@ -22,6 +26,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "OpenMP": os.environ.get("OMP_WAIT_POLICY", "its own waiting policy").lower(),
+        "load before the run": f"{LOAD:.1f}",
         "date": date.today().isoformat(),
     }
 
