@@ -10,8 +10,9 @@ train: .venv/installed
 test: .venv/tested
 	$(BIN)/python -m pytest -n 2
 
-bench: .venv/tested
-	$(BIN)/python benchmarks/scores.py
+bench: .venv-bench/installed
+	.venv-bench/bin/python benchmarks/scores.py
+	.venv-bench/bin/python benchmarks/speed.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -22,6 +23,11 @@ bench: .venv/tested
 
 .venv/tested: .venv/installed
 	$(INSTALL) -e '.[test]'
+	touch $@
+
+.venv-bench/installed: pyproject.toml constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -e .
 	touch $@
 
 clean:
