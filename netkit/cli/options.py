@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from netkit.errors import DataError, PluginError, SettingError, nearest
 from netkit.registry import Registry, using
 
-__all__ = ["ComponentText", "Hidden", "Plugins", "check_keys", "loaded", "read_config"]
+__all__ = ["Columns", "ComponentText", "Hidden", "Plugins", "check_keys", "csv_options", "loaded", "read_config"]
 
 
 class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
@@ -58,6 +58,27 @@ class Hidden(click.ParamType):  # type: ignore[type-arg]
         if isinstance(number, int) and number < 1:
             self.fail(f"a layer has at least 1 unit, got {number}", param, ctx)
         return number
+
+
+class Columns(click.ParamType):  # type: ignore[type-arg]
+    """What columns are, `zip=text,id=skip`; in TOML a table. Which words there are is for the preparation to say."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, str):
+            pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+            value = {name.strip(): kind.strip() if name else None for name, _, kind in pairs}
+        if not isinstance(value, Mapping) or not all(isinstance(kind, str) for kind in value.values()):
+            self.fail(f"columns read name=type,..., got {value!r}", param, ctx)
+        return dict(value)
+
+
+def csv_options(command: Any) -> Any:
+    """Add the options that say how a CSV file is written."""
+    separator = click.option("--separator", metavar="CHARACTER", help="Between the columns of a CSV file; by default a comma.")
+    decimal = click.option("--decimal", default=".", show_default=True, metavar="CHARACTER", help="The decimal point of a CSV file.")
+    return separator(decimal(command))
 
 
 class Plugins(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,12 +124,14 @@ def _line_of(path: str, key: str) -> int:
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
-    """Make every key of a TOML file the default of the option of that name, so options given beside it win."""
+    """Make every key of a TOML file for `train` the default of the option of that name, so options given beside it win."""
     if path is None:
         return None
     config = loaded(path)
     apply_plugins(ctx, path, config.pop("plugins", {}))
-    known = [str(option.name) for option in ctx.command.params if isinstance(option, click.Option)]
+    from netkit.cli.train import train
+
+    known = [str(option.name) for option in train.params if isinstance(option, click.Option)]
     check_keys(path, config, [name for name in known if name not in ("config", "help")])
     ctx.default_map = {**(ctx.default_map or {}), **config}
     return path
