@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from netkit.data.prepared import Number
 from netkit.data.preparing import Features, split
 from netkit.data.target import Target
-from netkit.errors import DataError, ModelFileError
+from netkit.errors import DataError, ModelFileError, SettingError
 
 numbers = st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=30)
 words = st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=30)
@@ -46,29 +46,33 @@ def inputs_of(values, name="x", **types):
 
 @given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=2, max_size=40))
 def test_numbers_are_standardised(values):
-    values = [*values, min(values) - 100.0, max(values) + 100.0]
-    fitted = Number.fit("x", column(values))
-    x = inputs_of(values).double()
-    if not fitted.clip:
-        assert abs(x.mean()) < 1e-6 and abs(x.std(correction=0) - 1) < 1e-6
+    x = inputs_of([*values, min(values) - 100.0, max(values) + 100.0]).double()[:, 0]
+    assert abs(x.mean()) < 1e-6 and abs(x.std(correction=0) - 1) < 1e-6
 
 
-@given(st.lists(st.floats(-100, 100), min_size=8, max_size=40), st.floats(1e5, 1e300))
-def test_a_heavy_tail_is_scaled_by_quartiles_and_clipped_smoothly(values, far):
+@given(st.lists(st.floats(-100, 100), min_size=8, max_size=40), st.floats(1e5, 1e100))
+def test_a_heavy_tail_has_a_body_scaled_by_quartiles_and_clipped_smoothly(values, far):
     values = [*values, *(0.0, 1.0, 2.0, 3.0) * 4, far]
     low, median, high = np.percentile(values, [25, 50, 75])
-    u = np.minimum((np.array(values) - median) / (high - low), 1e9)
-    wanted = u / np.sqrt(1 + (u / 3) ** 2)
-    x = inputs_of(values)[:, 0]
-    assert Number.fit("x", column(values)) == Number("x", median, high - low, True, False)
+    v = np.minimum((np.array(values) - median) / (high - low), 1e9)
+    wanted = v / np.sqrt(1 + (v / 3) ** 2)
+    features = Features.fit(pa.table({"x": values}))
+    x = features.transform(pa.table({"x": values}))[:, 1]
+    assert features.columns[0].body == (median, high - low) and features.names == ["x", "x (body)"]
     assert np.allclose(x.numpy(), wanted, rtol=1e-6, atol=1e-6) and float(x[-1]) == pytest.approx(3, rel=1e-3)
 
 
+def test_a_value_ten_quartile_ranges_out_is_the_first_that_makes_a_tail():
+    values = [0.0, 1.0, 2.0, 3.0, 4.0] * 9  # quartiles 1, 2, 3
+    assert Number.fit("x", column([*values, *[2.0] * 10, 22.0])).body is None
+    assert Number.fit("x", column([*values, *[2.0] * 10, 23.0])).body == (2.0, 2.0)
+    assert Number.fit("x", column([0.0] * 99 + [5.0])).body is None  # no quartile range to measure by
+
+
 def test_a_number_far_beyond_training_stays_finite():
-    features = Features.fit(pa.table({"x": [*range(50), 1e6]}))
-    assert features.transform(pa.table({"x": [1.7e308, -1.7e308]})).flatten().tolist() == pytest.approx([3, -3])
-    features = Features.fit(pa.table({"x": [0.0, 1e-300]}))
-    assert bool(features.transform(pa.table({"x": [1.7e308, -1.7e308]})).isfinite().all())
+    features = Features.fit(pa.table({"x": [*range(50), 1e6], "tiny": [1e-300, *[0.0] * 50]}))
+    x = features.transform(pa.table({"x": [1.7e308, -1.7e308], "tiny": [1.7e308, -1.7e308]}))
+    assert bool(x.isfinite().all()) and x[:, 1].tolist() == pytest.approx([3, -3])
 
 
 def test_a_missing_number_is_the_mean_and_has_an_indicator():
@@ -85,7 +89,7 @@ def test_a_constant_with_holes_is_its_holes():
 def test_quartiles_of_a_long_column_come_from_a_sample():
     values = np.random.default_rng(0).standard_t(1, 300_000)
     fitted = Number.fit("x", pa.chunked_array([values]))
-    assert fitted.clip and fitted.center == pytest.approx(0, abs=0.02) and fitted.scale == pytest.approx(2, abs=0.05)
+    assert fitted.body == pytest.approx((0, 2), abs=0.05)
 
 
 def test_rare_levels_share_an_input_and_unseen_ones_join_them():
@@ -132,6 +136,107 @@ def test_dates_times_booleans_and_decimals_are_numbers(values, apart):
     [fitted] = Features.fit(pa.table({"t": column(values)})).columns
     assert fitted.scale == pytest.approx(apart / 2)
     assert inputs_of(values)[:, 0].tolist() == pytest.approx([-1, 1])
+
+
+@given(st.lists(st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2100, 1, 1)), min_size=2, max_size=20, unique=True))
+def test_cycles_of_dates_have_their_period_and_radius_one(moments):
+    moments = [*moments, datetime.datetime(2020, 1, 1), datetime.datetime(2022, 2, 3, 5)]
+    features = Features.fit(pa.table({"t": column(moments, pa.timestamp("us"))}))
+    waves = [f"t ({wave} of the {cycle})" for cycle in ("day", "week", "year") for wave in ("sin", "cos")]
+    assert features.names == ["t", *waves]
+    x = features.transform(pa.table({"t": column(moments, pa.timestamp("us"))}))
+    assert torch.allclose(x[:, 1::2].square() + x[:, 2::2].square(), torch.ones(len(moments), 3), atol=1e-5)
+    later = [moment + datetime.timedelta(days=7) for moment in moments]
+    assert torch.allclose(features.transform(pa.table({"t": column(later, pa.timestamp("us"))}))[:, 1:5], x[:, 1:5], atol=1e-4)
+
+
+SPANS = {
+    "within a day": (datetime.datetime(2024, 1, 1, 8), {"hours": 1}, 9, []),
+    "hours of a week": (datetime.datetime(2024, 1, 1), {"hours": 7}, 30, ["day", "week"]),
+    "the same hour": (datetime.datetime(2024, 1, 1, 9), {"days": 1}, 30, ["week"]),
+    "the same weekday": (datetime.datetime(2024, 1, 1), {"days": 7}, 60, ["year"]),
+    "days of years": (datetime.datetime(2024, 1, 1), {"days": 5}, 100, ["week", "year"]),
+}
+
+
+@pytest.mark.parametrize("start, step, count, cycles", SPANS.values(), ids=SPANS)
+def test_a_date_has_the_cycles_that_it_goes_through(start, step, count, cycles):
+    [fitted] = Features.fit(pa.table({"t": column([start + i * datetime.timedelta(**step) for i in range(count)])})).columns
+    assert list(fitted.cycles) == cycles
+
+
+def test_a_missing_date_is_marked_and_dates_may_come_as_text():
+    features = Features.fit(pa.table({"t": column([datetime.date(2024, 1, 1), None, datetime.date(2024, 1, 3)])}))
+    assert features.names == ["t", "t (missing)"]
+    assert features.transform(pa.table({"t": ["2024-01-03", None, "2024-01-02T00:00:00"]})).tolist() == [[1, 0], [0, 1], [0, 0]]
+    with pytest.raises(DataError, match="^t: row 2: 'soon' is not an ISO 8601 date$"):
+        features.transform(pa.table({"t": ["2024-01-03", "soon"]}))
+    with pytest.raises(DataError, match="^t: dates are needed, got int64$"):
+        features.transform(pa.table({"t": [20240103]}))
+
+
+@given(st.lists(st.one_of(st.none(), st.sampled_from("abcdefgh")), min_size=4, max_size=40))
+def test_codes_tell_levels_that_were_seen_twice(values):
+    values = ["a", "a", *values]
+    features = Features.fit(pa.table({"w": values}), types={"w": "embedding"})
+    [codes] = features.columns
+    assert set(codes.levels) == {level for level in values if level and values.count(level) > 1}
+    assert features.codes == {0: (len(codes.levels) + 1, codes.size[1])} and features.text == ["w"]
+    x = features.transform(pa.table({"w": [*codes.levels, None, "never seen"]}))
+    assert x.flatten().tolist() == [*range(1, len(codes.levels) + 1), 0, 0] and not features.notes
+    assert Features.from_json(features.to_json()) == features
+
+
+def test_columns_are_what_they_are_set_to():
+    table = pa.table({"n": ["1", "2", "2", "3"] * 9, "t": [5, 6, 7, 5] * 9, "d": ["2024-01-01", "2024-02-01"] * 18, "s": range(36)})
+    features = Features.fit(table, types={"n": "number", "t": "text", "d": "date", "s": "skip"})
+    assert features.names == ["n", "t=5", "t=6", "t=7", "d", "d (sin of the week)", "d (cos of the week)"]
+    assert features.left_out == {"s": "as it is set"} and not features.notes and features.text == ["t"]
+    names = [f"n{i}" for i in range(30)]
+    assert Features.fit(pa.table({"w": names}), types={"w": "text"}).width == 30
+
+
+WRONG = {
+    "type": ({"x": "txt"}, SettingError, "columns: x: number, text, date, embedding or skip is needed, got 'txt'"),
+    "column": ({"xx": "text"}, DataError, "there is no column 'xx'; did you mean x?"),
+    "number": ({"x": "number"}, DataError, "x: row 1: 'a' is not a number"),
+    "date": ({"x": "date"}, DataError, "x: row 1: 'a' is not an ISO 8601 date"),
+    "codes": ({"x": "embedding"}, DataError, "no column is left to learn from; x: left out: every value differs"),
+    "skip": ({"x": "skip"}, DataError, "no column is left to learn from"),
+}
+
+
+@pytest.mark.parametrize("types, error, message", WRONG.values(), ids=WRONG)
+def test_types_that_cannot_be_are_refused(types, error, message):
+    with pytest.raises(error) as caught:
+        Features.fit(pa.table({"x": ["a", "b"]}), types=types)
+    assert str(caught.value) == message
+
+
+def test_columns_of_other_types_are_left_out_by_name_and_no_target():
+    table = pa.table({"x": [1, 2], "list": [[1], [2]], "bytes": [b"a", b"b"]})
+    features = Features.fit(table)
+    assert features.names == ["x"] and features.left_out["bytes"] == "binary is neither number, text nor date"
+    assert features.left_out["list"].startswith("list<")
+    with pytest.raises(DataError, match=r"^list: the target must be numbers, text or dates, got list<.*>$"):
+        Target.fit("list", table["list"])
+
+
+def test_text_comes_as_dictionaries_and_views_too():
+    plain = pa.table({"w": ["a", "b", None, "a"]})
+    x = Features.fit(plain).transform(plain)
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        table = pa.table({"w": column(["a", "b", None, "a"], kind)})
+        assert torch.equal(Features.fit(table).transform(table), x)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 3))
+def test_chunks_do_not_matter(sizes, seed):
+    values = np.random.default_rng(seed).standard_normal(sum(sizes) + 2)
+    chunks = np.split(values[: sum(sizes)], np.cumsum(sizes)[:-1])
+    one, many = (pa.table({"x": pa.chunked_array(parts)}) for parts in ([values[: sum(sizes)]], chunks))
+    features = Features.fit(pa.table({"x": values}))
+    assert torch.equal(features.transform(one), features.transform(many))
 
 
 def test_a_number_that_came_as_text_is_read_or_refused_by_row():

@@ -59,6 +59,7 @@ BAD = {
     "not UTF-8 behind a quoted newline": (b'a,b\n1,"x\ny"\n2,\xff\n', r"not UTF-8: line 4 holds b'2,\xff'"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 but UTF-16"),
     "another separator": (b"a;b\n1;2\n", "one column 'a;b'; is ';' the separator?"),
+    "a tab": (b"a\tb\n1\t2\n", r"one column 'a\tb'; is '\t' the separator?"),
     "long row": (b"a,b\n" + b"x" * 2**23 + b",2\n1,2\n", "not a table: "),
 }
 

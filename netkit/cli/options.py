@@ -66,12 +66,12 @@ class Columns(click.ParamType):  # type: ignore[type-arg]
     name = "columns"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        pairs: Any = value
         if isinstance(value, str):
-            pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
-            value = {name.strip(): kind.strip() if name else None for name, _, kind in pairs}
-        if not isinstance(value, Mapping) or not all(isinstance(kind, str) for kind in value.values()):
+            pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
+        if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
             self.fail(f"columns read name=type,..., got {value!r}", param, ctx)
-        return dict(value)
+        return dict(pairs)
 
 
 def csv_options(command: Any) -> Any:

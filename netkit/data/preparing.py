@@ -55,7 +55,8 @@ class Features:
         columns = tuple(each for each in found if not isinstance(each, str))
         left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
         notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
-        notes += [f"{each.name}: {each.treatment}" for each in columns if isinstance(each, Text) and each.other]
+        notes += [f"{each.name}: the {len(each.levels)} most frequent values keep an input each, the others share one"
+                  for each in columns if isinstance(each, Text) and each.other]  # fmt: skip
         if not columns:
             raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
         return cls(columns, notes, left_out)

@@ -58,8 +58,6 @@ def _checked(who: str, table: pa.Table) -> pa.Table:
         raise DataError(f"{who}: column names must differ, {twice[0]!r} comes twice")
     if not all(name.strip() for name in names):
         raise DataError(f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none")
-    if len(names) == 1 and (other := [mark for mark in ";\t|" if mark in names[0]]):
-        raise DataError(f"{who}: one column {names[0]!r}; is {other[0]!r} the separator?")
     if not table.num_rows:
         raise DataError(f"{who}: a header alone, and no rows")
     return table

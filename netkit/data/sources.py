@@ -138,9 +138,9 @@ def _suffix(path: Path) -> str:
 
 
 def _csv(path: Path, files: Files) -> pa.Table:
-    packed = path.suffix in COMPRESSED
-    tab = "\t" if _suffix(path) == ".tsv" else ","
-    parse = pyarrow.csv.ParseOptions(delimiter=files.separator or tab, newlines_in_values=packed or _quotes(path))
+    separator = files.separator or ("\t" if _suffix(path) == ".tsv" else ",")
+    _refuse_head(path, separator)
+    parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=_quotes(path))
     convert = pyarrow.csv.ConvertOptions(
         null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False, decimal_point=files.decimal,
         column_types={name: pa.string() for name in files.text})  # fmt: skip
@@ -157,16 +157,26 @@ def _csv(path: Path, files: Files) -> pa.Table:
 
 
 def _quotes(path: Path) -> bool:
-    """Whether a CSV file has quotes, between which lines may end; without any it is read faster. Raises `DataError`."""
-    with path.open("rb") as file:
+    """Whether a CSV file may have quotes, between which lines can end; one without any is read faster."""
+    if path.suffix in COMPRESSED:
+        return True
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b'"') >= 0
+
+
+def _refuse_head(path: Path, separator: str) -> None:
+    """Raise `DataError` when the file cannot be CSV, or not with this separator."""
+    with pa.input_stream(str(path)) as file:
         head = file.read(4096)
-        if not head.strip():
-            raise DataError(f"{path}: the file is empty")
-        if b"\0" in head:
-            known = "UTF-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-            raise DataError(f"{path}: not UTF-8 but {known}" if known else f"{path}: not a CSV file: it holds zero bytes")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(b'"') >= 0
+    if not head.strip():
+        raise DataError(f"{path}: the file is empty")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{path}: not UTF-8 but UTF-16")
+    if b"\0" in head:
+        raise DataError(f"{path}: not a CSV file: it holds zero bytes")
+    names = head.splitlines()[0].decode(errors="replace")
+    if separator not in names and (others := [mark for mark in ";\t|," if mark in names]):
+        raise DataError(f"{path}: one column {names!r}; is {others[0]!r} the separator?")
 
 
 def _refuse_encoding(path: Path) -> None:
