@@ -62,10 +62,10 @@ def test_a_heavy_tail_has_a_body_scaled_by_quartiles_and_clipped_smoothly(values
     assert np.allclose(x.numpy(), wanted, rtol=1e-6, atol=1e-6) and float(x[-1]) == pytest.approx(3, rel=1e-3)
 
 
-def test_a_value_ten_quartile_ranges_out_is_the_first_that_makes_a_tail():
+def test_a_value_five_quartile_ranges_out_is_the_first_that_makes_a_tail():
     values = [0.0, 1.0, 2.0, 3.0, 4.0] * 9  # quartiles 1, 2, 3
-    assert Number.fit("x", column([*values, *[2.0] * 10, 22.0])).body is None
-    assert Number.fit("x", column([*values, *[2.0] * 10, 23.0])).body == (2.0, 2.0)
+    assert Number.fit("x", column([*values, *[2.0] * 10, 12.0])).body is None
+    assert Number.fit("x", column([*values, *[2.0] * 10, 13.0])).body == (2.0, 2.0)
     assert Number.fit("x", column([0.0] * 99 + [5.0])).body is None  # no quartile range to measure by
 
 

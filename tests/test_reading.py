@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from netkit.data.reading import read
 from netkit.data.sources import Files
 from netkit.errors import DataError, SettingError
+from netkit.table import TableModel
 
 
 CSV = {
@@ -216,3 +217,28 @@ REFUSED = {
 def test_what_is_no_table_is_refused(data, message):
     with pytest.raises(DataError, match=f"^{message}"):
         read(data)
+
+
+def test_a_saved_model_takes_any_table_and_any_order_of_columns(cli, penguins, tmp_path):
+    assert cli("train", penguins, "--target", "species", "--epochs", 5, "--quiet")[0] == 0
+    model = TableModel.load(tmp_path / "penguins.netkit")
+    table = read(penguins)
+    wanted = model.predict(penguins)
+    turned = table.select(table.column_names[::-1]).drop_columns("species")
+    (tmp_path / "parts").mkdir()
+    for part in range(2):
+        pyarrow.parquet.write_table(turned.slice(part * 200, 200), tmp_path / "parts" / f"{part}.parquet")
+    for same in (table, Stream(turned), str(tmp_path / "parts"), turned.to_batches()[0]):
+        assert model.predict(same) == wanted
+    assert cli("predict", "penguins.netkit", tmp_path / "parts")[1].split()[1:] == wanted
+    with pytest.raises(DataError, match="^there is no column 'island'; there are x0"):
+        model.predict(np.zeros((2, 3)))
+
+
+def test_text_stays_text_where_a_later_table_looks_like_numbers(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("k,y\n" + "".join(f"{'0' * (i % 3)}1{'x' * (i % 2)},{i % 3}{'n' * (i % 2)}\n" for i in range(60)))
+    assert cli("train", "a.csv", "--target", "y", "--epochs", 2, "--quiet")[0] == 0
+    (tmp_path / "b.csv").write_text("k,y\n01,1\n1,0\n001,2\n")
+    assert cli("evaluate", "a.netkit", "b.csv")[2] == ""
+    (tmp_path / "c.csv").write_text("k\n0001\n")
+    assert "k: 1 values that training never saw" in cli("predict", "a.netkit", "c.csv")[2]

@@ -23,7 +23,7 @@ LEVELS = 100
 DAY = 86400.0
 CYCLES = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
 """Seconds of each cycle that a date may follow."""
-TAIL = 10.0
+TAIL = 5.0
 """A column of numbers has a heavy tail when a value lies this many interquartile ranges from the median."""
 SAMPLE = 100_000
 """Values that are sorted at most to find the quartiles of a column."""

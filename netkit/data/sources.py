@@ -21,7 +21,7 @@ __all__ = ["Files"]
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "none", "#N/A", "?"]
 """Cells that count as missing, in columns of numbers and of text alike."""
 COMPRESSED = (".gz", ".zst", ".bz2", ".lz4")
-BLOCK = 2**22
+BLOCK = 2**21
 """Bytes of a CSV file that one thread reads at a time; no row may be longer."""
 
 
@@ -157,11 +157,11 @@ def _csv(path: Path, files: Files) -> pa.Table:
 
 
 def _quotes(path: Path) -> bool:
-    """Whether a CSV file may have quotes, between which lines can end; one without any is read faster."""
+    """Whether a CSV file may have quotes behind its header, between which lines can end; one without is read faster."""
     if path.suffix in COMPRESSED:
         return True
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(b'"') >= 0
+        return content.find(b'"', content.find(b"\n")) >= 0
 
 
 def _refuse_head(path: Path, separator: str) -> None:
