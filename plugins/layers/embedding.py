@@ -55,22 +55,21 @@ class Embedding(Layer):
         return tables, (in_shape[0] - len(self.columns) + sum(self.dimensions),)
 
     def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
-        rows = [x[:, column].clamp(0, size - 1).long() for column, size in zip(self.columns, self.levels)]
-        rest = [column for column in range(x.shape[1]) if column not in self.columns]
-        vectors = [params[name].index_select(0, row) for name, row in zip(self._names, rows)]
-        return torch.cat([x[:, rest], *vectors], 1), (rest, rows)
+        codes = [x[:, column].clamp(0, size - 1).long() for column, size in zip(self.columns, self.levels)]
+        rest = torch.tensor([column for column in range(x.shape[1]) if column not in self.columns], dtype=torch.long, device=x.device)
+        vectors = [params[name].index_select(0, code) for name, code in zip(self._names, codes)]
+        return torch.cat([x.index_select(1, rest), *vectors], 1), (rest, codes)
 
     def backward(self, params: Any, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        rest, _ = saved
-        dx = grad.new_zeros(len(grad), len(rest) + len(self.columns))
-        dx[:, rest] = grad[:, : len(rest)]
+        rest, codes = saved
+        dx = grad.new_zeros(len(grad), len(rest) + len(codes)).index_copy_(1, rest, grad[:, : len(rest)])
         return dx, self.param_grads(params, saved, grad)
 
     def param_grads(self, params: Any, saved: Any, grad: Tensor) -> dict[str, Tensor]:
-        rest, rows = saved
+        rest, codes = saved
         parts = grad.split([len(rest), *self.dimensions], 1)[1:]
-        return {name: torch.zeros_like(params[name]).index_add_(0, row, part)
-                for name, row, part in zip(self._names, rows, parts)}  # fmt: skip
+        return {name: torch.zeros_like(params[name]).index_add_(0, code, part)
+                for name, code, part in zip(self._names, codes, parts)}  # fmt: skip
 
     @property
     def _names(self) -> list[str]:
