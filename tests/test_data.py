@@ -82,13 +82,19 @@ def test_a_missing_number_is_the_mean_and_has_an_indicator():
         assert features.names == ["x", "x (missing)"]
 
 
-def test_a_constant_with_holes_is_its_holes():
-    assert inputs_of([3.0, None, 3.0]).tolist() == [[0, 0], [0, 1], [0, 0]]
+def test_a_missing_number_of_a_heavy_tail_is_the_middle_of_both():
+    x = inputs_of([0.0, 1.0, 2.0, 3.0, 4.0] * 9 + [1e3, None])
+    assert x[-1].tolist() == [0, 0, 1] and x[0, 2] == 0 and x[2, 1] == 0 and x[0, 1] < 0
+
+
+@pytest.mark.parametrize("value", [3.0, datetime.date(2024, 5, 6)])
+def test_a_constant_with_holes_is_its_holes(value):
+    assert inputs_of([value, None, value]).tolist() == [[0, 0], [0, 1], [0, 0]]
 
 
 def test_quartiles_of_a_long_column_come_from_a_sample():
     values = np.random.default_rng(0).standard_t(1, 300_000)
-    fitted = Number.fit("x", pa.chunked_array([values]))
+    fitted = Number.fit("x", pa.chunked_array([np.sort(values)]))
     assert fitted.body == pytest.approx((0, 2), abs=0.05)
 
 
@@ -100,6 +106,10 @@ def test_rare_levels_share_an_input_and_unseen_ones_join_them():
     assert x.sum(1).tolist() == [1, 1, 1, 0] and x[:, -1].tolist() == [0, 1, 1, 0] and not features.notes
 
 
+def test_a_hundred_levels_need_no_other():
+    assert Features.fit(pa.table({"w": [f"v{i % 100}" for i in range(200)]})).names[-1] == "w=v99"
+
+
 def test_an_unseen_level_of_few_is_counted_and_all_zeros():
     features = Features.fit(pa.table({"w": ["a", "b", "a"]}))
     assert features.transform(pa.table({"w": ["c", "a", "c"]})).tolist() == [[0, 0], [1, 0], [0, 0]]
@@ -108,6 +118,8 @@ def test_an_unseen_level_of_few_is_counted_and_all_zeros():
 
 LEFT_OUT = {
     "empty": ([None, None], "every value is missing"),
+    "empty numbers": ([float("nan"), None], "every value is missing"),
+    "one day": ([datetime.date(2024, 1, 1)] * 2, "every date is the same"),
     "constant": ([3, 3], "every value is 3"),
     "constant text": (["a", "a"], "every value is 'a'"),
     "name": ([f"n{i}" for i in range(21)], "every value differs, as in a name"),
@@ -125,6 +137,9 @@ def test_columns_that_say_nothing_are_left_out_with_the_reason(values, why):
 TIMES = {
     "date": ([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], 86400),
     "timestamp": ([datetime.datetime(2024, 1, 1, 0), datetime.datetime(2024, 1, 1, 1)], 3600),
+    "nanoseconds": (pa.array([0, 10**9]).cast(pa.timestamp("ns")), 1),
+    "milliseconds": (pa.array([0, 86400000]).cast(pa.date64()), 86400),
+    "duration": ([datetime.timedelta(0), datetime.timedelta(minutes=2)], 120),
     "time": ([datetime.time(1, 0), datetime.time(1, 1)], 60),
     "bool": ([False, True], 1),
     "decimal": ([pa.scalar("1.5").cast(pa.decimal128(3, 1)).as_py(), pa.scalar("4.5").cast(pa.decimal128(3, 1)).as_py()], 3),
@@ -146,12 +161,14 @@ def test_cycles_of_dates_have_their_period_and_radius_one(moments):
     assert features.names == ["t", *waves]
     x = features.transform(pa.table({"t": column(moments, pa.timestamp("us"))}))
     assert torch.allclose(x[:, 1::2].square() + x[:, 2::2].square(), torch.ones(len(moments), 3), atol=1e-5)
-    later = [moment + datetime.timedelta(days=7) for moment in moments]
-    assert torch.allclose(features.transform(pa.table({"t": column(later, pa.timestamp("us"))}))[:, 1:5], x[:, 1:5], atol=1e-4)
+    for days, width in ((7, 5), (146097, 7)):  # a week, and the 400 years after which the calendar repeats
+        later = [moment + datetime.timedelta(days=days) for moment in moments]
+        assert torch.allclose(features.transform(pa.table({"t": column(later, pa.timestamp("us"))}))[:, 1:width], x[:, 1:width], atol=1e-4)
 
 
 SPANS = {
     "within a day": (datetime.datetime(2024, 1, 1, 8), {"hours": 1}, 9, []),
+    "exactly a day": (datetime.datetime(2024, 1, 1), {"hours": 12}, 3, ["day"]),
     "hours of a week": (datetime.datetime(2024, 1, 1), {"hours": 7}, 30, ["day", "week"]),
     "the same hour": (datetime.datetime(2024, 1, 1, 9), {"days": 1}, 30, ["week"]),
     "the same weekday": (datetime.datetime(2024, 1, 1), {"days": 7}, 60, ["year"]),

@@ -117,7 +117,7 @@ def test_files_of_a_folder_or_a_pattern_are_one_table_in_sorted_order(tmp_path, 
     rows = [{"a": 1, "b": "x"}, {"a": 2.5, "b": None}, {"a": None, "b": "y"}, {"a": 3, "b": "z"}]
     for name, row in zip(("p1.csv", "p2.parquet", "p3.jsonl", "p4.csv.gz"), rows):
         write(tmp_path / "parts" / name, pa.table({key: [row[key]] for key in reversed(row)}))
-    (tmp_path / "parts" / "_hidden.md").write_text("no table")
+    (tmp_path / "parts" / "_hidden.csv").write_text("no,table")
     files = Files(str(tmp_path / pattern).replace("*.*", "p*.*"))
     assert files.table().select(["a", "b"]).to_pylist() == rows
     assert pa.Table.from_batches(files.batches()).equals(files.table()) and files.table().schema == files.schema
@@ -125,9 +125,9 @@ def test_files_of_a_folder_or_a_pattern_are_one_table_in_sorted_order(tmp_path, 
 
 def test_a_column_that_is_text_in_one_csv_file_is_text_in_all_as_it_is_written(tmp_path):
     for name, cell in (("a", "007"), ("b", "1"), ("c", "x")):
-        (tmp_path / f"{name}.csv").write_text(f"k,n\n{cell},1\n")
-    files = Files(str(tmp_path))
-    assert files.table().to_pydict() == {"k": ["007", "1", "x"], "n": [1, 1, 1]}
+        (tmp_path / f"{name}.csv").write_text(f"k,n,t\n{cell},1,02\n")
+    files = Files(str(tmp_path), text=("t",))
+    assert files.table().to_pydict() == {"k": ["007", "1", "x"], "n": [1, 1, 1], "t": ["02"] * 3}
     assert pa.Table.from_batches(files.batches()).equals(files.table())
 
 
@@ -169,6 +169,14 @@ def test_text_is_read_as_it_is_written(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("text") / "t.csv"
     path.write_text("x,y\n" + "".join('"' + cell.replace('"', '""') + '",1\n' for cell in cells), newline="", encoding="utf-8")
     assert read(path, text=["x"])["x"].to_pylist() == cells
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_lines_may_end_between_quotes_wherever_a_block_ends(tmp_path, name):
+    table = pa.table({"n": range(9000), "w": ["line\n" * (40 + n % 7) + ", end" for n in range(9000)]})
+    with pa.output_stream(str(tmp_path / name)) as file:
+        file.write(b"n,w\n" + b"".join(b'%d,"%s"\n' % (n, word.encode()) for n, word in zip(*table.to_pydict().values())))
+    assert read(tmp_path / name).equals(table)
 
 
 class Stream:
