@@ -274,6 +274,7 @@ DAMAGED = {
     "unknown type": {"columns": [{"name": "x", "type": "image"}]},
     "scale 0": {"columns": [{"name": "x", "type": "number", "scale": 0}]},
     "none": {"columns": []},
+    "another netkit's": {"columns": [{"name": "x", "type": "number", "mean": 1.0}]},
     "no levels": {"columns": [{"name": "x", "type": "text"}]},
     "not a table": 7,
 }

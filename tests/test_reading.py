@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -152,6 +153,12 @@ def test_a_folder_without_tables_and_a_pattern_without_files_are_refused(tmp_pat
         read(tmp_path)
     with pytest.raises(DataError, match=r"\*\.csv: cannot be read: no such file$"):
         read(tmp_path / "*.csv")
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe: cannot be read: it is a pipe, and a table is gone through more than once$"):
+        read(tmp_path / "pipe")
 
 
 def test_separators_and_decimal_commas(tmp_path):

@@ -34,7 +34,7 @@ LARGEST = 1e30
 Scale = Annotated[float, msgspec.Meta(gt=0)]
 
 
-class Number(msgspec.Struct, frozen=True, tag_field="type", tag="number"):
+class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="number"):
     """(x - center) / scale, the mean and the standard deviation; where the column has a heavy tail also its body:
     v / sqrt(1 + (v / 3)^2) with v = (x - median) / (interquartile range), which stays within 3 (arXiv:2407.04491).
 
@@ -83,7 +83,7 @@ class Number(msgspec.Struct, frozen=True, tag_field="type", tag="number"):
         return 0
 
 
-class Date(msgspec.Struct, frozen=True, tag_field="type", tag="date"):
+class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="date"):
     """The seconds t since 1970, standardised, and sin and cos of 2 pi t / period for each cycle that it goes through."""
 
     name: str
@@ -131,7 +131,7 @@ class Date(msgspec.Struct, frozen=True, tag_field="type", tag="date"):
         return 0
 
 
-class Text(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
     """A 1 for the level that the value is; where there were too many levels the rare and the unseen share an input."""
 
     name: str
@@ -171,7 +171,7 @@ class Text(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
         return int(unseen.sum())
 
 
-class Codes(msgspec.Struct, frozen=True, tag_field="type", tag="embedding"):
+class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="embedding"):
     """The number of the level, from 1 on; 0 for a value that is missing, was seen once only, or never."""
 
     name: str

@@ -83,6 +83,8 @@ class Files:
         return replace(self, text=(*self.text, *text))._settled() if text else (self, schema)
 
     def _file(self, path: Path) -> pa.Table:
+        if path.is_fifo():
+            raise DataError(f"{path}: cannot be read: it is a pipe, and a table is gone through more than once")
         try:
             return FORMATS.get(_suffix(path), _csv)(path, self)
         except pa.ArrowInvalid as error:
