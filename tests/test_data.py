@@ -138,7 +138,7 @@ TIMES = {
     "date": ([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], 86400),
     "timestamp": ([datetime.datetime(2024, 1, 1, 0), datetime.datetime(2024, 1, 1, 1)], 3600),
     "nanoseconds": (pa.array([0, 10**9]).cast(pa.timestamp("ns")), 1),
-    "milliseconds": (pa.array([0, 86400000]).cast(pa.date64()), 86400),
+    "milliseconds": (pa.array([0, 86400000], pa.date64()), 86400),
     "duration": ([datetime.timedelta(0), datetime.timedelta(minutes=2)], 120),
     "time": ([datetime.time(1, 0), datetime.time(1, 1)], 60),
     "bool": ([False, True], 1),
@@ -209,6 +209,7 @@ def test_columns_are_what_they_are_set_to():
     features = Features.fit(table, types={"n": "number", "t": "text", "d": "date", "s": "skip"})
     assert features.names == ["n", "t=5", "t=6", "t=7", "d", "d (sin of the week)", "d (cos of the week)"]
     assert features.left_out == {"s": "as it is set"} and not features.notes and features.text == ["t"]
+    assert Features.fit(pa.table({"w": [f"n{i}" for i in range(20)]})).width == 20  # too few to be names
     names = [f"n{i}" for i in range(30)]
     assert Features.fit(pa.table({"w": names}), types={"w": "text"}).width == 30
 

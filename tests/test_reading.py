@@ -59,6 +59,7 @@ BAD = {
     "not UTF-8": (b"a,b\n1,x\n2,\xff\n", r"not UTF-8: line 3 holds b'2,\xff'"),
     "not UTF-8 in the header": (b"a,\xff\n1,x\n", r"not UTF-8: line 1 holds b'a,\xff'"),
     "not UTF-8 behind a quoted newline": (b'a,b\n1,"x\ny"\n2,\xff\n', r"not UTF-8: line 4 holds b'2,\xff'"),
+    "not UTF-8 far into a line": (b"a,b\n" + b"x" * 90 + b",\xff\n", f"not UTF-8: line 2 holds {b'x' * 19 + b',' + bytes([255])!r}"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 but UTF-16"),
     "another separator": (b"a;b\n1;2\n", "one column 'a;b'; is ';' the separator?"),
     "a tab": (b"a\tb\n1\t2\n", r"one column 'a\tb'; is '\t' the separator?"),
@@ -180,7 +181,7 @@ def test_text_is_read_as_it_is_written(tmp_path_factory, cells):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
 def test_lines_may_end_between_quotes_wherever_a_block_ends(tmp_path, name):
-    table = pa.table({"n": range(9000), "w": ["line\n" * (40 + n % 7) + ", end" for n in range(9000)]})
+    table = pa.table({"n": range(30000), "w": ["line\n" * (40 + n % 7) + ", end" for n in range(30000)]})
     with pa.output_stream(str(tmp_path / name)) as file:
         file.write(b"n,w\n" + b"".join(b'%d,"%s"\n' % (n, word.encode()) for n, word in zip(*table.to_pydict().values())))
     assert read(tmp_path / name).equals(table)
@@ -254,6 +255,7 @@ def test_text_stays_text_where_a_later_table_looks_like_numbers(cli, tmp_path):
     (tmp_path / "a.csv").write_text("k,y\n" + "".join(f"{'0' * (i % 3)}1{'x' * (i % 2)},{i % 3}{'n' * (i % 2)}\n" for i in range(60)))
     assert cli("train", "a.csv", "--target", "y", "--epochs", 2, "--quiet")[0] == 0
     (tmp_path / "b.csv").write_text("k,y\n01,1\n1,0\n001,2\n")
+    assert TableModel.load(tmp_path / "a.netkit").read(tmp_path / "b.csv").to_pydict() == {"k": ["01", "1", "001"], "y": ["1", "0", "2"]}
     assert cli("evaluate", "a.netkit", "b.csv")[2] == ""
     (tmp_path / "c.csv").write_text("k\n0001\n")
     assert "k: 1 values that training never saw" in cli("predict", "a.netkit", "c.csv")[2]
