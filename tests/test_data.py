@@ -320,6 +320,7 @@ TASKS = {
     "few halves": ([0.5, 1.0, 1.5] * 5, "regression"),
     "many integers": (list(range(30)) * 5, "regression"),
     "few rows": ([1, 2, 3, 4, 5], "regression"),
+    "dates": ([datetime.date(2024, 1, day) for day in range(1, 30)], "regression"),
 }
 
 

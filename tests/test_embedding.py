@@ -97,4 +97,4 @@ layers = [{type = "embedding", columns = [1], levels = [301], dimensions = [5]},
 [columns]
 zip = "embedding"
 """)
-    assert "network 2-6-1" in cli("train", towns, "--config", "net.toml")[1]
+    assert "network 2-6-1," in cli("train", towns, "--config", "net.toml")[1]

@@ -97,7 +97,7 @@ def text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _seconds(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_date(values.type):
-        values = pc.cast(values, pa.timestamp("s" if pa.types.is_date32(values.type) else "ms"))
+        values = pc.cast(values, pa.timestamp("s"))
     whole = pc.cast(values, pa.int32() if pa.types.is_time32(values.type) else pa.int64())
     return pc.multiply(pc.cast(whole, pa.float64(), safe=False), SECONDS[values.type.unit])
 
