@@ -73,6 +73,8 @@ class Layer(Component):
     kind, plural = "layer", "layers"
     activation: Any = None
     """The activation behind the layer, a name or an `Activation`; None is none. Make it a field to let people choose."""
+    codes: ClassVar[bool] = False
+    """True: its settings `columns`, `levels`, `dimensions` say which inputs hold codes of levels, how many, and their width."""
 
     @property
     def in_shape(self) -> Shape | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from netkit import checkpoint
 from netkit.data.preparing import Features
+from netkit.data.reading import read
 from netkit.data.target import Target
 from netkit.errors import ModelFileError
 from netkit.model import Model
@@ -47,13 +48,19 @@ class TableModel:
         about = {"features": self.features.to_json(), "target": self.target.to_json()}
         checkpoint.save(self.model, path, **about, scores=self.scores, training=self.training)
 
-    def outputs(self, table: pa.Table) -> Tensor:
-        """The network's outputs for each row, (n, units)."""
-        return self.model.forward(self.features.transform(table))
+    def read(self, data: Any, separator: str | None = None, decimal: str = ".") -> pa.Table:
+        """The table in anything that `netkit.data.reading.read` takes, text where training had text. Raises `DataError`."""
+        words = any(isinstance(label, str) for label in self.target.classes)
+        text = [*self.features.text, *([self.target.name] if words else [])]
+        return read(data, separator=separator, decimal=decimal, text=text)
 
-    def predict(self, table: pa.Table) -> list[Any]:
-        """The target of each row, as it was written in the training table."""
-        return self.labels(self.outputs(table))
+    def outputs(self, data: Any) -> Tensor:
+        """The network's outputs for each row of a table, (n, units)."""
+        return self.model.forward(self.features.transform(self.read(data)))
+
+    def predict(self, data: Any) -> list[Any]:
+        """The target of each row of a table, as it was written in the training table."""
+        return self.labels(self.outputs(data))
 
     def labels(self, outputs: Tensor) -> list[Any]:
         """Outputs as values of the target column."""

@@ -1,4 +1,4 @@
-"""Tables to tensors: reading, preparing, targets and splits, by their properties and on real files."""
+"""Tables to tensors: preparing, targets and splits, by their properties."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netkit.data.preparing import Column, Features, split
-from netkit.data.reading import read
+from netkit.data.prepared import Number
+from netkit.data.preparing import Features, split
 from netkit.data.target import Target
-from netkit.errors import DataError, ModelFileError
+from netkit.errors import DataError, ModelFileError, SettingError
 
 numbers = st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=30)
 words = st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=30)
@@ -39,19 +38,64 @@ def test_preparation_survives_json_to_the_bit_and_keeps_rows_apart(some, others)
     assert torch.equal(torch.cat([features.transform(table.slice(row, 1)) for row in range(n + 2)]), x)
 
 
+def inputs_of(values, name="x", **types):
+    """The inputs of one column, fitted on itself."""
+    table = pa.table({name: column(values)})
+    return Features.fit(table, types=types).transform(table)
+
+
 @given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=2, max_size=40))
 def test_numbers_are_standardised(values):
-    fitted = Column.fit("x", column([*values, 0.0, 1000.0]))
-    into = np.zeros((len(values) + 2, 1))
-    fitted.transform(column([*values, 0.0, 1000.0]), into)
-    assert abs(into.mean()) < 1e-6 and abs(into.std() - 1) < 1e-6
+    x = inputs_of([*values, min(values) - 100.0, max(values) + 100.0]).double()[:, 0]
+    assert abs(x.mean()) < 1e-6 and abs(x.std(correction=0) - 1) < 1e-6
+
+
+@given(st.lists(st.floats(-100, 100), min_size=8, max_size=40), st.floats(1e5, 1e100))
+def test_a_heavy_tail_has_a_body_scaled_by_quartiles_and_clipped_smoothly(values, far):
+    values = [*values, *(0.0, 1.0, 2.0, 3.0) * 4, far]
+    low, median, high = np.percentile(values, [25, 50, 75])
+    v = np.minimum((np.array(values) - median) / (high - low), 1e9)
+    wanted = v / np.sqrt(1 + (v / 3) ** 2)
+    features = Features.fit(pa.table({"x": values}))
+    x = features.transform(pa.table({"x": values}))[:, 1]
+    assert features.columns[0].body == (median, high - low) and features.names == ["x", "x (body)"]
+    assert np.allclose(x.numpy(), wanted, rtol=1e-6, atol=1e-6) and float(x[-1]) == pytest.approx(3, rel=1e-3)
+
+
+def test_a_value_five_quartile_ranges_out_is_the_first_that_makes_a_tail():
+    values = [0.0, 1.0, 2.0, 3.0, 4.0] * 9  # quartiles 1, 2, 3
+    assert Number.fit("x", column([*values, *[2.0] * 10, 12.0])).body is None
+    assert Number.fit("x", column([*values, *[2.0] * 10, 13.0])).body == (2.0, 2.0)
+    assert Number.fit("x", column([0.0] * 99 + [5.0])).body is None  # no quartile range to measure by
+
+
+def test_a_number_far_beyond_training_stays_finite():
+    features = Features.fit(pa.table({"x": [*range(50), 1e6], "tiny": [1e-300, *[0.0] * 50]}))
+    x = features.transform(pa.table({"x": [1.7e308, -1.7e308], "tiny": [1.7e308, -1.7e308]}))
+    assert bool(x.isfinite().all()) and x[:, 1].tolist() == pytest.approx([3, -3])
 
 
 def test_a_missing_number_is_the_mean_and_has_an_indicator():
-    fitted = Column.fit("x", column([1.0, None, 3.0]))
-    into = np.zeros((3, 2))
-    fitted.transform(column([1.0, None, 3.0]), into)
-    assert into.tolist() == [[-1, 0], [0, 1], [1, 0]] and fitted.inputs == ["x", "x (missing)"]
+    for missing in (None, float("nan")):
+        features = Features.fit(pa.table({"x": [1.0, missing, 3.0]}))
+        assert features.transform(pa.table({"x": [1.0, missing, 3.0]})).tolist() == [[-1, 0], [0, 1], [1, 0]]
+        assert features.names == ["x", "x (missing)"]
+
+
+def test_a_missing_number_of_a_heavy_tail_is_the_middle_of_both():
+    x = inputs_of([0.0, 1.0, 2.0, 3.0, 4.0] * 9 + [1e3, None])
+    assert x[-1].tolist() == [0, 0, 1] and x[0, 2] == 0 and x[2, 1] == 0 and x[0, 1] < 0
+
+
+@pytest.mark.parametrize("value", [3.0, datetime.date(2024, 5, 6)])
+def test_a_constant_with_holes_is_its_holes(value):
+    assert inputs_of([value, None, value]).tolist() == [[0, 0], [0, 1], [0, 0]]
+
+
+def test_quartiles_of_a_long_column_come_from_a_sample():
+    values = np.random.default_rng(0).standard_t(1, 300_000)
+    fitted = Number.fit("x", pa.chunked_array([np.sort(values)]))
+    assert fitted.body == pytest.approx((0, 2), abs=0.05)
 
 
 def test_rare_levels_share_an_input_and_unseen_ones_join_them():
@@ -62,6 +106,10 @@ def test_rare_levels_share_an_input_and_unseen_ones_join_them():
     assert x.sum(1).tolist() == [1, 1, 1, 0] and x[:, -1].tolist() == [0, 1, 1, 0] and not features.notes
 
 
+def test_a_hundred_levels_need_no_other():
+    assert Features.fit(pa.table({"w": [f"v{i % 100}" for i in range(200)]})).names[-1] == "w=v99"
+
+
 def test_an_unseen_level_of_few_is_counted_and_all_zeros():
     features = Features.fit(pa.table({"w": ["a", "b", "a"]}))
     assert features.transform(pa.table({"w": ["c", "a", "c"]})).tolist() == [[0, 0], [1, 0], [0, 0]]
@@ -70,6 +118,8 @@ def test_an_unseen_level_of_few_is_counted_and_all_zeros():
 
 LEFT_OUT = {
     "empty": ([None, None], "every value is missing"),
+    "empty numbers": ([float("nan"), None], "every value is missing"),
+    "one day": ([datetime.date(2024, 1, 1)] * 2, "every date is the same"),
     "constant": ([3, 3], "every value is 3"),
     "constant text": (["a", "a"], "every value is 'a'"),
     "name": ([f"n{i}" for i in range(21)], "every value differs, as in a name"),
@@ -87,6 +137,9 @@ def test_columns_that_say_nothing_are_left_out_with_the_reason(values, why):
 TIMES = {
     "date": ([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], 86400),
     "timestamp": ([datetime.datetime(2024, 1, 1, 0), datetime.datetime(2024, 1, 1, 1)], 3600),
+    "nanoseconds": (pa.array([0, 10**9]).cast(pa.timestamp("ns")), 1),
+    "milliseconds": (pa.array([0, 86400000], pa.date64()), 86400),
+    "duration": ([datetime.timedelta(0), datetime.timedelta(minutes=2)], 120),
     "time": ([datetime.time(1, 0), datetime.time(1, 1)], 60),
     "bool": ([False, True], 1),
     "decimal": ([pa.scalar("1.5").cast(pa.decimal128(3, 1)).as_py(), pa.scalar("4.5").cast(pa.decimal128(3, 1)).as_py()], 3),
@@ -95,14 +148,119 @@ TIMES = {
 
 @pytest.mark.parametrize("values, apart", TIMES.values(), ids=TIMES)
 def test_dates_times_booleans_and_decimals_are_numbers(values, apart):
-    fitted = Column.fit("t", column(values))
-    assert fitted.type == "number" and fitted.scale == pytest.approx(apart / 2)
+    [fitted] = Features.fit(pa.table({"t": column(values)})).columns
+    assert fitted.scale == pytest.approx(apart / 2)
+    assert inputs_of(values)[:, 0].tolist() == pytest.approx([-1, 1])
+
+
+@given(st.lists(st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2100, 1, 1)), min_size=2, max_size=20, unique=True))
+def test_cycles_of_dates_have_their_period_and_radius_one(moments):
+    moments = [*moments, datetime.datetime(2020, 1, 1), datetime.datetime(2022, 2, 3, 5)]
+    features = Features.fit(pa.table({"t": column(moments, pa.timestamp("us"))}))
+    waves = [f"t ({wave} of the {cycle})" for cycle in ("day", "week", "year") for wave in ("sin", "cos")]
+    assert features.names == ["t", *waves]
+    x = features.transform(pa.table({"t": column(moments, pa.timestamp("us"))}))
+    assert torch.allclose(x[:, 1::2].square() + x[:, 2::2].square(), torch.ones(len(moments), 3), atol=1e-5)
+    for days, width in ((7, 5), (146097, 7)):  # a week, and the 400 years after which the calendar repeats
+        later = [moment + datetime.timedelta(days=days) for moment in moments]
+        assert torch.allclose(features.transform(pa.table({"t": column(later, pa.timestamp("us"))}))[:, 1:width], x[:, 1:width], atol=1e-4)
+
+
+SPANS = {
+    "within a day": (datetime.datetime(2024, 1, 1, 8), {"hours": 1}, 9, []),
+    "exactly a day": (datetime.datetime(2024, 1, 1), {"hours": 12}, 3, ["day"]),
+    "hours of a week": (datetime.datetime(2024, 1, 1), {"hours": 7}, 30, ["day", "week"]),
+    "the same hour": (datetime.datetime(2024, 1, 1, 9), {"days": 1}, 30, ["week"]),
+    "the same weekday": (datetime.datetime(2024, 1, 1), {"days": 7}, 60, ["year"]),
+    "days of years": (datetime.datetime(2024, 1, 1), {"days": 5}, 100, ["week", "year"]),
+}
+
+
+@pytest.mark.parametrize("start, step, count, cycles", SPANS.values(), ids=SPANS)
+def test_a_date_has_the_cycles_that_it_goes_through(start, step, count, cycles):
+    [fitted] = Features.fit(pa.table({"t": column([start + i * datetime.timedelta(**step) for i in range(count)])})).columns
+    assert list(fitted.cycles) == cycles
+
+
+def test_a_missing_date_is_marked_and_dates_may_come_as_text():
+    features = Features.fit(pa.table({"t": column([datetime.date(2024, 1, 1), None, datetime.date(2024, 1, 3)])}))
+    assert features.names == ["t", "t (missing)"]
+    assert features.transform(pa.table({"t": ["2024-01-03", None, "2024-01-02T00:00:00"]})).tolist() == [[1, 0], [0, 1], [0, 0]]
+    with pytest.raises(DataError, match="^t: row 2: 'soon' is not an ISO 8601 date$"):
+        features.transform(pa.table({"t": ["2024-01-03", "soon"]}))
+    with pytest.raises(DataError, match="^t: dates are needed, got int64$"):
+        features.transform(pa.table({"t": [20240103]}))
+
+
+@given(st.lists(st.one_of(st.none(), st.sampled_from("abcdefgh")), min_size=4, max_size=40))
+def test_codes_tell_levels_that_were_seen_twice(values):
+    values = ["a", "a", *values]
+    features = Features.fit(pa.table({"w": values}), types={"w": "embedding"})
+    [codes] = features.columns
+    assert set(codes.levels) == {level for level in values if level and values.count(level) > 1}
+    assert features.codes == {0: (len(codes.levels) + 1, codes.size[1])} and features.text == ["w"]
+    x = features.transform(pa.table({"w": [*codes.levels, None, "never seen"]}))
+    assert x.flatten().tolist() == [*range(1, len(codes.levels) + 1), 0, 0] and not features.notes
+    assert Features.from_json(features.to_json()) == features
+
+
+def test_columns_are_what_they_are_set_to():
+    table = pa.table({"n": ["1", "2", "2", "3"] * 9, "t": [5, 6, 7, 5] * 9, "d": ["2024-01-01", "2024-02-01"] * 18, "s": range(36)})
+    features = Features.fit(table, types={"n": "number", "t": "text", "d": "date", "s": "skip"})
+    assert features.names == ["n", "t=5", "t=6", "t=7", "d", "d (sin of the week)", "d (cos of the week)"]
+    assert features.left_out == {"s": "as it is set"} and not features.notes and features.text == ["t"]
+    assert Features.fit(pa.table({"w": [f"n{i}" for i in range(20)]})).width == 20  # too few to be names
+    names = [f"n{i}" for i in range(30)]
+    assert Features.fit(pa.table({"w": names}), types={"w": "text"}).width == 30
+
+
+WRONG = {
+    "type": ({"x": "txt"}, SettingError, "columns: x: number, text, date, embedding or skip is needed, got 'txt'"),
+    "column": ({"xx": "text"}, DataError, "there is no column 'xx'; did you mean x?"),
+    "number": ({"x": "number"}, DataError, "x: row 1: 'a' is not a number"),
+    "date": ({"x": "date"}, DataError, "x: row 1: 'a' is not an ISO 8601 date"),
+    "codes": ({"x": "embedding"}, DataError, "no column is left to learn from; x: left out: every value differs"),
+    "skip": ({"x": "skip"}, DataError, "no column is left to learn from"),
+}
+
+
+@pytest.mark.parametrize("types, error, message", WRONG.values(), ids=WRONG)
+def test_types_that_cannot_be_are_refused(types, error, message):
+    with pytest.raises(error) as caught:
+        Features.fit(pa.table({"x": ["a", "b"]}), types=types)
+    assert str(caught.value) == message
+
+
+def test_columns_of_other_types_are_left_out_by_name_and_no_target():
+    table = pa.table({"x": [1, 2], "list": [[1], [2]], "bytes": [b"a", b"b"]})
+    features = Features.fit(table)
+    assert features.names == ["x"] and features.left_out["bytes"] == "binary is neither number, text nor date"
+    assert features.left_out["list"].startswith("list<")
+    with pytest.raises(DataError, match=r"^list: the target must be numbers, text or dates, got list<.*>$"):
+        Target.fit("list", table["list"])
+
+
+def test_text_comes_as_dictionaries_and_views_too():
+    plain = pa.table({"w": ["a", "b", None, "a"]})
+    x = Features.fit(plain).transform(plain)
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        table = pa.table({"w": column(["a", "b", None, "a"], kind)})
+        assert torch.equal(Features.fit(table).transform(table), x)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 3))
+def test_chunks_do_not_matter(sizes, seed):
+    values = np.random.default_rng(seed).standard_normal(sum(sizes) + 2)
+    chunks = np.split(values[: sum(sizes)], np.cumsum(sizes)[:-1])
+    one, many = (pa.table({"x": pa.chunked_array(parts)}) for parts in ([values[: sum(sizes)]], chunks))
+    features = Features.fit(pa.table({"x": values}))
+    assert torch.equal(features.transform(one), features.transform(many))
 
 
 def test_a_number_that_came_as_text_is_read_or_refused_by_row():
     features = Features.fit(pa.table({"x": [1.0, 2.0]}))
     assert torch.equal(features.transform(pa.table({"x": ["1", "2"]})), features.transform(pa.table({"x": [1.0, 2.0]})))
-    with pytest.raises(DataError, match="^x: row 2: 'two' is not a number, as in training$"):
+    with pytest.raises(DataError, match="^x: row 2: 'two' is not a number$"):
         features.transform(pa.table({"x": ["1", "two"]}))
 
 
@@ -117,6 +275,8 @@ DAMAGED = {
     "unknown type": {"columns": [{"name": "x", "type": "image"}]},
     "scale 0": {"columns": [{"name": "x", "type": "number", "scale": 0}]},
     "none": {"columns": []},
+    "another netkit's": {"columns": [{"name": "x", "type": "number", "mean": 1.0}]},
+    "no levels": {"columns": [{"name": "x", "type": "text"}]},
     "not a table": 7,
 }
 
@@ -160,6 +320,7 @@ TASKS = {
     "few halves": ([0.5, 1.0, 1.5] * 5, "regression"),
     "many integers": (list(range(30)) * 5, "regression"),
     "few rows": ([1, 2, 3, 4, 5], "regression"),
+    "dates": ([datetime.date(2024, 1, day) for day in range(1, 30)], "regression"),
 }
 
 
@@ -206,60 +367,3 @@ def test_a_split_shares_out_every_row_once_evenly_and_the_same_for_a_seed(rows, 
         assert abs(int((held % classes == each).sum()) - int((strata[:, each]).sum()) * fraction) <= 1
     assert torch.equal(held, split(rows, fraction, seed, strata)[1])
     assert rows < 50 or not 0.1 < fraction < 0.9 or not torch.equal(held, split(rows, fraction, seed + 1, strata)[1])
-
-
-CSV = {
-    "byte-order mark": (b"\xef\xbb\xbfa,b\n1,x\n", {"a": [1], "b": ["x"]}),
-    "windows lines": (b"a,b\r\n1,x\r\n", {"a": [1], "b": ["x"]}),
-    "quoted newline": (b'a,b\n1,"x\ny, z"\n', {"a": [1], "b": ["x\ny, z"]}),
-    "no last newline": (b"a,b\n1,x", {"a": [1], "b": ["x"]}),
-    "missing": (b"a,b\n1,NA\n,x\n", {"a": [1, None], "b": [None, "x"]}),
-    "quoted NA is a word": (b'a,b\n1,"NA"\n', {"a": [1], "b": ["NA"]}),
-    "unicode": ("größe,名\n1,ü\n".encode(), {"größe": [1], "名": ["ü"]}),
-    "bools": (b"a\ntrue\nfalse\n", {"a": [True, False]}),
-}
-
-
-@pytest.mark.parametrize("text, wanted", CSV.values(), ids=CSV)
-def test_csv_reads_as_it_was_meant(tmp_path, text, wanted):
-    (tmp_path / "t.csv").write_bytes(text)
-    assert read(tmp_path / "t.csv").to_pydict() == wanted
-
-
-def test_parquet_reads_as_csv_does(tmp_path):
-    table = pa.table({"a": [1, 2], "b": ["x", None]})
-    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
-    assert read(tmp_path / "t.parquet").equals(table)
-    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,\n")
-    assert read(tmp_path / "t.csv").equals(table)
-
-
-BAD = {
-    "missing": (None, "cannot be read: no such file"),
-    "empty": (b"", "the file is empty"),
-    "blank": (b" \n \n", "the file is empty"),
-    "header alone": (b"a,b\n", "a header alone, and no rows"),
-    "zero bytes": (b"a\0b\n1\n", "not a CSV file: it holds zero bytes"),
-    "twice": (b"a,b,a\n1,2,3\n", "column names must differ, 'a' comes twice"),
-    "nameless": (b"a,,c\n1,2,3\n", "every column needs a name, column 2 has none"),
-    "ragged": (b"a,b\n1,2\n1,2,3\n", "not a table: "),
-    "not UTF-8": (b"a,b\n1,x\n2,\xff\n", r"not UTF-8: column 'b', row 2 holds b'\xff'"),
-}
-
-
-@pytest.mark.parametrize("text, message", BAD.values(), ids=BAD)
-def test_bad_files_are_one_line(tmp_path, text, message):
-    path = tmp_path / "t.csv"
-    if text is not None:
-        path.write_bytes(text)
-    with pytest.raises(DataError) as caught:
-        read(path)
-    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
-
-
-def test_a_damaged_parquet_file_and_a_folder_are_one_line(tmp_path):
-    (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match="t.parquet: not a table: "):
-        read(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="cannot be read: it is a folder"):
-        read(tmp_path)

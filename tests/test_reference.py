@@ -122,6 +122,8 @@ LAYERS = {
     "layer_norm": lambda params, x: F.layer_norm(x, x.shape[-1:], params["gain"], params["shift"]),
     "layer_norm:epsilon=0.1": lambda params, x: F.layer_norm(x, x.shape[-1:], params["gain"], params["shift"], 0.1),
     "dropout": lambda params, x: F.dropout(x, training=False),
+    "embedding:columns=[1, 3],levels=[2, 5],dimensions=[3, 2]": lambda params, x: torch.cat([
+        x[:, [0, 2]], *(F.embedding(x[:, c].clamp(0, k - 1).long(), params[f"T{c}"]) for c, k in ((1, 2), (3, 5)))], 1),
     "activate:activation=tanh": lambda params, x: x,
     'torch:module="Linear(4, 3)"': lambda params, x: F.linear(x, params["weight"], params["bias"]),
 }

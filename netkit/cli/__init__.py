@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "netkit.cli.train:train",
     "predict": "netkit.cli.use:predict",
     "evaluate": "netkit.cli.use:evaluate",
+    "inspect": "netkit.cli.inspect:inspect",
     "describe": "netkit.cli.describe:describe",
     "list-plugins": "netkit.cli.plugins:list_plugins",
     "show": "netkit.cli.plugins:show",

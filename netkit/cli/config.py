@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from netkit.cli.options import ComponentText, Hidden
+from netkit.cli.options import Columns, ComponentText, Hidden
 from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
 from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
@@ -74,6 +74,8 @@ def _value(kind: click.ParamType) -> dict[str, Any]:  # type: ignore[type-arg]
     if isinstance(kind, Hidden):
         part = {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/layer"}]}
         return {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}, {"type": "array", "items": part}]}
+    if isinstance(kind, Columns):
+        return {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
     if isinstance(kind, click.Choice):
         return {"enum": list(kind.choices)}
     return {"type": PLAIN[kind.name.split()[0]][0], **dict(_range(kind))}
@@ -110,7 +112,7 @@ def fill(file: str | None) -> None:
 
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["ComponentText", "Hidden"]
+__all__ = ["Columns", "ComponentText", "Hidden", "csv_options"]
 
 
 class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
@@ -50,3 +50,24 @@ class Hidden(click.ParamType):  # type: ignore[type-arg]
         if isinstance(number, int) and number < 1:
             self.fail(f"a layer has at least 1 unit, got {number}", param, ctx)
         return number
+
+
+class Columns(click.ParamType):  # type: ignore[type-arg]
+    """What columns are, `zip=text,id=skip`; in TOML a table. Which words there are is for the preparation to say."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        pairs: Any = value
+        if isinstance(value, str):
+            pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
+        if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
+            self.fail(f"columns read name=type,..., got {value!r}", param, ctx)
+        return dict(pairs)
+
+
+def csv_options(command: Any) -> Any:
+    """Add the options that say how a CSV file is written."""
+    separator = click.option("--separator", metavar="CHARACTER", help="Between the columns of a CSV file; by default a comma.")
+    decimal = click.option("--decimal", default=".", show_default=True, metavar="CHARACTER", help="The decimal point of a CSV file.")
+    return separator(decimal(command))

@@ -38,12 +38,14 @@ class Plugins(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
-    """Make every key of a TOML file the default of the option of that name, so options given beside it win."""
+    """Make every key of a TOML file for `train` the default of the option of that name, so options given beside it win."""
     if path is None:
         return None
     config = loaded(path)
     _apply_plugins(ctx, path, config.pop("plugins", {}))
-    check(path, config, options_of(ctx.command))
+    from netkit.cli.train import train
+
+    check(path, config, options_of(train))
     ctx.default_map = {**(ctx.default_map or {}), **config}
     return path
 

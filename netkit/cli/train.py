@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from netkit.cli.options import ComponentText, Hidden
+from netkit.cli.options import Columns, ComponentText, Hidden, csv_options
 from netkit.cli.toml_file import read_config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from netkit.data.preparing import Features
     from netkit.kinds import Loss
     from netkit.model import Model
     from netkit.table import TableModel
     from netkit.training import Epoch
 
-__all__ = ["train"]
+__all__ = ["loss_for", "train"]
 
 Rows = tuple["Tensor", "Tensor"]
 
@@ -38,6 +39,8 @@ class _Job(NamedTuple):
 @click.option("--config", callback=read_config, is_eager=True, metavar="FILE", help="TOML with these options as keys.")
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Else read off the target.")
+@click.option("--columns", type=Columns(), metavar="NAME=TYPE,...", help="What columns are: number, text, date, embedding, skip.")
+@csv_options
 @click.option("--hidden", type=Hidden(), default="100", show_default=True, help="Units of the hidden layers; '' for none.")
 @click.option("--layers", type=Hidden(), hidden=True)
 @click.option("--activation", type=ComponentText("activation"), help="Of the hidden layers.")
@@ -53,7 +56,7 @@ class _Job(NamedTuple):
 @click.option("--out", metavar="FILE", help="Where the model goes; by default DATA's name with .netkit, here.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(data: str, target: str, out: str | None, **options: Any) -> None:
-    """Train a model on the table DATA (CSV or Parquet) and save it."""
+    """Train a model on the table DATA and save it: CSV, Parquet, Arrow or JSON lines, one file or a folder of them."""
     from netkit.errors import DivergenceError
     from netkit.registry import current
 
@@ -124,12 +127,13 @@ def _recipe(options: dict[str, Any]) -> Any:
 def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
     from netkit.cli.use import notes
     from netkit.data.columns import column, refuse_infinite, rows_with
-    from netkit.data.preparing import Features
+    from netkit.data.preparing import Features, text_among
     from netkit.data.reading import read
     from netkit.data.target import Target
     from netkit.table import TableModel
 
-    table = read(data)
+    columns = options["columns"] or {}
+    table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
     refuse_infinite(table)
     table, dropped = rows_with(table, name)
     loss_given = _loss_given(options)
@@ -137,10 +141,10 @@ def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
     target = Target.fit(name, column(table, name), task)
     train_table, held_out = _parts(table, target, options)
     target = target.rescaled(column(train_table, name))
-    features = Features.fit(train_table, exclude=(name,))
-    loss = loss_given or _loss_for(target.task)
+    features = Features.fit(train_table, exclude=(name,), types=columns)
+    loss = loss_given or loss_for(target.task)
     notes([*dropped, *features.notes])
-    model = _model(features.width, target, loss, options)
+    model = _model(features, target, loss, options)
     click.echo(_about(data, table.num_rows, target, model))
     table_model = TableModel(features, model, target)
     training = _rows(table_model, train_table)
@@ -178,7 +182,8 @@ def _loss_given(options: dict[str, Any]) -> Loss | None:
     return loss
 
 
-def _loss_for(task: str) -> Loss:
+def loss_for(task: str) -> Loss:
+    """netkit's own loss for a task."""
     from netkit import spec
     from netkit.registry import current
 
@@ -186,12 +191,12 @@ def _loss_for(task: str) -> Loss:
     return loss
 
 
-def _model(width: int, target: Any, loss: Loss, options: dict[str, Any]) -> Model:
+def _model(features: Features, target: Any, loss: Loss, options: dict[str, Any]) -> Model:
     from netkit.model import Model
 
     layers = options["layers"] or _layers(target.width, loss, options)
-    model = Model(layers, loss, seed=options["seed"])
-    network = model.build((width,))
+    model = Model([*_decoding(features.codes, layers), *layers], loss, seed=options["seed"])
+    network = model.build((features.width,))
     if network.out_shape != (target.width,):
         from netkit.errors import ShapeError
 
@@ -210,6 +215,18 @@ def _layers(width: int, loss: Loss, options: dict[str, Any]) -> list[Any]:
         for part in options["hidden"]
     ]
     return [*hidden, {"type": kind, "units": width, "activation": loss.head}]
+
+
+def _decoding(codes: dict[int, tuple[int, int]], layers: list[Any]) -> list[Any]:
+    """The layer that takes codes, in front of the others, where columns are coded and the first given layer is none."""
+    from netkit import spec
+    from netkit.registry import current
+
+    if not codes or spec.make("layer", layers[0]).codes:
+        return []
+    levels, dimensions = zip(*codes.values())
+    kind = current().layers.first(lambda layer: layer.codes)
+    return [{"type": kind, "columns": [*codes], "levels": [*levels], "dimensions": [*dimensions]}]
 
 
 def _about(data: str, rows: int, target: Any, model: Model) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netkit.cli.options import ComponentText
+from netkit.cli.options import ComponentText, csv_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,13 +19,14 @@ __all__ = ["evaluate", "notes", "predict"]
 @click.command()
 @click.argument("model")
 @click.argument("data")
+@csv_options
 @click.option("--out", metavar="FILE", help="Where to write the CSV; standard output by default.")
 @click.option("--probabilities", is_flag=True, help="Add a column with the probability of each class.")
-def predict(model: str, data: str, out: str | None, probabilities: bool) -> None:
+def predict(model: str, data: str, out: str | None, probabilities: bool, **written: Any) -> None:
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.data.writing import write_csv
 
-    table_model, table = _both(model, data)
+    table_model, table = _both(model, data, written)
     outputs = table_model.outputs(table)
     columns: dict[str, Any] = {table_model.target.name: table_model.labels(outputs)}
     if probabilities:
@@ -37,12 +38,13 @@ def predict(model: str, data: str, out: str | None, probabilities: bool) -> None
 @click.command()
 @click.argument("model")
 @click.argument("data")
+@csv_options
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated.")
-def evaluate(model: str, data: str, metric: tuple[Any, ...]) -> None:
+def evaluate(model: str, data: str, metric: tuple[Any, ...], **written: Any) -> None:
     """Score the predictions for DATA against its target column."""
     from netkit.data.columns import column, rows_with
 
-    table_model, table = _both(model, data)
+    table_model, table = _both(model, data, written)
     target = table_model.target
     table, dropped = rows_with(table, target.name)
     y = target.encode(column(table, target.name))
@@ -58,14 +60,14 @@ def notes(lines: list[str]) -> None:
         click.echo(f"note: {line}", err=True)
 
 
-def _both(model: str, data: str) -> tuple[TableModel, pa.Table]:
+def _both(model: str, data: str, written: dict[str, Any]) -> tuple[TableModel, pa.Table]:
     from netkit.registry import current
 
     current().find()  # before torch is imported: see `discovery.find`
-    from netkit.data.reading import read
     from netkit.table import TableModel
 
-    return TableModel.load(model), read(data)
+    table_model = TableModel.load(model)
+    return table_model, table_model.read(data, **written)
 
 
 def _probabilities(table_model: TableModel, outputs: Any) -> dict[str, Any]:

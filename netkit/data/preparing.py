@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,89 +15,21 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import as_numbers, as_text, column, is_number
-from netkit.errors import DataError, ModelFileError
+from netkit.data.columns import column, is_date, is_number, is_text
+from netkit.data.prepared import Codes, Column, Date, Number, Text
+from netkit.errors import DataError, ModelFileError, SettingError
 
-__all__ = ["Column", "Features", "split"]
+__all__ = ["SKIP", "TYPES", "Features", "split", "text_among"]
 
-LEVELS = 100
-"""Levels of a text column that get an input of their own; the rarer ones share one."""
+SKIP = "skip"
+"""The type of a column that is left out."""
+KINDS: dict[str, Any] = {"number": Number, "text": Text, "date": Date, "embedding": Codes}
+TYPES = (*KINDS, SKIP)
+"""What a column can be set to."""
 SMALL = 20
 """A text column of more rows than this that never repeats itself is a name, and left out."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """How one column becomes inputs: numbers standardised, text one-hot.
-
-    A missing number counts as the mean, and where training had some, another input says so. A missing text is all
-    zeros, and so is one that training never saw, unless rare levels share an input.
-    """
-
-    name: str
-    type: str
-    mean: float = 0.0
-    scale: float = 1.0
-    indicator: bool = False
-    levels: tuple[str, ...] = ()
-    other: bool = False
-
-    @property
-    def inputs(self) -> list[str]:
-        """The names of the inputs it becomes."""
-        if self.type == "number":
-            return [self.name, *([f"{self.name} (missing)"] if self.indicator else [])]
-        return [f"{self.name}={level}" for level in self.levels] + ([f"{self.name} (other)"] if self.other else [])
-
-    @classmethod
-    def fit(cls, name: str, values: pa.ChunkedArray) -> Column | str:
-        """From the training rows; the reason why the column is left out when it can tell nothing."""
-        return cls._fit_numbers(name, values) if is_number(values) else cls._fit_text(name, values)
-
-    @classmethod
-    def _fit_numbers(cls, name: str, values: pa.ChunkedArray) -> Column | str:
-        numbers = as_numbers(name, values)
-        missing = np.isnan(numbers)
-        if missing.all():
-            return "every value is missing"
-        with np.errstate(over="ignore"):
-            mean, scale = float(numbers[~missing].mean()), float(numbers[~missing].std())
-        if not np.isfinite([mean, scale]).all():
-            raise DataError(f"{name}: its values are too large to standardise, the largest is {np.nanmax(np.abs(numbers)):g}")
-        if scale <= 1e-12 * abs(mean) or scale == 0.0:
-            if not missing.any():
-                return f"every value is {mean:g}"
-            scale = 1.0
-        return cls(name, "number", mean, scale, bool(missing.any()))
-
-    @classmethod
-    def _fit_text(cls, name: str, values: pa.ChunkedArray) -> Column | str:
-        counts = pc.value_counts(as_text(values).drop_null()).to_pylist()
-        if len(counts) < 2 and not (counts and values.null_count):
-            return f"every value is {counts[0]['values']!r}" if counts else "every value is missing"
-        if len(counts) == len(values) > SMALL:
-            return "every value differs, as in a name"
-        counts.sort(key=lambda entry: (-entry["counts"], entry["values"]))
-        return cls(name, "text", levels=tuple(sorted(e["values"] for e in counts[:LEVELS])), other=len(counts) > LEVELS)
-
-    def transform(self, values: pa.ChunkedArray, into: np.ndarray) -> int:
-        """Fill the inputs (n, len(self.inputs)), which are zeros; returns how many values training never saw."""
-        if self.type == "number":
-            numbers = as_numbers(self.name, values)
-            missing = np.isnan(numbers)
-            into[:, 0] = np.where(missing, 0.0, (numbers - self.mean) / self.scale)
-            if self.indicator:
-                into[:, 1] = missing
-            return 0
-        text = as_text(values)
-        codes = pc.index_in(text, pa.array(self.levels, pa.string())).to_numpy().astype(np.float64)
-        known = ~np.isnan(codes)
-        into[np.flatnonzero(known), codes[known].astype(np.int64)] = 1
-        unseen = ~known & pc.is_valid(text).to_numpy()
-        if self.other:
-            into[unseen, -1] = 1
-            return 0
-        return int(unseen.sum())
+BLOCK = 16384
+"""Rows that are prepared at a time: what one column writes is still in the processor's cache for the next."""
 
 
 @dataclass(frozen=True)
@@ -104,23 +39,27 @@ class Features:
     columns: tuple[Column, ...]
     notes: list[str] = field(default_factory=list, compare=False)
     """What happened to the columns; `transform` replaces them by its own."""
+    left_out: dict[str, str] = field(default_factory=dict, compare=False)
+    """Why a column says nothing, by name."""
 
     @classmethod
-    def fit(cls, table: pa.Table, exclude: tuple[str, ...] = ()) -> Features:
-        """From the training rows. Raises `DataError` when no column is left."""
-        columns, notes = [], []
-        for name in table.column_names:
-            if name not in exclude:
-                found = Column.fit(name, table[name])
-                if isinstance(found, Column):
-                    columns.append(found)
-                    if found.other:
-                        notes.append(f"{name}: the {LEVELS} most frequent values keep an input each, the others share one")
-                else:
-                    notes.append(f"{name}: left out: {found}")
+    def fit(cls, table: pa.Table, exclude: tuple[str, ...] = (), types: Mapping[str, str] | None = None) -> Features:
+        """From the training rows; `types` sets columns to one of `TYPES`, the others are read off their values.
+
+        Raises `DataError` when no column is left, or one cannot be what it is set to; `SettingError` for another type.
+        """
+        types = _checked(table, types or {})
+        names = [name for name in table.column_names if name not in exclude]
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(lambda name: _fitted(name, table[name], types.get(name)), names))
+        columns = tuple(each for each in found if not isinstance(each, str))
+        left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
+        notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
+        notes += [f"{each.name}: the {len(each.levels)} most frequent values keep an input each, the others share one"
+                  for each in columns if isinstance(each, Text) and each.other]  # fmt: skip
         if not columns:
             raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
-        return cls(tuple(columns), notes)
+        return cls(columns, notes, left_out)
 
     @property
     def names(self) -> list[str]:
@@ -132,17 +71,40 @@ class Features:
         """The number of inputs."""
         return len(self.names)
 
+    @property
+    def text(self) -> list[str]:
+        """The columns that are text whatever their values look like."""
+        return [each.name for each in self.columns if isinstance(each, (Text, Codes))]
+
+    @property
+    def codes(self) -> dict[int, tuple[int, int]]:
+        """The inputs that hold codes, by position: levels and dimensions of the embedding that they are meant for."""
+        return {start: each.size for each, start, _ in self._spans() if isinstance(each, Codes)}
+
     def transform(self, table: pa.Table) -> Tensor:
         """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
+        given = pa.table({each.name: each.conform(column(table, each.name)) for each in self.columns})
         inputs = np.zeros((table.num_rows, self.width), dtype=np.float32)
-        self.notes.clear()
-        start = 0
-        for each in self.columns:
-            end = start + len(each.inputs)
-            if unseen := each.transform(column(table, each.name), inputs[:, start:end]):
-                self.notes.append(f"{each.name}: {unseen} values that training never saw count as none of its levels")
-            start = end
+        unseen: Counter[str] = Counter()
+        with ThreadPoolExecutor() as pool:
+            for found in pool.map(lambda block: self._fill(inputs, *block), _blocks(given)):
+                unseen.update(found)
+        self.notes[:] = [f"{name}: {count} values that training never saw count as none of its levels"
+                         for name, count in unseen.items() if count]  # fmt: skip
         return torch.from_numpy(inputs)
+
+    def _fill(self, inputs: np.ndarray, batch: pa.RecordBatch, row: int) -> dict[str, int]:
+        """Write the inputs of a block of rows; returns how many values each column had that training never saw."""
+        into = inputs[row : row + batch.num_rows]
+        return {each.name: each.fill(values, into[:, start:end])
+                for (each, start, end), values in zip(self._spans(), batch.columns)}  # fmt: skip
+
+    def _spans(self) -> Iterator[tuple[Column, int, int]]:
+        """Each column with its first input and the one behind its last."""
+        end = 0
+        for each in self.columns:
+            start, end = end, end + len(each.inputs)
+            yield each, start, end
 
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same preparation to the bit."""
@@ -155,10 +117,43 @@ class Features:
             columns = msgspec.convert(data, dict[str, tuple[Column, ...]])["columns"]
         except (msgspec.ValidationError, KeyError) as error:
             raise ModelFileError(f"the preparation of the columns is damaged: {error}") from None
-        bad = [each for each in columns if each.type not in ("number", "text") or not each.scale]
-        if bad or not columns:
-            raise ModelFileError(f"the preparation of the columns is damaged: {bad[:1]}")
+        if not columns:
+            raise ModelFileError("the preparation of the columns is damaged: there is none")
         return cls(columns)
+
+
+def text_among(types: Mapping[str, str]) -> list[str]:
+    """The columns that are set to be text or codes for text, so they must be read as they are written."""
+    return [name for name, kind in types.items() if KINDS.get(kind) in (Text, Codes)]
+
+
+def _checked(table: pa.Table, types: Mapping[str, str]) -> Mapping[str, str]:
+    for name, kind in types.items():
+        column(table, name)
+        if kind not in TYPES:
+            raise SettingError(f"columns: {name}: {', '.join(TYPES[:-1])} or {SKIP} is needed, got {kind!r}")
+    return types
+
+
+def _fitted(name: str, values: pa.ChunkedArray, kind: str | None) -> Column | str:
+    """The column as it is set, or else as its values are; the reason where it is left out."""
+    if kind == SKIP:
+        return "as it is set"
+    if kind is None and is_text(values) and len(values) > SMALL and pc.count_distinct(values).as_py() == len(values):
+        return "every value differs, as in a name"
+    kind = kind or ("number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else "")
+    if not kind:
+        return f"{values.type} is neither number, text nor date"
+    found: Column | str = KINDS[kind].fit(name, values)
+    return found
+
+
+def _blocks(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Blocks of rows, each with the number of its first row."""
+    row = 0
+    for batch in table.to_batches(max_chunksize=BLOCK):
+        yield batch, row
+        row += batch.num_rows
 
 
 def split(rows: int, fraction: float, seed: int, strata: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,80 +1,63 @@
-"""Files to tables. Whatever is wrong with a file is one line that names it and the place."""
+"""Anything that holds a table, to a table. Whatever is wrong with it is one line that names it and the place."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
+from netkit.data.sources import Files
 from netkit.errors import DataError
 
 __all__ = ["read"]
 
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "none", "#N/A"]
-"""Cells that count as missing, in columns of numbers and of text alike."""
+
+def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()) -> pa.Table:
+    """The table in `data`. Raises `DataError`.
+
+    data: a path to a file, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines; CSV and JSON also compressed),
+    or a table of polars, pandas or pyarrow, a structured or two-dimensional array of NumPy, or a tensor of torch;
+    columns without names are called x0, x1, ... separator, decimal: of CSV files, a comma (in .tsv a tab) and a point.
+    text: columns that are text even if all their values look like numbers.
+    """
+    if isinstance(data, (str, Path)):
+        who, table = str(data), Files(str(data), separator, decimal, tuple(text)).table()
+    else:
+        who, table = "table", _in_memory(data)
+    return _checked(who, table)
 
 
-def read(path: str | Path) -> pa.Table:
-    """The table in a CSV file, or in a Parquet file by its suffix. Raises `DataError`."""
-    file = Path(path)
-    if not file.exists():
-        raise DataError(f"{path}: cannot be read: no such file")
-    if file.is_dir():
-        raise DataError(f"{path}: cannot be read: it is a folder")
+def _in_memory(data: Any) -> pa.Table:
     try:
-        table = _parquet(file) if file.suffix == ".parquet" else _csv(file)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{path}: not a table: {_line(error)}") from None
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {_line(error)}") from None
-    return _checked(path, table)
+        if isinstance(data, pa.Table):
+            return data
+        if hasattr(data, "__arrow_c_stream__"):
+            return pa.table(data)
+        if hasattr(data, "__array__"):
+            return _from_array(np.asarray(data.detach().cpu() if hasattr(data, "detach") else data))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(f"table: cannot be read: {' '.join(str(error).split())[:200]}") from None
+    raise DataError(f"table: a path, a table or an array is needed, got {type(data).__name__}")
 
 
-def _parquet(file: Path) -> pa.Table:
-    return pyarrow.parquet.read_table(file)
+def _from_array(array: np.ndarray) -> pa.Table:
+    if array.dtype.names:
+        return pa.table({name: array[name].ravel() for name in array.dtype.names})
+    if array.ndim != 2:
+        raise ValueError(f"an array of two axes is needed, got shape {array.shape}")
+    return pa.table({f"x{number}": column for number, column in enumerate(array.T)})
 
 
-def _csv(file: Path) -> pa.Table:
-    with file.open("rb") as start:
-        head = start.read(4096)
-    if not head.strip():
-        raise DataError(f"{file}: the file is empty")
-    if b"\0" in head:
-        raise DataError(f"{file}: not a CSV file: it holds zero bytes")
-    convert = pyarrow.csv.ConvertOptions(null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False)
-    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    return pyarrow.csv.read_csv(file, parse_options=parse, convert_options=convert)
-
-
-def _checked(path: str | Path, table: pa.Table) -> pa.Table:
+def _checked(who: str, table: pa.Table) -> pa.Table:
     names = table.column_names
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{path}: column names must differ, {twice[0]!r} comes twice")
+        raise DataError(f"{who}: column names must differ, {twice[0]!r} comes twice")
     if not all(name.strip() for name in names):
-        raise DataError(f"{path}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none")
-    for name in names:
-        if pa.types.is_binary(table[name].type) or pa.types.is_large_binary(table[name].type):
-            raise DataError(f"{path}: not UTF-8: {_bad_text(name, table[name])}")
+        raise DataError(f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none")
     if not table.num_rows:
-        raise DataError(f"{path}: a header alone, and no rows")
+        raise DataError(f"{who}: a header alone, and no rows")
     return table
-
-
-def _bad_text(name: str, column: pa.ChunkedArray) -> str:
-    """Which cell of the column is not UTF-8."""
-    for number, value in enumerate(column.to_pylist(), start=1):
-        try:
-            value is None or value.decode()
-        except UnicodeDecodeError:
-            return f"column {name!r}, row {number} holds {value!r}"
-    return f"column {name!r} is binary"
-
-
-def _line(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(text).split())[:200]
-
-

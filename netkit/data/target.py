@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import as_numbers, as_text, is_number, is_whole
+from netkit.data.columns import is_date, is_number, is_text, is_whole, numbers, text
 from netkit.errors import DataError, ModelFileError
 
 __all__ = ["Target"]
@@ -38,6 +38,8 @@ class Target:
     def fit(cls, name: str, values: pa.ChunkedArray, task: str | None = None) -> Target:
         """From all its values, none missing. Without a task: two values are binary, text or few whole numbers are
         multiclass, the rest is regression. Raises `DataError` when the values cannot be the task's."""
+        if not (is_number(values) or is_date(values) or is_text(values)):
+            raise DataError(f"{name}: the target must be numbers, text or dates, got {values.type}")
         distinct = pc.unique(_plain(values))
         if len(distinct) < 2:
             raise DataError(f"{name}: the target has one value only, {distinct[0].as_py()!r}")
@@ -57,18 +59,18 @@ class Target:
         """In a regression, with mean and scale of these values: the training rows alone."""
         if self.task != "regression":
             return self
-        if not is_number(values):
-            raise DataError(f"{self.name}: a regression needs numbers, got {as_text(values)[0].as_py()!r}")
-        numbers = as_numbers(self.name, values)
-        return replace(self, mean=float(numbers.mean()), scale=float(numbers.std()) or 1.0)
+        if not (is_number(values) or is_date(values)):
+            raise DataError(f"{self.name}: a regression needs numbers, got {values[0].as_py()!r}")
+        known = numbers(self.name, values).to_numpy()
+        return replace(self, mean=float(known.mean()), scale=float(known.std()) or 1.0)
 
     def encode(self, values: pa.ChunkedArray) -> Tensor:
         """Targets, float32 (n, width). Raises `DataError` for a missing value or a class that training never saw."""
         if values.null_count:
             raise DataError(f"{self.name}: row {pc.is_null(values).to_pylist().index(True) + 1} has no value")
         if self.task == "regression":
-            numbers = (as_numbers(self.name, values) - self.mean) / self.scale
-            return torch.from_numpy(numbers.astype(np.float32))[:, None]
+            scaled = (numbers(self.name, values).to_numpy() - self.mean) / self.scale
+            return torch.from_numpy(scaled.astype(np.float32))[:, None]
         codes = self._codes(values)
         return codes[:, None].float() if self.task == "binary" else torch.nn.functional.one_hot(codes, self.width).float()
 
@@ -101,9 +103,9 @@ class Target:
 
     def _codes(self, values: pa.ChunkedArray) -> Tensor:
         """The number of each value's class. A label is the same label in another type: 1 in a column of 1.0."""
-        text = isinstance(self.classes[0], str)
-        known = pa.array(self.classes) if text else pa.array([float(label) for label in self.classes])
-        given = as_text(values) if text else pa.array(as_numbers(self.name, values))
+        words = isinstance(self.classes[0], str)
+        known = pa.array(self.classes) if words else pa.array([float(label) for label in self.classes])
+        given = text(values) if words else numbers(self.name, values)
         codes = pc.index_in(given, known)
         if codes.null_count:
             row = pc.is_null(codes).to_pylist().index(True)
@@ -116,12 +118,12 @@ def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return values
-    return pc.cast(values, pa.float64()) if pa.types.is_decimal(kind) else as_text(values)
+    return pc.cast(values, pa.float64()) if pa.types.is_decimal(kind) else text(values)
 
 
 def _task(values: pa.ChunkedArray, distinct: int) -> str:
     if distinct == 2:
         return "binary"
-    if not is_number(values):
+    if not (is_number(values) or is_date(values)):
         return "multiclass"
     return "multiclass" if is_whole(values) and distinct <= FEW and distinct * 5 <= len(values) else "regression"

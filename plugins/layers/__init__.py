@@ -11,6 +11,7 @@ def netkit_layers() -> dict[str, str]:
         "dense": f"{here}.dense:Dense",
         "dropout": f"{here}.dropout:Dropout",
         "layer_norm": f"{here}.layer_norm:LayerNorm",
+        "embedding": f"{here}.embedding:Embedding",
         "activate": f"{here}.activate:Activate",
         "torch": f"{here}.torch_module:Torch",
     }
