@@ -6,6 +6,7 @@ machine for operands of this size, in their own precision:
     numpy     the same memory through numpy, whose calls cost a third of torch's: decides below a few thousand values
     torch     torch itself
     onednn    torch.mm through oneDNN, where that is found to be strict float32 and faster (on AMD, about twice as fast)
+    bfloat16  torch.mm of rounded operands, within `rounded("bfloat16")` alone: three digits, added up in float32
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from typing import Any
 
@@ -22,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Call", "bound", "descent", "described", "macs", "running"]
+__all__ = ["SMALL", "Call", "bound", "descent", "described", "macs", "rounded", "running"]
 
 Call = Callable[[], Any]
 
@@ -34,8 +36,10 @@ MANY = 1_500_000
 """Multiply-adds from which on oneDNN's fixed cost of some 10 microseconds pays."""
 ALONE = 1_000_000
 """Multiply-adds of the largest product up to which a second thread costs more than it brings."""
-TWINS: dict[Any, Any] = {torch.mul: np.multiply, torch.sub: np.subtract, torch.add: np.add, torch.sign: np.sign}
-"""What numpy calls an operation; every one takes its output after its operands."""
+TWINS: dict[Any, Any] = {
+    torch.mul: np.multiply, torch.sub: np.subtract, torch.add: np.add, torch.sign: np.sign, torch.maximum: np.maximum,
+}  # fmt: skip
+"""What numpy calls an operation."""
 
 
 def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings: Any) -> Call:
@@ -48,7 +52,10 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
         return _product(operands[0], operands[1], out)
     if operation in TWINS and not settings and _small(out, *operands):
         values = [each if isinstance(each, Tensor) else torch.full_like(out, each) for each in operands]
-        return partial(TWINS[operation], *map(_memory, [*values, out]))
+        arrays, result = [_memory(each) for each in values], _memory(out)
+        if operation is torch.maximum:  # which takes its output by name alone; by place is a little faster
+            return partial(np.maximum, *arrays, out=result)
+        return partial(TWINS[operation], *arrays, result)
     return partial(operation, *operands, out=out, **settings)
 
 
@@ -73,26 +80,40 @@ def descent(params: Tensor, grads: Tensor) -> Callable[[float], Any]:
 
 def macs(call: Call) -> int:
     """Multiply-adds of a bound product, 0 for anything else."""
-    if getattr(call, "func", None) not in (np.dot, torch.mm, _strict):
+    function: Any = getattr(call, "func", None)
+    operands: list[Any] = list(getattr(call, "args", ()))
+    if _is_dot(function):
+        operands.insert(0, function.__self__)
+    elif function not in (torch.mm, _strict, _rounded):
         return 0
-    operands: tuple[Any, ...] = getattr(call, "args", ())
     return int(operands[0].shape[0] * operands[0].shape[1] * operands[1].shape[1])
 
 
 def described(call: Call) -> tuple[str, str]:
     """(route, operation and shapes) of a bound call."""
-    function = getattr(call, "func", call)
-    name = getattr(function, "__name__", type(function).__name__)
-    module = str(getattr(function, "__module__", None) or type(function).__module__)
-    if function is _strict:
-        route, name = "onednn", "mm"
-    elif isinstance(function, np.ufunc) or function is np.dot:
-        route, name = "numpy", {"dot": "mm", "multiply": "mul", "subtract": "sub"}.get(name, name)
-    else:
-        route = "torch" if module.startswith("torch") or module == "builtins" else "plain"
+    function: Any = getattr(call, "func", call)
+    name = str(getattr(function, "__name__", type(function).__name__))
     every = [*getattr(call, "args", ()), *getattr(call, "keywords", {}).values()]
+    if _is_dot(function):
+        every = [function.__self__, *every]
+    if function is _rounded:
+        every = every[:3]
     *operands, out = ["x".join(map(str, each.shape)) for each in every if hasattr(each, "shape")] or [""]
-    return route, f"{name} {', '.join(operands)}{' -> ' if operands else ''}{out}".strip()
+    what = {"dot": "mm", "_strict": "mm", "_rounded": "mm", "multiply": "mul", "subtract": "sub"}.get(name, name.strip("_"))
+    return _route(function), f"{what} {', '.join(operands)}{' -> ' if operands else ''}{out}".strip()
+
+
+def _route(function: Any) -> str:
+    if function in (_strict, _rounded):
+        return "onednn" if function is _strict else "bfloat16"
+    if _is_dot(function) or isinstance(function, np.ufunc):
+        return "numpy"
+    own = isinstance(getattr(function, "__self__", None), Tensor) or str(getattr(function, "__module__", "")).startswith("torch")
+    return "torch" if own or type(function).__name__ == "builtin_function_or_method" else "plain"
+
+
+def _is_dot(function: Any) -> bool:
+    return isinstance(getattr(function, "__self__", None), np.ndarray) and function.__name__ == "dot"
 
 
 @contextmanager
@@ -129,7 +150,9 @@ def _product(a: Tensor, b: Tensor, out: Tensor) -> Call:
         a, b, out = b.t(), a.t(), out.t()
     size = a.shape[0] * a.shape[1] * b.shape[1]
     if out.is_cpu and size <= FEW and out.is_contiguous():
-        return partial(np.dot, a.numpy(), b.numpy(), out.numpy())
+        return partial(a.numpy().dot, b.numpy(), out.numpy())  # the method skips the dispatch of np.dot
+    if _rounding.get() and out.dtype == torch.float32 and size >= MANY:
+        return partial(_rounded, a, b, out, *(torch.empty_like(each, dtype=torch.bfloat16) for each in (a, b, out)))
     if out.is_cpu and out.dtype == torch.float32 and size >= MANY and onednn_pays():
         return partial(_strict, a, b, out)
     return partial(torch.mm, a, b, out=out)
@@ -141,6 +164,27 @@ def _strict(a: Tensor, b: Tensor, out: Tensor) -> None:
     torch.set_float32_matmul_precision("medium")
     torch.mm(a, b, out=out)
     torch.set_float32_matmul_precision(before)
+
+
+def _rounded(a: Tensor, b: Tensor, out: Tensor, a16: Tensor, b16: Tensor, out16: Tensor) -> None:
+    """torch.mm of operands rounded to bfloat16, 8 bits: each is off by up to 0.4 percent, the result by as much."""
+    a16.copy_(a)
+    b16.copy_(b)
+    torch.mm(a16, b16, out=out16)
+    out.copy_(out16)
+
+
+@contextmanager
+def rounded(precision: str) -> Iterator[None]:
+    """Large products that are bound in here take their operands in this precision: float32 (as they are) or bfloat16."""
+    token = _rounding.set(precision == "bfloat16")
+    try:
+        yield
+    finally:
+        _rounding.reset(token)
+
+
+_rounding: ContextVar[bool] = ContextVar("rounding", default=False)
 
 
 @cache

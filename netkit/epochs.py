@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from netkit.bound import running
+from netkit.bound import rounded, running
 from netkit.kinds import Loss
 from netkit.network import Network
 from netkit.plan import Plan, slots_for
@@ -37,12 +37,15 @@ class Plain:
 class Planned:
     """Epochs of bound steps, see `netkit.plan`: whole batches in chunks, then the rows that are left over."""
 
-    def __init__(self, network: Network, loss: Loss, rows: Rows, batch: int, noise: torch.Generator) -> None:
+    def __init__(
+        self, network: Network, loss: Loss, rows: Rows, batch: int, noise: torch.Generator, precision: str = "float32"
+    ) -> None:  # fmt: skip
         self._network, self._rows = network, rows
         whole, rest = divmod(len(rows[0]), batch)
         simplex = bool(((rows[1].sum(-1) - 1).abs() < 1e-6).all())
         parts = [(batch, min(whole, slots_for(network, batch))), (rest, 1)]
-        self._plans = [Plan(network, loss, size, slots, noise, simplex) for size, slots in parts if size and slots]
+        with rounded(precision):
+            self._plans = [Plan(network, loss, size, slots, noise, simplex) for size, slots in parts if size and slots]
 
     def epoch(self, order: Tensor | None, update: Callable[[], Any]) -> Iterator[Tensor]:
         """Learn from every row once; the sum of the losses in each batch, after each chunk of them."""

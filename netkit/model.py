@@ -14,6 +14,7 @@ from netkit import spec
 from netkit.errors import SettingError, ShapeError
 from netkit.kinds import Loss, Shape
 from netkit.network import Network
+from netkit.passes import Row
 from netkit.progress import shown
 from netkit.registry import current
 from netkit.tensors import floats, generator
@@ -47,6 +48,7 @@ class Model:
         self.dtype, self.device, self.seed = DTYPES[name], device, seed
         self._weights, self._shuffling, self._noise = (generator(seed, stream) for stream in range(3))
         self._network: Network | None = None
+        self._row: Row | None = None
         if (shape := self.layers[0].in_shape) is not None:
             self.build(shape)
 
@@ -74,7 +76,11 @@ class Model:
 
     def forward(self, x: Any) -> Tensor:
         """The last layer's outputs, (n, units)."""
+        if self._row is not None and type(x) is Tensor and (outputs := self._row.outputs(x)) is not None:
+            return outputs
         inputs = self._inputs(x)
+        if len(inputs) == 1 and inputs.is_cpu:
+            self._row = self.network.row
         return self.network.predict(inputs)
 
     def predict(self, x: Any) -> Tensor:
@@ -97,18 +103,20 @@ class Model:
         keep_best: bool = False,
         progress: bool = True,
         plan: bool = True,
+        precision: str = "float32",
     ) -> list[Epoch]:
         """Learn from rows x and targets y; returns one record of losses and metrics for each epoch.
 
         batch: rows a step. alpha: learning rate, the optimizer's own by default. optimizer: plain gradient descent by
         default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) to judge every
         epoch by. keep_best: end with the weights of the best epoch. plan=False: the steps as they read in
-        `netkit.network`, which is slower and differs by rounding. Raises `DataError`, `ShapeError`, `SettingError`,
+        `netkit.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
+        rounded to 8 bits, each off by up to 0.4 percent: faster, for networks that bear it. Raises `DataError`, `ShapeError`, `SettingError`,
         and `DivergenceError`, after which the model has its last finite weights.
         """
         metrics_by_name = make_metrics(self.loss, metrics)
         chosen = current().optimizers.first() if optimizer is None else optimizer
-        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan)
+        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, precision)
         rows = self._rows(x, y)
         judged = None if validation is None else self._rows(*validation)
         run = fit(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Generator, Tensor
 from netkit import spec, storage
 from netkit.errors import NetkitError, ShapeError, SettingError
 from netkit.kinds import Activation, Layer, Loss, Shape
+from netkit.passes import Forward, Row
 
 __all__ = ["Link", "Network", "Trace"]
 
@@ -78,6 +80,7 @@ class Network:
         parts = zip(made, heads, shapes, shapes[1:], views, slots, [self.params] * len(made))
         self.links = [Link(*part) for part in parts]
         self.widest = max(prod(shape) for shape in shapes)
+        self._passes: dict[int, Forward] = {}
         self._check_activations()
 
     @property
@@ -145,23 +148,38 @@ class Network:
             return False
         return bool(self.links[-1].activation == spec.make("activation", loss.head))
 
-    def outputs(self, x: Tensor, logits: bool = False) -> Iterator[tuple[int, Tensor]]:
-        """The outputs for blocks of rows of bounded memory, each with the number of its first row."""
+    def outputs(self, x: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Blocks of rows of bounded memory: the number of the first row, the logits (z before the last activation) and
+        the outputs. They are the caller's until the next block comes."""
         rows = max(1, BLOCK // self.widest)
         for start in range(0, len(x), rows):
-            block = x[start : start + rows]
-            for link in self.links:
-                block, _ = link.layer.forward(link.params, block)
-                if link.activation is not None and not (logits and link is self.links[-1]):
-                    block = link.activation.forward(block)
-            yield start, block
+            bound = self._run(x[start : start + rows])
+            yield start, bound.z.contiguous(), bound.a.contiguous()
 
     def predict(self, x: Tensor) -> Tensor:
         """The outputs for all rows, (n, *out_shape)."""
-        result = torch.empty(len(x), *self.out_shape, dtype=self.params.dtype, device=self.params.device)
-        for start, block in self.outputs(x):
-            result[start : start + len(block)] = block
+        rows = max(1, BLOCK // self.widest)
+        if len(x) <= rows:
+            return self._run(x).a.clone(memory_format=torch.contiguous_format)
+        result = x.new_empty(len(x), *self.out_shape)
+        for start in range(0, len(x), rows):
+            result[start : start + rows] = self._run(x[start : start + rows]).a
         return result
+
+    @cached_property
+    def row(self) -> Row:
+        """The shortest way from one row to its outputs."""
+        return Row(self.links)
+
+    def _run(self, x: Tensor) -> Forward:
+        """The forward pass of a block of rows, in memory that the next block of as many rows overwrites."""
+        bound = self._passes.get(len(x))
+        if bound is None:
+            if len(self._passes) > 3:
+                self._passes.clear()
+            bound = self._passes[len(x)] = Forward(self.links, len(x))
+        bound.run(x)
+        return bound
 
     def _check_activations(self) -> None:
         for number, link in enumerate(self.links):

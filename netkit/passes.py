@@ -6,6 +6,7 @@ form between the same buffers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
-from netkit.bound import Call
+from netkit.bound import ALONE, Call, macs, running
 
 if TYPE_CHECKING:
     from netkit.network import Link
 
-__all__ = ["Between", "backward_calls", "buffers", "forward_calls"]
+__all__ = ["Between", "Forward", "Row", "backward_calls", "buffers", "forward_calls", "is_bound", "new", "wants_ones"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Between:
     d: Tensor
 
 
-def buffers(links: Sequence[Link], number: int, rows: int, bound_after: bool, apart: bool) -> Between:
-    """The buffers behind a link. `bound_after`: whether what follows the last link is bound; `apart`: z keeps its own memory.
+def buffers(links: Sequence[Link], number: int, rows: int, bound_after: bool, apart: bool = False, backward: bool = True) -> Between:
+    """The buffers behind a link. `bound_after`: whether what follows the last link is bound; `apart`: z keeps its own
+    memory; `backward`: d has memory too.
 
     Rows of one axis lie transposed, (d, n) in memory, where both neighbours are bound: then a column of ones lies
     behind the others, every elementwise operation sees one piece of memory, and a narrow softmax is vectorised.
@@ -45,7 +47,66 @@ def buffers(links: Sequence[Link], number: int, rows: int, bound_after: bool, ap
     full = new(rows, link.out_shape, link, ones=after is not None and wants_ones(after), turned=turned)
     a = full[:, : link.out_shape[0]] if len(link.out_shape) == 1 else full
     one = not apart and (link.activation is None or _in_place(link.activation))
-    return Between(a if one else torch.empty_like(a), a, full, torch.empty_like(a))
+    return Between(a if one else torch.empty_like(a), a, full, torch.empty_like(a) if backward else a)
+
+
+class Forward:
+    """A forward pass in evaluation, bound for a number of rows. Fill `x`, call `run`, read the logits z or the outputs a."""
+
+    def __init__(self, links: Sequence[Link], rows: int) -> None:
+        last = len(links) - 1
+        full = new(rows, links[0].in_shape, links[0], ones=wants_ones(links[0]))
+        self.x = x = full[:, : links[0].in_shape[0]] if len(links[0].in_shape) == 1 else full
+        self.calls: list[Call] = []
+        for number, link in enumerate(links):
+            to = buffers(links, number, rows, bound_after=True, apart=number == last, backward=False)
+            self.calls += forward_calls(link, x, full, to, None, [])
+            x, full = to.a, to.full
+        self.z, self.a = to.z, to.a
+        largest = max((macs(call) for call in self.calls), default=0)
+        self._threads = 1 if full.is_cpu and largest < ALONE else None
+        self._bound = all(is_bound(link) for link in links)
+
+    def run(self, x: Tensor) -> int:
+        """Take at most as many rows as there is room for; returns how many. What z and a hold behind them means nothing."""
+        with torch.inference_mode(self._bound), running(self._threads):
+            self.x[: len(x)].copy_(x)
+            for call in self.calls:
+                call()
+        return len(x)
+
+
+class Row:
+    """One row in evaluation, with nothing in the way: a served model's request. Made for networks on the CPU."""
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        every = Forward(links, 1)
+        head, self._z = links[-1].activation, every.z
+        self._finish = Tensor.clone if head is None else head.forward
+        last = activation_calls(head, Between(every.z, every.a, every.a, every.a))
+        self._calls = every.calls[: len(every.calls) - len(last)]
+        self.shape, self.dtype, self._take = every.x.shape, every.x.dtype, every.x.copy_
+        self._few = every.x.numpy().reshape(-1) if every.x.numel() <= 32 else None
+        self._values = every.x
+
+    def outputs(self, x: Tensor) -> Tensor | None:
+        """The outputs (1, *out_shape), or nothing where x needs a closer look: another shape or dtype, or a number
+        that is not finite."""
+        if x.dtype is not self.dtype or x.shape != self.shape or x.requires_grad:
+            return None
+        self._take(x)
+        total = float(self._values.sum(dtype=torch.float64)) if self._few is None else sum(self._few.tolist())
+        if not -math.inf < total < math.inf:  # nan and infinite numbers survive in a sum
+            return None
+        for call in self._calls:
+            call()
+        a = self._finish(self._z)
+        return a.clone() if a is self._z else a
+
+
+def is_bound(link: Link) -> bool:
+    """Whether a link runs in bound forms alone, in evaluation at least."""
+    return link.layer.bind_forward is not None and (link.activation is None or link.activation.bind_forward is not None)
 
 
 def new(rows: int, shape: tuple[int, ...], link: Link, ones: bool = False, turned: bool = False) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from netkit.bound import ALONE, Call, described, macs
 from netkit.kinds import Loss
 from netkit.network import Network
-from netkit.passes import Between, backward_calls, buffers, forward_calls, new, wants_ones
+from netkit.passes import Between, backward_calls, buffers, forward_calls, is_bound, new, wants_ones
 
 __all__ = ["Plan", "slots_for"]
 
@@ -52,7 +52,7 @@ class Plan:
         self._inputs()
         self._between()
         self.steps = [self._step(slot) for slot in range(slots)]
-        self.bound = self._bound_loss and all(_is_bound(link) for link in network.links)
+        self.bound = self._bound_loss and all(is_bound(link) for link in network.links)
         largest = max(macs(call) for call in self.steps[0])
         self.threads = 1 if network.params.is_cpu and largest < ALONE else None
 
@@ -108,7 +108,7 @@ class Plan:
         """Buffers behind each link, and for each slot what its loss is read from: the logits, or the prediction."""
         links = self.network.links
         last = len(links) - 1
-        self._after = [buffers(links, number, self.rows, self._bound_loss, apart=False) for number in range(last + 1)]
+        self._after = [buffers(links, number, self.rows, self._bound_loss) for number in range(last + 1)]
         end = self._after[last]
         self._kept, self._targets = _stacked(end.a, self.slots), _stacked(end.a, self.slots)
         self._kept_by_slot = self._kept.unbind()
@@ -180,7 +180,3 @@ def _plain_gradient(judge: Any, kept: Tensor, target: Tensor, d: Tensor, values:
     found, gradient = judge(kept, target)
     values.copy_(found)
     torch.mul(gradient, 1 / len(kept), out=d)
-
-
-def _is_bound(link: Any) -> bool:
-    return link.layer.bind_forward is not None and (link.activation is None or link.activation.bind_forward is not None)

@@ -33,6 +33,9 @@ class Epoch:
     """Whether this is better than every epoch before it, by validation loss, or by `loss` without validation rows."""
 
 
+PRECISIONS = ("float32", "bfloat16")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to train. Raises `SettingError` for values that make no sense."""
@@ -46,12 +49,16 @@ class Recipe:
     """Leave the weights of the best epoch behind, whatever ends the run; else those of the last."""
     plan: bool = True
     """Run steps as `netkit.plan` binds them; else as `Network.learn` spells them out. The numbers differ by rounding."""
+    precision: str = "float32"
+    """float32, or bfloat16 for the operands of large products in a planned step: faster, and right to three digits."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "epochs"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise SettingError(f"{name}: a whole number of at least 1 is needed, got {value!r}")
+        if self.precision not in PRECISIONS:
+            raise SettingError(f"precision: {' or '.join(PRECISIONS)} is needed, got {self.precision!r}")
         if self.alpha is not None and not (isinstance(self.alpha, (int, float)) and 0 < self.alpha < math.inf):
             raise SettingError(f"alpha: a finite number above 0 is needed, got {self.alpha!r}")
 
@@ -73,7 +80,7 @@ def fit(
     optimizer = spec.make("optimizer", recipe.optimizer)
     alpha = optimizer.alpha if recipe.alpha is None else recipe.alpha
     update = _update(optimizer, network, recipe.plan)
-    learner: Plain | Planned = (Planned if recipe.plan else Plain)(network, loss, rows, recipe.batch, noise)
+    learner = _learner(network, loss, rows, recipe, noise)
     best, kept, sound = math.inf, network.params.clone(), network.params.clone()
     try:
         for number in range(1, recipe.epochs + 1):
@@ -90,6 +97,12 @@ def fit(
     finally:
         if recipe.keep_best and best < math.inf:
             network.params.copy_(kept)
+
+
+def _learner(network: Network, loss: Loss, rows: Rows, recipe: Recipe, noise: torch.Generator) -> Plain | Planned:
+    if not recipe.plan:
+        return Plain(network, loss, rows, recipe.batch, noise)
+    return Planned(network, loss, rows, recipe.batch, noise, recipe.precision)
 
 
 def _learned(losses: Iterator[Tensor], network: Network, sound: Tensor, epoch: int, alpha: float) -> float:
@@ -130,10 +143,9 @@ def evaluate(
     decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> dict[str, float]:
     """The mean loss, and every metric, over all rows, in blocks. `decode` takes values back to their own units first."""
-    head, fused = network.links[-1].activation, network.fuses(loss)
+    fused = network.fuses(loss)
     total, tallies = 0.0, dict[str, Tensor]()
-    for start, z in network.outputs(x, logits=True):
-        a = head.forward(z) if head is not None else z
+    for start, z, a in network.outputs(x):
         wanted = target[start : start + len(a)]
         values, _ = loss.fused(z, wanted) if fused and loss.fused else loss(a, wanted)
         total += float(values.sum())

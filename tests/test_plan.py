@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from netkit import Activation, Dense, Model, registry, spec
+from netkit import Activation, DataError, Dense, Model, SettingError, ShapeError, registry, spec
 from netkit import bound as bound_module
-from netkit.bound import bound, described, macs
+from netkit.bound import bound, described, macs, rounded
 from netkit.kinds import KINDS
 from netkit.plan import Plan, slots_for
 from netkit.testing import BrokenPromise, check
@@ -88,6 +89,57 @@ def test_large_layers_and_every_route_of_a_product(dtype, monkeypatch):
         monkeypatch.setattr(bound_module, "onednn_pays", lambda pays=pays: pays)
         agree(layers, "categorical_cross_entropy", n=300, width=110, batch=90, dtype=dtype, epochs=1)
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_bfloat16_is_asked_for_and_right_to_three_digits():
+    x, y = torch.randn(256, 200, generator=rng()), torch.arange(256) % 3
+    weights = {}
+    for precision in ("float32", "bfloat16"):
+        model = Model([Dense(200, 128, "tanh"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+        start = model.network.params.clone()
+        model.fit(x, y, batch=64, epochs=1, alpha=0.1, progress=False, precision=precision)
+        weights[precision] = model.network.params - start
+        routes = {described(call)[0] for call in Plan(model.network, model.loss, 64).steps[0]}
+        assert "bfloat16" not in routes
+    off = (weights["bfloat16"] - weights["float32"]).norm() / weights["float32"].norm()
+    assert 1e-5 < off < 2e-2
+    with rounded("bfloat16"):
+        lines = list(Plan(model.network, model.loss, 64).describe())
+    assert lines[0] == "bfloat16 mm 128x200, 200x64 -> 128x64"
+    with pytest.raises(SettingError, match="^precision: float32 or bfloat16 is needed, got 'int8'$"):
+        model.fit(x, y, precision="int8")
+
+
+@pytest.mark.parametrize("n", [1, 2, 37, 1000])
+@pytest.mark.parametrize("head", [None, "identity", "softmax", "sigmoid", "gelu"])
+@pytest.mark.parametrize("between", [[], ["layer_norm"], ["dropout"]])
+def test_bound_prediction_is_the_forward_pass(n, head, between, monkeypatch):
+    monkeypatch.setattr("netkit.network.BLOCK", 3000)
+    model = Model([Dense(5, 30, "relu"), *between, Dense(units=4, activation=head)], "mean_squared_error")
+    x = torch.randn(n, 5, generator=rng())
+    wanted = model.network.forward(x).output
+    for _ in range(3):
+        found = model.forward(x)
+        torch.testing.assert_close(found, wanted)
+        assert found.is_contiguous()
+        found.zero_()  # what was returned is the caller's
+    logits = torch.cat([z.clone() for _, z, _ in model.network.outputs(x)])
+    torch.testing.assert_close(logits, model.network.forward(x, logits=True).output)
+
+
+def test_a_row_alone_is_checked_like_any_other():
+    model = Model([Dense(2, 3, "relu"), Dense(units=2, activation="softmax")], "categorical_cross_entropy")
+    good = model.predict(torch.ones(1, 2))
+    for bad, message in (([[math.nan, 1.0]], "row 0 holds nan"), ([[1.0, -math.inf]], "row 0 holds -inf")):
+        with pytest.raises(DataError, match=message):
+            model.predict(torch.tensor(bad))
+    with pytest.raises(ShapeError, match=r"rows of shape \(n, 2\) are needed, got \(1, 3\)"):
+        model.predict(torch.ones(1, 3))
+    assert model.predict(torch.full((1, 2), 1e30)).shape == (1, 2)
+    for same in (torch.ones(1, 2, dtype=torch.float64), torch.ones(1, 2, requires_grad=True), [[1, 1]]):
+        assert torch.equal(model.predict(same), good) and not model.predict(same).requires_grad
+    model.parameters()["1.W"].zero_()
+    torch.testing.assert_close(model.predict(torch.ones(1, 2)), torch.full((1, 2), 0.5))
 
 
 def test_targets_that_do_not_add_up_to_one_take_the_form_that_can_do_them():

@@ -11,7 +11,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Activation
-from netkit.bound import Call, bound
+from netkit.bound import SMALL, Call, bound
 
 __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
 
@@ -29,7 +29,7 @@ class Relu(Activation):
         return grad * (z > 0)
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
-        return [a.relu_] if z is a else [bound(torch.clamp_min, z, 0, out=a)]
+        return [bound(torch.maximum, z, torch.zeros_like(a), out=a)] if a.numel() <= SMALL else [bound(torch.clamp_min, z, 0, out=a)]
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         slope = torch.empty_like(a)

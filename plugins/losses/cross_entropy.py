@@ -10,6 +10,7 @@ from torch import Tensor
 from netkit import Loss
 from netkit.bound import Call, bound
 from netkit.targets import like
+from netkit.tensors import by_row
 
 __all__ = ["BinaryCrossEntropy", "CategoricalCrossEntropy"]
 
@@ -64,7 +65,7 @@ class CategoricalCrossEntropy(Loss):
     def fused(self, z: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """From logits: -sum_j y_j (z_j - log sum_i e^z_i)."""
         y = like(z, target)
-        log_a = torch.log_softmax(z, -1)
+        log_a = by_row(torch.log_softmax, z)
         return -(y * log_a).sum(-1), log_a.exp() * y.sum(-1, keepdim=True) - y
 
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
