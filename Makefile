@@ -31,4 +31,4 @@ bench: .venv-bench/installed
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-bench

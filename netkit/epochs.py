@@ -42,7 +42,7 @@ class Planned:
     ) -> None:  # fmt: skip
         self._network, self._rows = network, rows
         whole, rest = divmod(len(rows[0]), batch)
-        simplex = bool(((rows[1].sum(-1) - 1).abs() < 1e-6).all())
+        simplex = all(bool(((each.sum(-1) - 1).abs() < 1e-6).all()) for each in rows[1].split(2**16))
         parts = [(batch, min(whole, slots_for(network, batch))), (rest, 1)]
         with rounded(precision):
             self._plans = [Plan(network, loss, size, slots, noise, simplex) for size, slots in parts if size and slots]

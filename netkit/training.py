@@ -85,7 +85,7 @@ def fit(
     try:
         for number in range(1, recipe.epochs + 1):
             sound.copy_(network.params)
-            order = torch.randperm(len(rows[0]), generator=shuffling).to(rows[0].device) if recipe.shuffle else None
+            order = _order(len(rows[0]), shuffling).to(rows[0].device) if recipe.shuffle else None
             value = _learned(learner.epoch(order, lambda: update(alpha)), network, sound, number, alpha) / len(rows[0])
             scores = evaluate(network, loss, *rows, metrics) if metrics else {}
             judged = evaluate(network, loss, *validation, metrics) if validation else {}
@@ -97,6 +97,11 @@ def fit(
     finally:
         if recipe.keep_best and best < math.inf:
             network.params.copy_(kept)
+
+
+def _order(rows: int, rng: torch.Generator) -> Tensor:
+    """The numbers of all rows, shuffled, in as few bytes as they need."""
+    return torch.randperm(rows, generator=rng, dtype=torch.int32 if rows < 2**31 else torch.int64)
 
 
 def _learner(network: Network, loss: Loss, rows: Rows, recipe: Recipe, noise: torch.Generator) -> Plain | Planned:
@@ -205,9 +210,10 @@ def targets_for(network: Network, loss: Loss, y: Tensor) -> Tensor:
     flat = y.reshape(-1) if y.numel() == len(y) else y
     if loss.task == "multiclass" and flat.ndim == 1 and network.out_shape != (1,):
         return _one_hot(flat, network.out_shape[-1]).to(network.params)
-    if loss.task != "regression" and bool(((y < 0) | (y > 1)).any()):
-        wrong = float(y[(y < 0) | (y > 1)][0])
-        raise DataError(f"y: {spec.name(loss)} needs targets from 0 to 1, got {wrong:g}")
+    if loss.task != "regression":
+        for value in (float(y.min()), float(y.max())):
+            if not 0 <= value <= 1:
+                raise DataError(f"y: {spec.name(loss)} needs targets from 0 to 1, got {value:g}")
     try:
         return like(network.params.new_empty(1).expand(shape), y)
     except ShapeError:

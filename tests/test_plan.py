@@ -215,6 +215,17 @@ def test_a_plan_describes_its_calls():
     assert lines[0] == "numpy   mm 128x31, 31x64 -> 128x64" and "64 rows a step, 2 steps a chunk, 1 thread" in lines[-1]
 
 
+def test_describe_shows_the_plan_of_a_saved_model(cli, tmp_path):
+    model = Model([Dense(4, 32, "relu"), "dropout", Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    model.save(tmp_path / "m.netkit")
+    code, out, _ = cli("describe", "m.netkit", "--plan", "--batch", 8)
+    lines = out.splitlines()
+    assert code == 0 and lines[0] == "numpy   mm 8x5, 5x32 -> 8x32" and any(line.startswith("plain   layer_forward") for line in lines)
+    assert lines[-1].startswith("8 rows a step, 64 steps a chunk, 1 thread, ")
+    values = 512 * 5 + 2 * 512 * 3 + 3 * 8 * 32 + 8 * 33 + 8 * 32 + 8 * 3 * 3
+    assert abs(int(lines[-1].split()[-4]) - 4 * values) < 0.1 * 4 * values
+
+
 def broken(base, **methods):
     return dataclass(frozen=True)(type("Wrong", (registry.activations[base] if base in registry.activations else
                                                  registry.losses[base] if base in registry.losses else registry.layers[base] if

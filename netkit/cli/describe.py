@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -15,8 +15,14 @@ __all__ = ["describe"]
 
 @click.command()
 @click.argument("model")
-def describe(model: str) -> None:
+@click.option("--plan", is_flag=True, help="Instead, how a training step runs here: every call, its route, and the memory.")
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step, for --plan.")
+def describe(model: str, plan: bool, batch: int) -> None:
     """Show the layers, shapes, parameters, plugins and data columns of a saved model."""
+    if plan:
+        for line in _plan(model, batch):
+            _say(line)
+        return
     header = read_header(model)
     total = sum(prod(shape) for shape in header.tensors.values())
     _say(f"{model}: netkit {header.netkit}, {header.dtype}, {total} parameters, inputs {_shape(header.in_shape)}")
@@ -31,6 +37,14 @@ def describe(model: str) -> None:
     _columns(header)
     for part, values in header.scores.items():
         _say(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+
+def _plan(path: str, batch: int) -> Iterator[str]:
+    from netkit.checkpoint import load
+    from netkit.plan import Plan, slots_for
+
+    model = load(path)
+    return Plan(model.network, model.loss, batch, slots_for(model.network, batch), simplex=True).describe()
 
 
 def _columns(header: Header) -> None:
