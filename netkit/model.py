@@ -52,6 +52,9 @@ class Model:
         if (shape := self.layers[0].in_shape) is not None:
             self.build(shape)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_row": None}
+
     def __repr__(self) -> str:
         return f"Model({self.layers!r}, loss={self.loss!r})"
 

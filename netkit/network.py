@@ -81,7 +81,22 @@ class Network:
         self.links = [Link(*part) for part in parts]
         self.widest = max(prod(shape) for shape in shapes)
         self._passes: dict[int, Forward] = {}
+        self.plans: dict[Any, Any] = {}
+        """What `netkit.epochs` has bound to this network's memory."""
         self._check_activations()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Views as places in the flat vectors, and nothing of what is bound to this memory: a copy has another."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("row", "links")}
+        links: list[Any] = [replace(link, params=storage.places(link.params), grads={}, like=None) for link in self.links]  # type: ignore[arg-type]
+        return {**kept, "links": links, "_passes": {}, "plans": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.links = [
+            replace(link, params=storage.placed(link.params, self.params), grads=storage.placed(link.params, self.grads), like=self.params)
+            for link in self.links
+        ]
 
     @property
     def layers(self) -> list[Layer]:

@@ -6,12 +6,13 @@ They keep that place: the vector holds each block in the memory order in which i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["compact", "flat", "views"]
+__all__ = ["compact", "flat", "placed", "places", "views"]
 
 Params = dict[str, Tensor]
 
@@ -32,6 +33,16 @@ def views(built: list[Params], vector: Tensor) -> list[Params]:
     """Views into such a vector with the shapes and the memory order of the parameters as they were built."""
     place = dict(_places(built))
     return [{name: vector.as_strided(each.shape, each.stride(), place[id(each)]) for name, each in params.items()} for params in built]
+
+
+def places(params: Params) -> dict[str, tuple[Any, ...]]:
+    """Where each view lies in its vector: shape, strides and offset."""
+    return {name: (tuple(each.shape), each.stride(), each.storage_offset()) for name, each in params.items()}
+
+
+def placed(where: Mapping[str, Any], vector: Tensor) -> Params:
+    """The views that lie at such places of another vector."""
+    return {name: vector.as_strided(*place) for name, place in where.items()}
 
 
 def _places(built: list[Params]) -> Iterator[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,19 +110,14 @@ def _learner(network: Network, loss: Loss, rows: Rows, recipe: Recipe, noise: to
     return Planned(network, loss, rows, recipe.batch, noise, recipe.precision)
 
 
-def _learned(losses: Iterator[Tensor], network: Network, sound: Tensor, epoch: int, alpha: float) -> float:
-    """The sum of an epoch's losses, which come by batch. Raises `DivergenceError` and restores the sound weights."""
-    total, batches = 0.0, 0
-    for each in losses:
-        if not bool(torch.isfinite(each).all()):
-            network.params.copy_(sound)
-            raise DivergenceError(_advice(epoch, batches + int((~torch.isfinite(each)).nonzero()[0]) + 1, alpha))
-        total += float(each.sum())
-        batches += len(each)
-    if not bool(torch.isfinite(network.params).all()):
-        network.params.copy_(sound)
-        raise DivergenceError(_advice(epoch, batches, alpha))
-    return total
+def _learned(losses: Tensor, network: Network, sound: Tensor, epoch: int, alpha: float) -> float:
+    """The sum of an epoch's losses, given by batch. Raises `DivergenceError` and restores the sound weights."""
+    good = torch.isfinite(losses)
+    if bool(good.all()) and bool(torch.isfinite(network.params).all()):
+        return float(losses.double().sum())
+    network.params.copy_(sound)
+    batch = int((~good).nonzero()[0]) if not bool(good.all()) else len(losses) - 1
+    raise DivergenceError(_advice(epoch, batch + 1, alpha))
 
 
 def _update(optimizer: Optimizer, network: Network, fast: bool) -> Callable[[float], Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from dataclasses import dataclass, fields
 
 import pytest
@@ -187,6 +189,39 @@ def test_a_trace_from_before_a_planned_epoch_is_refused():
         model.network.backward(trace, torch.ones(8, 3))
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_trained_model_is_a_model_of_its_own(copied):
+    x, y = torch.randn(30, 4, generator=rng()), torch.arange(30) % 3
+    models = [Model([Dense(4, 32, "relu"), "dropout", Dense(units=3, activation="softmax")], "categorical_cross_entropy") for _ in range(2)]
+    for model in models:
+        model.fit(x, y, epochs=2, batch=8, progress=False)
+        model.predict(x[:1])
+    try:
+        twin = copied(models[0])
+    except TypeError:
+        pytest.skip("torch's generators cannot be pickled here")
+    before = models[0].network.params.clone()
+    for each in (twin, models[1]):
+        each.fit(x, y, epochs=2, batch=8, progress=False)
+    assert torch.equal(twin.network.params, models[1].network.params) and torch.equal(models[0].network.params, before)
+    assert torch.equal(twin.predict(x[:1]), models[1].predict(x[:1]))
+    assert torch.equal(twin.parameters()["0.W"].flatten(), models[1].parameters()["0.W"].flatten())
+
+
+def test_fit_epoch_by_epoch_binds_once_and_is_the_same():
+    x, y = torch.randn(30, 4, generator=rng()), torch.arange(30) % 3
+    one, many = (Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy") for _ in range(2))
+    one.fit(x, y, epochs=3, batch=8, progress=False)
+    plans = None
+    for _ in range(3):
+        many.fit(x, y, epochs=1, batch=8, progress=False)
+        plans = plans or list(many.network.plans.values())
+    assert torch.equal(one.network.params, many.network.params) and plans == list(many.network.plans.values())
+    for batch in range(1, 9):
+        many.fit(x, y, epochs=1, batch=batch, progress=False)
+    assert len(many.network.plans) <= 4
+
+
 def test_chunks_are_bounded_in_memory():
     wide = Model([Dense(10_000, 3, "relu"), Dense(units=3)], "mean_squared_error").network
     assert slots_for(wide, 1) == 64 and slots_for(wide, 100) == 1 and slots_for(wide, 10**9) == 1
@@ -292,3 +327,25 @@ def test_a_plain_activation_of_a_stranger_runs_inside_the_plan():
 
     assert not [field.name for field in fields(Swish) if field.name.startswith("bind")]
     agree([Dense(5, 9, Swish(1.5)), Dense(units=4, activation="softmax")], "categorical_cross_entropy")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("name", "theirs"), [
+    ("sgd", lambda p: torch.optim.SGD(p, lr=0.01)),
+    ("sgd:momentum=0.9", lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+    ("sgd:momentum=0.9,nesterov=true,weight_decay=0.1", lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1)),
+    ("adam", lambda p: torch.optim.Adam(p, lr=0.01)),
+    ("adam:weight_decay=0.1", lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1)),
+    ("adamw", lambda p: torch.optim.AdamW(p, lr=0.01)),
+])  # fmt: skip
+def test_bound_optimizers_are_torchs_over_a_hundred_steps(name, theirs, dtype):
+    mine, grads = torch.randn(300, generator=rng(), dtype=dtype), torch.empty(300, dtype=dtype)
+    other = mine.clone().requires_grad_()
+    optimizer = spec.make("optimizer", name)
+    step, reference = optimizer.bind_step(mine, grads, optimizer.start(mine)), theirs([other])
+    for number in range(100):
+        grads.copy_(torch.randn(300, generator=rng(number), dtype=dtype) + other.detach())
+        other.grad = grads.clone()
+        step(0.01)
+        reference.step()
+    assert float((mine - other).norm() / other.norm()) < 1e-6
