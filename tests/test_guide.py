@@ -19,7 +19,8 @@ from netkit.kinds import KINDS
 from netkit.testing import check
 
 GUIDE = (ROOT / "plugins" / "README.md").read_text()
-BLOCKS = {re.search(r"class (\w+)\((\w+)\)", block)[2].lower(): block for block in re.findall(r"```python\n(.*?)```", GUIDE, re.S)}
+*EVERY, BOUND = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
+BLOCKS = {re.search(r"class (\w+)\((\w+)\)", block)[2].lower(): block for block in EVERY}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -27,12 +28,21 @@ def test_every_example_is_the_scaffolds_and_keeps_its_promises(kind, monkeypatch
     [name] = re.findall(r"class (\w+)\(", BLOCKS[kind])
     template = (ROOT / "netkit" / "templates" / "kinds" / f"{kind}.py.txt").read_text()
     assert BLOCKS[kind] == Template(template).substitute(Class=name)
+    check_block(BLOCKS[kind], kind, name, monkeypatch)
+
+
+def check_block(block, kind, name, monkeypatch):
     module = types.ModuleType("guide_example")
     monkeypatch.setitem(sys.modules, "guide_example", module)
-    exec(BLOCKS[kind].replace("@dataclass", "__name__ = 'guide_example'\n\n\n@dataclass"), vars(module))
+    exec(block.replace("@dataclass", "__name__ = 'guide_example'\n\n\n@dataclass"), vars(module))
     with registry.using(registry.Registry()) as mine:
         mine.kinds[kind].register("example", getattr(module, name))
         check("example", kind)
+
+
+def test_the_bound_example_keeps_its_promises(monkeypatch):
+    assert "bind_backward" in BOUND
+    check_block(BOUND, "activation", "Square", monkeypatch)
 
 
 def test_a_newcomer_follows_the_commands(tmp_path):
