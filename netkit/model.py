@@ -104,6 +104,8 @@ class Model:
         validation: tuple[Any, Any] | None = None,
         metrics: Sequence[Any] | None = None,
         keep_best: bool = False,
+        patience: int | None = None,
+        clip: float | None = None,
         progress: bool = True,
         plan: bool = True,
         precision: str = "float32",
@@ -112,14 +114,15 @@ class Model:
 
         batch: rows a step. alpha: learning rate, the optimizer's own by default. optimizer: plain gradient descent by
         default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) to judge every
-        epoch by. keep_best: end with the weights of the best epoch. plan=False: the steps as they read in
+        epoch by. keep_best: end with the weights of the best epoch. patience: stop after so many epochs without a better
+        one. clip: scale gradients down to this norm. plan=False: the steps as they read in
         `netkit.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
         rounded to 8 bits, each off by up to 0.4 percent: faster, for networks that bear it. Raises `DataError`, `ShapeError`, `SettingError`,
         and `DivergenceError`, after which the model has its last finite weights.
         """
         metrics_by_name = make_metrics(self.loss, metrics)
         chosen = current().optimizers.first() if optimizer is None else optimizer
-        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, precision)
+        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision)
         rows = self._rows(x, y)
         judged = None if validation is None else self._rows(*validation)
         run = fit(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)

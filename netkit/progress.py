@@ -1,15 +1,34 @@
-"""The progress bar, for the command line and for `Model.fit`."""
+"""Epochs as they pass by: a progress bar, for the command line and for `Model.fit`, and a log."""
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 
 from tqdm import tqdm
 
+from netkit.errors import DataError
 from netkit.training import Epoch
 
-__all__ = ["shown"]
+__all__ = ["logged", "shown"]
+
+
+def logged(epochs: Iterator[Epoch], path: str | Path) -> Iterator[Epoch]:
+    """The same epochs, while each becomes a line of JSON in a file: number, loss, metrics, validation, best, and the
+    seconds since the first began. Raises `DataError` when the file cannot be written."""
+    start = time.monotonic()
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            for epoch in epochs:
+                file.write(json.dumps({**asdict(epoch), "seconds": round(time.monotonic() - start, 3)}) + "\n")
+                file.flush()
+                yield epoch
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def shown(epochs: Iterator[Epoch], total: int, show: bool = True) -> Iterator[Epoch]:

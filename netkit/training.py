@@ -49,18 +49,26 @@ class Recipe:
     """Leave the weights of the best epoch behind, whatever ends the run; else those of the last."""
     plan: bool = True
     """Run steps as `netkit.plan` binds them; else as `Network.learn` spells them out. The numbers differ by rounding."""
+    patience: int | None = None
+    """Epochs without a better one after which training stops; None never stops early."""
+    clip: float | None = None
+    """Longest gradient: one of a larger norm, over all parameters, is scaled down to it; None lets all pass."""
     precision: str = "float32"
     """float32, or bfloat16 for the operands of large products in a planned step: faster, and right to three digits."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "epochs"):
+        for name in ("batch", "epochs", "patience"):
             value = getattr(self, name)
+            if name == "patience" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise SettingError(f"{name}: a whole number of at least 1 is needed, got {value!r}")
         if self.precision not in PRECISIONS:
             raise SettingError(f"precision: {' or '.join(PRECISIONS)} is needed, got {self.precision!r}")
-        if self.alpha is not None and not (isinstance(self.alpha, (int, float)) and 0 < self.alpha < math.inf):
-            raise SettingError(f"alpha: a finite number above 0 is needed, got {self.alpha!r}")
+        for name in ("alpha", "clip"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
+                raise SettingError(f"{name}: a finite number above 0 is needed, got {value!r}")
 
 
 def fit(
@@ -79,9 +87,9 @@ def fit(
     """
     optimizer = spec.make("optimizer", recipe.optimizer)
     alpha = optimizer.alpha if recipe.alpha is None else recipe.alpha
-    update = _update(optimizer, network, recipe.plan)
+    update = _update(optimizer, network, recipe)
     learner = _learner(network, loss, rows, recipe, noise)
-    best, kept, sound = math.inf, network.params.clone(), network.params.clone()
+    best, kept, sound, idle = math.inf, network.params.clone(), network.params.clone(), 0
     try:
         for number in range(1, recipe.epochs + 1):
             sound.copy_(network.params)
@@ -94,6 +102,9 @@ def fit(
                 best, kept = current, network.params.clone() if recipe.keep_best else kept
             scores.pop("loss", None)
             yield Epoch(number, value, scores, judged, best=better)
+            idle = 0 if better else idle + 1
+            if idle == recipe.patience:
+                return
     finally:
         if recipe.keep_best and best < math.inf:
             network.params.copy_(kept)
@@ -120,13 +131,23 @@ def _learned(losses: Tensor, network: Network, sound: Tensor, epoch: int, alpha:
     raise DivergenceError(_advice(epoch, batch + 1, alpha))
 
 
-def _update(optimizer: Optimizer, network: Network, fast: bool) -> Callable[[float], Any]:
+def _update(optimizer: Optimizer, network: Network, recipe: Recipe) -> Callable[[float], Any]:
     """One step of the optimizer as a function of the learning rate."""
-    params, grads = network.params, network.grads
+    params, grads, clip = network.params, network.grads, recipe.clip
     state = optimizer.start(params)
-    if fast and optimizer.bind_step is not None:
-        return optimizer.bind_step(params, grads, state)
-    return lambda alpha: optimizer.step(params, grads, state, alpha)
+    step: Callable[[float], Any] = lambda alpha: optimizer.step(params, grads, state, alpha)  # noqa: E731
+    if recipe.plan and optimizer.bind_step is not None:
+        step = optimizer.bind_step(params, grads, state)
+    if clip is None:
+        return step
+
+    def clipped(alpha: float) -> None:
+        norm = float(grads.norm())
+        if norm > clip:
+            grads.mul_(clip / norm)
+        step(alpha)
+
+    return clipped
 
 
 def _advice(epoch: int, batch: int, alpha: float) -> str:

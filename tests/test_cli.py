@@ -257,3 +257,14 @@ def test_list_plugins_of_one_distribution(cli):
     code, out, _ = cli("list-plugins", "--plugin", "Netkit.NN", "--kind", "loss")
     assert code == 0 and out.startswith("loss") and out.count("\n") > 4
     assert cli("list-plugins", "--plugin", "nobody") == (1, "", "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n")
+
+
+def test_training_stops_early_and_leaves_a_log(cli, tmp_path, penguins):
+    train = ["train", penguins, "--target", "body_mass_g", "--epochs", 60, "--hidden", "100", "--alpha", "0.01", "--quiet", "--log", "log.jsonl"]
+    code, out, _ = cli(*train, "--patience", 3, "--clip", 5, "--out", "m.netkit")
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    best = [line["number"] for line in lines if line["best"]][-1]
+    assert code == 0 and len(lines) == best + 3 < 60 and f"kept the weights of epoch {best} of {len(lines)}" in out
+    assert set(lines[0]) == {"number", "loss", "metrics", "validation", "best", "seconds"} and lines[0]["validation"]["r2"] < 1
+    code, _, err = cli(*train[:-1], "no/folder/log")
+    assert code == 1 and err.endswith("\nnetkit: no/folder/log: cannot be written: No such file or directory\n")

@@ -294,3 +294,42 @@ def test_of_equal_epochs_the_first_is_the_best():
     model = Model([Dense(2, 1, initializer="zeros")], "mean_squared_error")
     history = model.fit(torch.ones(4, 2), torch.zeros(4), epochs=3, progress=False)
     assert [epoch.best for epoch in history] == [True, False, False] and [e.loss for e in history] == [0.0] * 3
+
+
+def overfitting(**options):
+    source = torch.Generator().manual_seed(0)
+    x, y = torch.randn(40, 5, generator=source), torch.randn(40, generator=source)
+    model = Model([Dense(5, 30, "tanh"), Dense(units=1)], "mean_squared_error", seed=1)
+    history = model.fit(x[:20], y[:20], alpha=0.05, validation=(x[20:], y[20:]), progress=False, **options)
+    return model, [epoch.validation["loss"] for epoch in history]
+
+
+def test_patience_stops_after_so_many_epochs_without_a_better_one():
+    _, every = overfitting(epochs=60)
+    best = every.index(min(every))
+    for patience in (1, 5):
+        _, losses = overfitting(epochs=60, patience=patience)
+        bests = [i for i, loss in enumerate(losses) if loss == min(losses[: i + 1])]
+        assert losses == every[: len(losses)] and len(losses) == bests[-1] + patience + 1 < 60
+    assert len(overfitting(epochs=60, patience=59)[1]) == 60 and best < 50
+
+
+@pytest.mark.parametrize("plan", [True, False])
+def test_clipping_scales_a_long_gradient_to_the_norm_and_leaves_a_short_one(plan):
+    x, y = data()
+    steps = {}
+    for clip in (None, 1e9, 0.01):
+        model = small()
+        model.build((4,))
+        before = model.network.params.clone()
+        model.fit(x, y, batch=37, epochs=1, alpha=1.0, clip=clip, progress=False, plan=plan)
+        steps[clip] = model.network.params - before
+    assert torch.equal(steps[None], steps[1e9])
+    torch.testing.assert_close(float(steps[0.01].norm()), 0.01, rtol=1e-3, atol=0.0)
+    torch.testing.assert_close(steps[0.01] / 0.01, steps[None] / steps[None].norm(), rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize(("option", "value"), [("patience", 0), ("patience", True), ("patience", 1.5), ("clip", 0), ("clip", math.nan)])
+def test_patience_and_clip_are_checked(option, value):
+    with pytest.raises(SettingError, match=f"^{option}: .* got {value!r}$"):
+        small().fit(*data(), **{option: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,6 +53,9 @@ class _Job(NamedTuple):
 @click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over the training rows.")
 @click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
               help="Share of rows held out, 0 for none.")  # fmt: skip
+@click.option("--patience", type=click.IntRange(min=1), help="Stop after so many epochs without a better one; by default never.")
+@click.option("--clip", type=click.FloatRange(min=0, min_open=True), help="Scale gradients down to this norm; by default never.")
+@click.option("--log", metavar="FILE", help="Where a line of JSON for each epoch goes.")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
               help="Of the operands of large products; bfloat16 is faster and right to three digits.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Same seed, same model.")
@@ -123,7 +127,8 @@ def _recipe(options: dict[str, Any], precision: str) -> Any:
     if chosen is None:
         chosen = current().optimizers.first(lambda optimizer: optimizer.adaptive)
     optimizer = spec.make("optimizer", chosen)
-    return Recipe(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True, precision=precision)
+    return Recipe(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True, patience=options["patience"],
+                  clip=options["clip"], precision=precision)  # fmt: skip
 
 
 def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
@@ -241,14 +246,15 @@ def _about(data: str, rows: int, target: Any, model: Model) -> str:
 
 
 def _run(job: _Job, recipe: Any, options: dict[str, Any]) -> Any:
-    from netkit.progress import shown
+    from netkit.progress import logged, shown
     from netkit.tensors import generator
     from netkit.training import fit, make_metrics
 
     model, seed = job.table_model.model, options["seed"]
     metrics = make_metrics(model.loss, list(options["metric"]) or None)
     sources = generator(seed, 1), generator(seed, 2)
-    run = fit(model.network, model.loss, job.training, recipe, *sources, metrics, job.validation)
+    run: Iterator[Epoch] = fit(model.network, model.loss, job.training, recipe, *sources, metrics, job.validation)
+    run = run if options["log"] is None else logged(run, options["log"])
     return shown(run, recipe.epochs, not options["quiet"])
 
 
