@@ -162,8 +162,10 @@ def _strict(a: Tensor, b: Tensor, out: Tensor) -> None:
     """torch.mm by oneDNN. torch has one switch for the route, and it is process-wide: it is on for this call alone."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
-    torch.mm(a, b, out=out)
-    torch.set_float32_matmul_precision(before)
+    try:
+        torch.mm(a, b, out=out)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _rounded(a: Tensor, b: Tensor, out: Tensor, a16: Tensor, b16: Tensor, out16: Tensor) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer"]
 
+READABLE = {"forward", "backward", "param_grads", "build", "__call__", "fused", "start", "step"}
+"""The methods that say what a component does; what is `bind_...`, and a loss's `fused`, says the same faster."""
 Call = Callable[[], Any]
 Shape = tuple[int, ...]
 Params = Mapping[str, "Tensor"]
@@ -34,6 +36,15 @@ class Component(ABC):
     plural: ClassVar[str]
     derived: ClassVar[bool] = False
     """Whether torch works out the gradient, instead of a formula that its author wrote."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class that writes a readable form anew does not inherit the fast forms of the old one."""
+        super().__init_subclass__(**options)
+        mine = vars(cls)
+        if READABLE & set(mine):
+            fast = [name for name in dir(cls) if name.startswith("bind_") or (name == "fused" and "__call__" in mine)]
+            for name in set(fast) - set(mine):
+                setattr(cls, name, None)
 
     @classmethod
     def examples(cls) -> Iterator[Self]:

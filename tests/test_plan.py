@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import time
 from dataclasses import dataclass, fields
 
 import pytest
@@ -349,3 +350,58 @@ def test_bound_optimizers_are_torchs_over_a_hundred_steps(name, theirs, dtype):
         step(0.01)
         reference.step()
     assert float((mine - other.detach()).norm() / mine.norm()) < 1e-6
+
+
+def test_a_class_that_changes_the_readable_form_does_not_inherit_the_fast_ones():
+    relu, bce, dense, adam = (registry.current().kinds[kind][name] for kind, name in (
+        ("activation", "relu"), ("loss", "binary_cross_entropy"), ("layer", "dense"), ("optimizer", "adam")))  # fmt: skip
+
+    @dataclass(frozen=True)
+    class Doubled(relu):
+        """2 max(0, z)."""
+
+        def forward(self, z):
+            return 2 * super().forward(z)
+
+        def backward(self, grad, z, a):
+            return 2 * super().backward(grad, z, a)
+
+    @dataclass(frozen=True)
+    class Halved(bce):
+        """Half of it."""
+
+        def __call__(self, prediction, target):
+            values, gradient = super().__call__(prediction, target)
+            return values / 2, gradient / 2
+
+    @dataclass(frozen=True)
+    class Renamed(relu):
+        """The same by another name."""
+
+    assert Doubled.bind_forward is None and Doubled.bind_backward is None and Halved.fused is None and Halved.bind_gradient is None
+    assert Renamed.bind_forward is relu.bind_forward and relu.bind_forward and bce.fused and dense.bind_backward and adam.bind_step
+    agree([Dense(5, 9, Doubled()), Dense(units=3, activation="sigmoid")], Halved())
+
+
+def test_a_route_that_rounds_or_does_not_pay_is_not_taken(monkeypatch):
+    def rounds(a, b, out):
+        out.copy_((a.bfloat16() @ b.bfloat16()).float())
+
+    def sleeps(a, b, out):
+        time.sleep(0.01)
+        torch.mm(a, b, out=out)
+
+    for route in (rounds, sleeps):
+        monkeypatch.setattr(bound_module, "_strict", route)
+        assert bound_module.onednn_pays.__wrapped__() is False
+
+
+def test_the_switch_of_the_route_is_put_back_whatever_happens():
+    with pytest.raises(RuntimeError):
+        bound_module._strict(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 2))
+    assert torch.get_float32_matmul_precision() == "highest"
+    before = torch.get_num_threads()
+    with pytest.raises(ValueError), bound_module.running(1):
+        assert torch.get_num_threads() == 1
+        raise ValueError
+    assert torch.get_num_threads() == before
