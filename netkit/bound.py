@@ -108,7 +108,8 @@ def _route(function: Any) -> str:
         return "onednn" if function is _strict else "bfloat16"
     if _is_dot(function) or isinstance(function, np.ufunc):
         return "numpy"
-    own = isinstance(getattr(function, "__self__", None), Tensor) or str(getattr(function, "__module__", "")).startswith("torch")
+    modules = f"{getattr(function, '__module__', '')} {type(function).__module__}"
+    own = isinstance(getattr(function, "__self__", None), Tensor) or "torch" in modules
     return "torch" if own or type(function).__name__ == "builtin_function_or_method" else "plain"
 
 

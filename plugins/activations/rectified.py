@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -32,6 +33,8 @@ class Relu(Activation):
         return [bound(torch.maximum, z, torch.zeros_like(a), out=a)] if a.numel() <= SMALL else [bound(torch.clamp_min, z, 0, out=a)]
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
+        if a.numel() > SMALL:
+            return [partial(torch.ops.aten.threshold_backward.grad_input, grad, a, 0, grad_input=dz)]
         slope = torch.empty_like(a)
         return [bound(torch.sign, a, out=slope), bound(torch.mul, grad, slope, out=dz)]
 
