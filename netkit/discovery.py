@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import importlib
-import importlib.util
 import os
 import re
 import signal
@@ -24,7 +22,7 @@ from netkit.errors import PluginError
 from netkit.hookspecs import hookimpl
 from netkit.kinds import KINDS
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "guarded", "import_plugin", "is_derived", "resolve", "summary_of", "version"]
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -233,60 +231,7 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def summary_of(component: type | str) -> str:
-    """The first line of a component's docstring; for a reference it is read from the source, and nothing is imported."""
-    if not isinstance(component, str):
-        doc = component.__doc__
-    else:
-        node = _source(component)
-        doc = ast.get_docstring(node) if node else None
-    return printable((doc or "").strip().partition("\n")[0])
-
-
-def is_derived(component: type | str) -> bool:
-    """Whether a component's gradient is derived by torch, as far as can be told without importing it."""
-    if not isinstance(component, str):
-        return bool(getattr(component, "derived", False))
-    node = _source(component)
-    bases = node.bases if isinstance(node, ast.ClassDef) else node.decorator_list if node else []
-    return any(ast.unparse(each).startswith(("derived.", "netkit.derived.", "ModuleLayer")) for each in bases)
-
-
-Definition = ast.ClassDef | ast.FunctionDef
-
-
-def _source(reference: str) -> Definition | None:
-    """The definition of a component in its source file."""
-    module, _, name = reference.partition(":")
-    return _definitions(module).get(name)
-
-
-@cache
-def _definitions(module: str) -> dict[str, Definition]:
-    """The classes and functions in a module's source, by name; none where it cannot be read."""
-    with contextlib.suppress(OSError, SyntaxError, ValueError, ImportError, RecursionError):
-        if origin := _origin(module):
-            tree = ast.parse(Path(origin).read_text(encoding="utf-8"))
-            return {node.name: node for node in tree.body if isinstance(node, Definition)}
-    return {}
-
-
-def printable(text: str, limit: int = 300) -> str:
+def printable(text: str, limit: int | None = 300) -> str:
     """Text that other people wrote, on one line, without characters that steer a terminal or turn the line around."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(clean.split())[:limit]
-
-
-def _origin(module: str) -> str | None:
-    """The source file of a module. `importlib.util.find_spec` would import the packages around it."""
-    path: list[str] | None = None
-    spec = None
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        name = ".".join(parts[:end])
-        finders = (finder.find_spec(name, path) for finder in sys.meta_path)
-        spec = next((found for found in finders if found is not None), None)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or [])
-    return spec.origin if spec and spec.has_location else None

@@ -66,7 +66,8 @@ def examine(plugin: Plugin, limit: float) -> Diagnosis:
 def _death(code: int) -> tuple[str, str]:
     """What ended a process that left no report."""
     if code < 0:
-        return "crashes", f"its import ends the process by signal {-code} ({signal.Signals(-code).name})"
+        named = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
+        return "crashes", f"its import ends the process by signal {-code}{named}"
     return "exits", f"its import ends the process with exit code {code}"
 
 

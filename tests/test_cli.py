@@ -9,9 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from netkit import Activation, registry
 
 QUICK = ("--epochs", 3, "--quiet")
 
@@ -257,3 +261,60 @@ def test_list_plugins_of_one_distribution(cli):
     code, out, _ = cli("list-plugins", "--plugin", "Netkit.NN", "--kind", "loss")
     assert code == 0 and out.startswith("loss") and out.count("\n") > 4
     assert cli("list-plugins", "--plugin", "nobody") == (1, "", "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n")
+
+
+@dataclass(frozen=True)
+class Leaves(Activation):
+    """Its forward raises what it was told to."""
+
+    kind_of_error: str = "SystemExit"
+
+    def forward(self, z):
+        error = {"SystemExit": SystemExit(0), "TypeError": TypeError("no\x1b[2J\nluck"), "Exit": SystemExit("bye")}
+        raise error[self.kind_of_error]
+
+    def backward(self, grad, z, a):
+        return grad
+
+
+@pytest.mark.parametrize(("given", "code", "said"), [
+    ("SystemExit", 1, "test_cli wanted to end the program (SystemExit: 0); nothing was finished"),
+    ("Exit", 1, "test_cli wanted to end the program (SystemExit: bye); nothing was finished"),
+    ("TypeError", 70, "internal error: TypeError: no [2J luck; set NETKIT_TRACEBACK=1 for the traceback"),
+])  # fmt: skip
+def test_a_component_that_ends_the_program_or_raises_is_one_line(cli, penguins, tmp_path, monkeypatch, given, code, said):
+    monkeypatch.delenv("NETKIT_TRACEBACK", raising=False)
+    with registry.using(registry.Registry()) as mine:
+        mine.activations.register("leaves", Leaves)
+        train = ["train", penguins, "--target", "species", "--activation", f"leaves:kind_of_error={given}", *QUICK]
+        found, _, err = cli(*train)
+        assert found == code and err.splitlines()[-1] == f"netkit: {said}" and "Traceback" not in err
+        assert not list(tmp_path.iterdir())
+        monkeypatch.setenv("NETKIT_TRACEBACK", "1")
+        assert ("Traceback" in cli(*train)[2]) is (code == 70)
+
+
+@dataclass(frozen=True)
+class Rude(Activation):
+    __doc__ = "a\x1b[2Jb\n\n    b\n      indented \u202e\n"
+    call: Callable = None
+
+    def forward(self, z):
+        return z
+
+    def backward(self, grad, z, a):
+        return grad
+
+
+def test_odd_docstrings_and_hints_hurt_no_command(cli):
+    with registry.using(registry.Registry()) as mine:
+        mine.activations.register("rude", Rude)
+        mine.activations.register("number", type("Number", (Rude,), {"__doc__": 5}))
+        listed = cli("list-plugins", "--kind", "activation")
+        assert listed[0] == 0 and "  a [2Jb  " in listed[1]
+        code, out, err = cli("schema")
+        [table] = [each for each in json.loads(out)["$defs"]["activation"]["anyOf"] if "run-time/number" in str(each)]
+        assert (code, err, table["properties"]["call"]) == (0, "", {})
+        code, out, _ = cli("show", "rude")
+        assert code == 0 and "\na [2Jb\n\nb\n  indented  \n" in out and "\x1b" not in out
+        assert "No description." in cli("show", "number")[1]

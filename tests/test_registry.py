@@ -243,3 +243,130 @@ def test_a_lookup_imports_no_more_than_it_must(install):
     assert registry.activations["lab-b/swish_b"] and imported() == ["lab_b", "lab_quiet"]
     assert registry.activations["swish"].__module__ == "lab_quiet" and imported() == ["lab_a", "lab_b", "lab_quiet"]
     assert list(registry.activations)[-3:] == ["swish_a", "swish_b", "swish"]
+
+
+def test_an_abstract_class_names_itself_its_distribution_and_what_is_missing(install):
+    from netkit import spec
+    from netkit.registry import using
+
+    source = textwrap.dedent(SWISH).partition("    def backward")[0] + textwrap.dedent(HOOK)
+    registry = Registry([install("lab-half", source)])
+    said = "^activation 'swish' of lab-half 0.1: Swish does not define backward$"
+    with using(registry), pytest.raises(PluginError, match=said):
+        spec.make("activation", "swish")
+    with pytest.raises(PluginError, match="^activation 'half' of run-time: Swish does not define backward$"):
+        registry.activations.register("half", registry.activations.info("swish").component)
+    with pytest.raises(PluginError, match="^Swish: Swish does not define backward$"):
+        spec.make("activation", registry.activations.info("swish").component)
+
+
+def test_a_finder_that_raises_spoils_no_summary(install, monkeypatch):
+    class Finder:
+        def find_spec(self, *arguments):
+            raise RuntimeError("no")
+
+    entries = "[netkit.activations]\nswish = lab_found:Swish\n"
+    registry = Registry([install("lab-found", textwrap.dedent(SWISH), entries=entries)])
+    registry.plugins()
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    assert registry.activations.info("swish").summary.startswith("z sigmoid")
+
+
+def test_a_name_of_netkits_own_cannot_be_registered_again(install):
+    registry = Registry([*metadata.distributions(name="netkit-nn"), install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
+    with pytest.raises(PluginError, match="^activation 'relu' is netkit's own and keeps its name; choose another$"):
+        registry.activations.register("relu", lambda z: z)
+    assert registry.activations["relu"].__module__.startswith("netkit_plugins")
+
+
+def test_a_class_of_modules_becomes_a_layer(install):
+    import torch
+    from netkit import Model, spec
+    from netkit.registry import using
+
+    registry = Registry(metadata.distributions(name="netkit-nn"))
+
+    @registry.layers.register("my")
+    class My(torch.nn.Module):
+        """Twice a linear map."""
+
+        def __init__(self, units: int = 2):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, units)
+
+        def forward(self, x):
+            return 2 * self.linear(x)
+
+    with using(registry):
+        assert registry.layers.info("my").derived and spec.text(My(units=4)) == "my:units=4"
+        assert Model(["my:units=4"], "mean_squared_error").build((3,)).out_shape == (4,)
+    with pytest.raises(PluginError, match="activation must be a class derived from Activation, got <class 'torch.nn"):
+        registry.activations.register("linear", torch.nn.Linear)
+
+
+MANY = """
+    from dataclasses import dataclass
+    from netkit import Activation, derived
+    from netkit.derived import activation, layer as of_modules
+    from lab_inner import Inner
+    import netkit.derived as d
+
+    @activation
+    def bare(z, k: float = 1.0):
+        '''Bare.'''
+        return k * z
+
+    def _f(z):
+        '''Called.'''
+        return z
+
+    called = derived.activation(_f, outputs="unit")
+    other = bare
+
+    @dataclass(frozen=True)
+    class Blank(Activation):
+        k: float = 1.0
+        def forward(self, z):
+            return z
+        def backward(self, grad, z, a):
+            return grad
+
+    class Outer:
+        @dataclass(frozen=True)
+        class Nested(Blank):
+            '''Nested.'''
+"""
+INNER = """
+    from dataclasses import dataclass
+    from netkit import Activation
+
+    @dataclass(frozen=True)
+    class Inner(Activation):
+        '''Inner.'''
+        def forward(self, z):
+            return z
+        def backward(self, grad, z, a):
+            return grad
+"""
+KNOWN = {"bare": (True, "Bare."), "called": (True, "Called."), "other": (True, "Bare."), "Outer.Nested": (False, "Nested."),
+         "Inner": (False, "Inner."), "Blank": (False, "")}  # fmt: skip
+
+
+def test_what_is_read_from_a_source_is_what_the_class_says(install):
+    from importlib import import_module
+
+    from netkit import spec
+    from netkit.registry import using
+
+    install("lab-inner", INNER)
+    entries = "[netkit.activations]\n" + "".join(f"n{i} = lab_many:{name}\n" for i, name in enumerate(KNOWN))
+    registry = Registry([install("lab-many", MANY, entries=entries)])
+    infos = registry.activations.infos()
+    assert [(info.derived, info.summary) for info in infos] == list(KNOWN.values()) and "lab_many" not in sys.modules
+    with using(registry):
+        assert spec.table(import_module("lab_inner").Inner()) == {"type": "lab-many/n4"} and "lab_many" not in sys.modules
+        classes = [registry.activations[info.name] for info in infos]
+        assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(6)]
+    from netkit import glance
+
+    assert [(glance.is_derived(each), glance.summary_of(each)) for each in classes] == list(KNOWN.values())

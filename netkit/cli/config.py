@@ -58,7 +58,10 @@ def _setting(component: type[Component], name: str) -> dict[str, Any]:
 
     if kind := nested(component, name):
         return {"anyOf": [{"$ref": f"#/$defs/{kind}"}, {"type": "null"}]}
-    return msgspec.json.schema(hints(component)[name])
+    try:
+        return msgspec.json.schema(hints(component)[name])
+    except TypeError:  # a function, a tensor: JSON Schema has no word for it
+        return {}
 
 
 def _option(option: click.Option) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from netkit.discovery import Plugin, normal
 from netkit.errors import PluginError, UnknownComponent, nearest
+from netkit.glance import doc_of
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
 from netkit.spec import hints
@@ -119,20 +120,25 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
         place = {"file": inspect.getsourcefile(component), "line": inspect.getsourcelines(component)[1]}
     return {
         "kind": info.kind, "name": info.name, "qualified": info.qualified, "distribution": info.distribution,
-        "version": info.version, "doc": inspect.cleandoc(component.__doc__ or ""), "derived": info.derived, **place, "settings": settings,
+        "version": info.version, "doc": doc_of(component), "derived": info.derived, **place, "settings": settings,
     }  # fmt: skip
 
 
 def _show(info: Info, component: type[Component]) -> None:
     click.echo(f"{info.kind} {info.name}, from {info.distribution} {info.version}".rstrip())
-    click.echo(f"\n{inspect.cleandoc(component.__doc__ or 'No description.')}\n")
+    click.echo("\n" + "\n".join(_steady(line) for line in (doc_of(component) or "No description.").splitlines()) + "\n")
     for field in fields(component):
         default = "(required)" if field.default is MISSING else f"= {field.default!r}"
-        click.echo(f"  {field.name} {default}: {_rule(hints(component)[field.name])}")
+        click.echo(_steady(f"  {field.name} {default}: {_rule(hints(component)[field.name])}"))
     if not fields(component):
         click.echo("  no settings")
     if info.kind == "activation":
         _curve(next(iter(component.examples())))
+
+
+def _steady(line: str) -> str:
+    """A line without characters that steer a terminal, its spaces as they are."""
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _rule(hint: Any) -> str:

@@ -1,0 +1,140 @@
+"""One component under its name: where it came from, whether it is what it should be, and how to get at its class."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from netkit import discovery, glance
+from netkit.discovery import DISTRIBUTION, Plugin, normal
+from netkit.errors import PluginError
+from netkit.kinds import KINDS, Component
+
+__all__ = [
+    "NAME", "RUN_TIME", "Info", "checked", "component_of", "is_defined_as", "is_named_by", "made", "may_have", "missing_methods",
+    "qualified", "refuse_own", "written",
+]
+
+RUN_TIME = "run-time"
+"""Stands where the distribution would, for components that were registered by hand."""
+NAME = r"[a-z][a-z0-9_]{0,63}"
+"""What a component's name matches."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Where one component came from."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    entry_point: str
+    component: type[Component] | str
+
+    @property
+    def qualified(self) -> str:
+        return f"{normal(self.distribution)}/{self.name}"
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one line."""
+        return glance.summary_of(self.component)
+
+    @property
+    def derived(self) -> bool:
+        """Whether torch works out its gradient."""
+        return glance.is_derived(self.component)
+
+
+def checked(info: Info) -> Info:
+    """The same, after a look at its name and at what stands behind it. Raises `PluginError`."""
+    if not isinstance(info.name, str) or not re.fullmatch(NAME, info.name):
+        raise PluginError(f"{info.kind}: a name is snake_case (letters, digits, _; at most 64), got {info.name!r}")
+    if isinstance(info.component, str):
+        if ":" not in info.component:
+            raise PluginError(f"{info.kind} {info.name}: a reference reads package.module:Name, got {info.component!r}")
+    else:
+        _must_be(info, info.component)
+    return info
+
+
+def _must_be(info: Info, component: Any) -> type[Component]:
+    base = KINDS[info.kind]
+    if not (isinstance(component, type) and issubclass(component, base)):
+        raise PluginError(f"{info.qualified}: {info.kind} must be a class derived from {base.__name__}, got {component!r}")
+    return component
+
+
+def component_of(info: Info) -> type[Component]:
+    """The class itself, imported if need be. Raises `PluginError` with the distribution to look at."""
+    try:
+        found = _must_be(info, discovery.resolve(info.component)) if isinstance(info.component, str) else info.component
+        if missing := missing_methods(found):
+            raise PluginError(missing)
+    except PluginError as error:
+        raise PluginError(f"{info.kind} {info.name!r} of {f'{info.distribution} {info.version}'.rstrip()}: {error}") from error
+    return found
+
+
+def missing_methods(component: type[Component]) -> str:
+    """What its class would have to define before there can be an instance; or nothing."""
+    if not inspect.isabstract(component):
+        return ""
+    return f"{component.__qualname__} does not define {', '.join(sorted(component.__abstractmethods__))}"
+
+
+def is_named_by(component: type[Component] | str, wanted: type[Component]) -> bool:
+    """Whether a component, or a reference to one, is this class. Looks at what is imported already, and at no source."""
+    if not isinstance(component, str):
+        return component is wanted
+    module, _, name = component.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    return found is wanted
+
+
+def is_defined_as(component: type[Component] | str, wanted: type[Component]) -> bool:
+    """Whether a reference leads, through the imports in the source, to this class."""
+    return isinstance(component, str) and (home := glance.home_of(component)) != component and is_named_by(home, wanted)
+
+
+def written(component: type[Component] | str) -> str:
+    """A component as a reference."""
+    return component if isinstance(component, str) else f"{component.__module__}:{component.__qualname__}"
+
+
+def qualified(name: str) -> str:
+    """A name as it was written, with the distribution in the form that package indexes compare."""
+    distribution, slash, bare = name.rpartition("/")
+    return f"{normal(distribution)}/{bare}" if slash else name
+
+
+def may_have(plugin: Plugin, name: str) -> bool:
+    """Whether a plugin that did not load might have had the name: it announced it, or nobody can tell."""
+    announced = [given for names in plugin.announced.values() for given in names]
+    return name.rpartition("/")[2] in announced or not announced
+
+
+def refuse_own(kind: str, name: str, others: list[Info]) -> None:
+    """Raise `PluginError` where netkit itself has the name: what is registered under it would never be found."""
+    if any(info.distribution == DISTRIBUTION for info in others):
+        raise PluginError(f"{kind} {name!r} is netkit's own and keeps its name; choose another")
+
+
+def made(kind: str, given: Any) -> Any:
+    """A component with a derived gradient from a function, or a layer from a class of modules. Raises `PluginError`."""
+    from torch.nn import Module
+
+    from netkit.derived import MAKERS
+
+    module = isinstance(given, type) and issubclass(given, Module)
+    if isinstance(given, type) and not (module and kind in MAKERS and kind == "layer"):
+        return given
+    if kind not in MAKERS:
+        raise PluginError(f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one")
+    return MAKERS[kind](given)
