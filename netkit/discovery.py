@@ -16,13 +16,16 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netkit.errors import PluginError
+from netkit.errors import PluginError, nearest
 from netkit.hookspecs import hookimpl
 from netkit.kinds import KINDS
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "applies", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -59,6 +62,10 @@ class Plugin:
     def marked(self, status: str, reason: str) -> Plugin:
         return replace(self, status=status, reason=printable(reason))
 
+    def noted(self, note: str) -> Plugin:
+        """The same with something its author should know, though all is well."""
+        return replace(self, reason=printable(f"{self.reason}; {note}" if self.reason else f"note: {note}"))
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -82,6 +89,13 @@ class Rules:
         if self.allowed is not None and plugin.distribution != DISTRIBUTION and not names & self.allowed:
             return f"not among the plugins allowed: {', '.join(sorted(self.allowed))}"
         return ""
+
+
+    def unmet(self, plugins: Iterable[Plugin], more: Iterable[str] = ()) -> list[str]:
+        """A line for every name in the rules, and for those in `more`, that no plugin has."""
+        names = {normal(name) for plugin in plugins for name in (plugin.distribution, plugin.entry_point)}
+        wanted = {*self.blocked, *(self.allowed or ()), *more} - names
+        return [f"plugins: none is called {name!r}{nearest(name, names)}" for name in sorted(wanted)]
 
 
 def normal(name: str) -> str:
@@ -139,21 +153,41 @@ def _judged(plugin: Plugin, distribution: metadata.Distribution, rules: Rules) -
         return plugin.marked("blocked", reason)
     if plugin.distribution != DISTRIBUTION and (reason := _incompatible(distribution)):
         return plugin.marked("incompatible", reason)
+    if plugin.distribution != DISTRIBUTION and not any(normal(needs.name) == DISTRIBUTION for needs in _requirements(distribution)):
+        return plugin.noted(f"declares no dependency on {DISTRIBUTION}")
     return plugin
 
 
 def _incompatible(distribution: metadata.Distribution) -> str:
     """Why the distribution's own requirements rule out this netkit, or nothing. Read before anything is imported."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    for needs in _requirements(distribution):
+        if normal(needs.name) == GROUP:
+            return f"requires {needs.name}, an unrelated package; it must be {DISTRIBUTION}"
+        if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
+            return f"needs {needs.name}{needs.specifier}, this is {version()}"
+    return ""
+
+
+def _requirements(distribution: metadata.Distribution) -> Iterator[Requirement]:
+    """What the distribution needs here, its extras left out. Lines that nobody can read need nothing."""
+    from packaging.requirements import Requirement
 
     for line in distribution.requires or ():
-        with contextlib.suppress(InvalidRequirement):
+        needs = None
+        with contextlib.suppress(Exception):
             needs = Requirement(line)
-            if normal(needs.name) == GROUP:
-                return f"requires {needs.name}, an unrelated package; it must be {DISTRIBUTION}"
-            if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
-                return f"needs {needs.name}{needs.specifier}, this is {version()}"
-    return ""
+        if needs and applies(needs):
+            yield needs
+
+
+def applies(needs: Requirement) -> bool:
+    """Whether a requirement counts in this environment, without any extra."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+
+    try:
+        return needs.marker is None or needs.marker.evaluate({"extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
 
 
 def import_plugin(plugin: Plugin) -> Any:

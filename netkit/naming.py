@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from netkit.errors import PluginError
 from netkit.kinds import KINDS, Component
 
 __all__ = [
-    "NAME", "RUN_TIME", "Info", "checked", "component_of", "is_defined_as", "is_named_by", "made", "may_have", "missing_methods",
+    "NAME", "RUN_TIME", "Info", "checked", "component_of", "excuses", "is_defined_as", "is_named_by", "made", "missing_methods",
     "qualified", "refuse_own", "written",
 ]
 
@@ -114,10 +115,18 @@ def qualified(name: str) -> str:
     return f"{normal(distribution)}/{bare}" if slash else name
 
 
-def may_have(plugin: Plugin, name: str) -> bool:
-    """Whether a plugin that did not load might have had the name: it announced it, or nobody can tell."""
-    announced = [given for names in plugin.announced.values() for given in names]
-    return name.rpartition("/")[2] in announced or not announced
+def excuses(plugins: Iterable[Plugin], name: str) -> str:
+    """The end of a message about an unknown name: who would have it, and who might, had they loaded."""
+    owner, _, bare = name.rpartition("/")
+    absent = [row for row in plugins if row.status != "ok" and (not owner or normal(row.distribution) == normal(owner))]
+    having = [row for row in absent if owner or any(bare in names for names in row.announced.values())]
+    told = "".join(f"; {row.distribution} is {row.status}: {row.reason}" for row in having)
+    might: dict[str, list[str]] = {}
+    for row in absent:
+        if row not in having and not row.announced:  # what it would have, nobody can tell
+            might.setdefault(row.status, []).append(row.distribution)
+    others = "".join(f"; {status} plugins that might have it: {', '.join(dict.fromkeys(names))}" for status, names in might.items())
+    return f"{told}{others} (netkit list-plugins says why)" if others else told
 
 
 def refuse_own(kind: str, name: str, others: list[Info]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -21,7 +23,7 @@ from netkit import discovery, hookspecs
 from netkit.discovery import DISTRIBUTION, Plugin, Rules, normal
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
-from netkit.naming import RUN_TIME, Info, checked, component_of, is_defined_as, is_named_by, made, may_have, qualified, refuse_own, written
+from netkit.naming import RUN_TIME, Info, checked, component_of, excuses, is_defined_as, is_named_by, made, qualified, refuse_own, written
 
 __all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "refresh", "using"]
 
@@ -151,9 +153,7 @@ class Lookup(Mapping[str, Any]):
     def _unknown(self, name: str) -> str:
         if not self._infos:
             return f"{self._kind} {name!r} is unknown: no {KINDS[self._kind].plural} are registered"
-        absent = [row for row in self._registry.plugins() if row.status != "ok"]
-        excuses = "".join(f"; {row.distribution} is {row.status}: {row.reason}" for row in absent if may_have(row, name))
-        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses}"
+        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses(self._registry.plugins(), name)}"
 
 
 class Registry:
@@ -195,6 +195,8 @@ class Registry:
             self._plugins = discovery.find(distributions, self._rules)
             self._manager.add_hookspecs(hookspecs)
             self._unread = {number for number, row in enumerate(self._plugins) if row.status == "ok"}
+            for said in self._rules.unmet(self._plugins, self.preferred):
+                warnings.warn(said, stacklevel=1)
         return self._plugins
 
     def load(self, wanted: Callable[[Plugin], bool] = lambda plugin: True) -> None:
@@ -210,7 +212,7 @@ class Registry:
         return {(row.distribution, row.entry_point): number for number, row in enumerate(self.find())}
 
     def _loaded(self, plugin: Plugin) -> Plugin:
-        start = time.perf_counter()
+        start, torch = time.perf_counter(), "torch" in sys.modules
         try:
             infos = _names_of(plugin, self._manager)
         except PluginError as error:
@@ -218,9 +220,9 @@ class Registry:
         seconds = time.perf_counter() - start
         for info in infos:  # all or none: a plugin that failed halfway has added nothing
             self.kinds[info.kind].add(info)
-        if seconds < SLOW:
+        if seconds < SLOW or ("torch" in sys.modules) != torch:  # whoever comes first imports torch for everybody
             return plugin
-        return plugin.marked("ok", f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
+        return plugin.noted(f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
 
 
 def _at_hand(plugin: Plugin) -> bool:

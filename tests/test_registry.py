@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from importlib import metadata
@@ -134,6 +135,9 @@ def test_a_requirement_for_another_netkit_is_decided_before_the_import(install):
                                              ("Lab.Swish", True)])  # fmt: skip
 def test_blocking_and_allowing_by_either_name_before_the_import(install, rule, loads):
     registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))], plugins=rule)
+    if rule == "other":
+        with pytest.warns(UserWarning, match="^plugins: none is called 'other'$"):
+            registry.plugins()
     assert ("swish" in registry.activations) is loads
     assert ("lab_swish" in sys.modules) is loads
 
@@ -161,9 +165,19 @@ def test_a_name_at_run_time(install):
 
 def test_an_unknown_name_gives_the_nearest_and_the_plugin_that_might_have_had_it(install):
     good = install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))
-    registry = Registry([good, install("lab-broken", "raise ValueError('no')")])
-    with pytest.raises(UnknownComponent, match="'swich' is unknown; did you mean swish.; lab-broken is broken: .*no"):
-        registry.activations["swich"]
+    entries = "[netkit.activations]\nswich = lab_quiet:Swish\n"
+    quiet = install("lab-quiet", "", entries=entries, requires="netkit-nn>=99")
+    others = [install(f"lab-broken{i}", "raise ValueError('no')") for i in (1, 2)]
+    registry = Registry([good, quiet, *others, install("lab-off", "")], blocked=["lab-off"])
+    for name, said in (
+        ("swich", "'swich' is unknown; did you mean swish?; lab-quiet is incompatible: needs netkit-nn>=99, this is .*; "
+         "broken plugins that might have it: lab-broken1, lab-broken2; blocked plugins that might have it: lab-off "
+         "(netkit list-plugins says why)"),
+        ("lab-broken1/swich", "'lab-broken1/swich' is unknown.*; lab-broken1 is broken: import of lab_broken1 failed: ValueError: no"),
+    ):  # fmt: skip
+        with pytest.raises(UnknownComponent) as caught:
+            registry.activations[name]
+        assert re.fullmatch("activation " + said.replace("(", "\\(").replace(")", "\\)").replace("?;", "\\?;"), str(caught.value)), caught.value
 
 
 def test_a_reference_that_does_not_resolve_names_the_distribution(install):
@@ -203,6 +217,7 @@ def test_ctrl_c_by_a_person_is_no_plugins_fault(install):
 def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(install, monkeypatch):
     from netkit import registry
 
+    monkeypatch.setattr(registry, "_current", None)  # what is found here must not stay for other tests
     with registry.using(Registry([])) as old:
         component = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))]).activations["swish"]
         old.activations.register("mine", component)
@@ -256,7 +271,7 @@ def test_an_abstract_class_names_itself_its_distribution_and_what_is_missing(ins
         spec.make("activation", "swish")
     with pytest.raises(PluginError, match="^activation 'half' of run-time: Swish does not define backward$"):
         registry.activations.register("half", registry.activations.info("swish").component)
-    with pytest.raises(PluginError, match="^Swish: Swish does not define backward$"):
+    with using(registry), pytest.raises(PluginError, match="^Swish: Swish does not define backward$"):
         spec.make("activation", registry.activations.info("swish").component)
 
 
@@ -370,3 +385,34 @@ def test_what_is_read_from_a_source_is_what_the_class_says(install):
     from netkit import glance
 
     assert [(glance.is_derived(each), glance.summary_of(each)) for each in classes] == list(KNOWN.values())
+
+
+def test_a_name_that_no_plugin_has_is_a_warning_with_the_nearest(install):
+    good = install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))
+    for options in ({"plugins": "-lab-swihs"}, {"blocked": ["Lab.swihs"]}, {"preferred": ["lab_swihs"]}):
+        with pytest.warns(UserWarning, match="^plugins: none is called 'lab-swihs'; did you mean lab-swish.$"):
+            assert "swish" in Registry([good], **options).activations
+
+
+@pytest.mark.parametrize(("requires", "status", "reason"), [
+    ('netkit; extra == "dev"', "ok", "note: declares no dependency on netkit-nn"),
+    ("netkit-nn>=9; python_version<'3'", "ok", "note: declares no dependency on netkit-nn"),
+    ("netkit-nn\nRequires-Dist: netkit-nn>=9; python_version<'3'", "ok", ""),
+    ("netkit-nn; python_version>'3'", "ok", ""),
+    ("netkit-nn>=9; python_version>'3'", "incompatible", "needs netkit-nn>=9, this is "),
+    ("netkit ??", "ok", "note: declares no dependency on netkit-nn"),
+])  # fmt: skip
+def test_extras_and_markers_of_requirements_are_heeded(install, requires, status, reason):
+    registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK), requires=requires)])
+    found, said = statuses(registry)["lab-swish"]
+    assert found == status and said.startswith(reason) and bool(said) is bool(reason)
+
+
+def test_the_import_of_torch_is_nobodys_fault(install, monkeypatch):
+    source = "import time, sys\ntime.sleep(0.6)\n{}\nfrom netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {{}}\n"
+    slow = install("lab-slow", source.format(""))
+    torch = install("lab-torch", source.format("sys.modules['torch'] = sys"))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    del sys.modules["torch"]
+    found = statuses(Registry([slow, torch]))
+    assert found["lab-torch"] == ("ok", "") and re.match(r"note: its import took \d\.\d s; ", found["lab-slow"][1])

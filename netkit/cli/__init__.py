@@ -85,6 +85,7 @@ def _run(arguments: list[str] | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
+            warnings.filterwarnings("default", category=UserWarning, module="netkit")
             code = cli.main(arguments, prog_name="netkit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

@@ -102,9 +102,9 @@ def config() -> None:
 def fill(file: str | None) -> None:
     """Print FILE, or an empty configuration, with every default that it leaves unsaid; what has none is a comment."""
     given = loaded(file) if file else {}
-    plugins = given.pop("plugins", {})
     if file:
         check(file, given, _options())
+    plugins = given.pop("plugins", {})
     for name, option in _options().items():
         value = given.pop(name, None if option.multiple else option.to_info_dict().get("default"))
         click.echo(f"# {option.help or 'The layers from first to last.'}")
