@@ -104,7 +104,7 @@ WRONG = {
     "layers = [{type = 'dropout'}, # one, two\n  'dense', {type = 'dropout', rate = 1}]":
         "line 3: layers[2]: dropout: rate: expected `float` < 1.0, got 1",
     "[[layers]]\ntype = 'dropout'\nrate = 0.1\n[[layers]]\ntype = 'dropout'\nrate = 2": "line 7: layers[1]: dropout: rate: expected `float` < 1.0, got 2",
-    "[plugins]\nrequire = ['a>>2']": "line 3: plugins: require: Expected end or semicolon (after name and no valid version specifier), got 'a>>2'",
+    "[plugins]\nrequire = ['a>>2']": "line 3: plugins: require: a requirement as pip writes it is needed, got 'a>>2'",
     "[plugins]\nrequire = 3": "line 3: plugins: require: a list of texts is needed, got 3",
     "[plugins]\nprefer = []\ndisable = [1]": "line 4: plugins: disable: a list of texts is needed, got [1]",
     "epochs = 0\n[plugins]\nrequires = []":
