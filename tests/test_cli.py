@@ -318,3 +318,46 @@ def test_odd_docstrings_and_hints_hurt_no_command(cli):
         code, out, _ = cli("show", "rude")
         assert code == 0 and "\na [2Jb\n\nb\n  indented  \n" in out and "\x1b" not in out
         assert "No description." in cli("show", "number")[1]
+
+
+def disputed():
+    """A registry in which two strangers have one name."""
+    mine = registry.Registry()
+    mine.load()
+    for letter in "ab":
+        mine.kinds["activation"].add(registry.Info("activation", "swishy", f"lab-{letter}", "0.1", "x", Rude))
+    return mine
+
+
+def test_a_name_in_dispute_is_completed_and_explained_by_qualified_names(cli):
+    import click
+
+    from netkit.cli.options import ComponentText
+    from netkit.cli.plugins import names
+
+    def offered(incomplete, complete=ComponentText("activation").shell_complete, **params):
+        ctx = click.Context(click.Command("x"))
+        ctx.params = params
+        return [item.value for item in complete(ctx, None, incomplete)]
+
+    with registry.using(disputed()):
+        for complete in (ComponentText("activation").shell_complete, names):
+            assert offered("swi", complete) == ["lab-a/swishy", "lab-b/swishy"]
+            assert offered("lab-b/", complete) == ["lab-b/swishy"] and "netkit-nn/relu" in offered("netkit-nn/r", complete)
+        assert cli("show", "swishy") == (1, "", "netkit: activation 'swishy' is in dispute: write lab-a/swishy or lab-b/swishy\n")
+        assert cli("show", "lab-a/swishy")[0] == 0
+        assert offered("le") == ["leaky_relu"] and offered("le", no_plugin=("netkit-nn",)) == []
+
+
+def test_the_list_fits_a_terminal_and_is_not_padded_elsewhere(monkeypatch, capsys):
+    from netkit.cli.plugins import _table
+
+    rows = [("loss", "a" * 64, "x" * 200, "d" * 40), ("loss", "b", "\u6f22" * 50, "netkit-nn 0.1")]
+    _table(rows)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [" ".join(row) for row in rows]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((100, 40)))
+    _table(rows)
+    long, wide = capsys.readouterr().out.splitlines()
+    assert long == "  ".join(["loss", "a" * 31 + "…", "x" * 25 + "…", "d" * 31 + "…"])
+    assert wide == "  ".join(["loss", "b" + " " * 31, "\u6f22" * 12 + "… ", "netkit-nn 0.1"])
