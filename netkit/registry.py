@@ -25,7 +25,7 @@ from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.naming import RUN_TIME, Info, checked, component_of, excuses, is_defined_as, is_named_by, made, qualified, refuse_own, written
 
-__all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "refresh", "using"]
+__all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "names_of", "refresh", "using"]
 
 SLOW = 0.5
 """Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
@@ -214,7 +214,7 @@ class Registry:
     def _loaded(self, plugin: Plugin) -> Plugin:
         start, torch = time.perf_counter(), "torch" in sys.modules
         try:
-            infos = _names_of(plugin, self._manager)
+            infos = names_of(plugin, self._manager)
         except PluginError as error:
             return plugin.marked("broken", str(error))
         seconds = time.perf_counter() - start
@@ -230,8 +230,11 @@ def _at_hand(plugin: Plugin) -> bool:
     return plugin.distribution == DISTRIBUTION or bool(plugin.announced)
 
 
-def _names_of(plugin: Plugin, manager: pluggy.PluginManager) -> list[Info]:
+def names_of(plugin: Plugin, manager: pluggy.PluginManager | None = None) -> list[Info]:
     """What a plugin's hooks return. Raises `PluginError`, whatever the plugin does."""
+    if manager is None:
+        manager = pluggy.PluginManager("netkit")
+        manager.add_hookspecs(hookspecs)
     module = discovery.import_plugin(plugin)
     try:
         with discovery.guarded():
