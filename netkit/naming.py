@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netkit import discovery, glance
@@ -16,7 +16,7 @@ from netkit.kinds import KINDS, Component
 
 __all__ = [
     "NAME", "RUN_TIME", "Info", "checked", "component_of", "excuses", "is_defined_as", "is_named_by", "made", "missing_methods",
-    "qualified", "refuse_own", "written",
+    "qualified", "refuse_own", "sifted", "written",
 ]
 
 RUN_TIME = "run-time"
@@ -61,6 +61,25 @@ def checked(info: Info) -> Info:
     else:
         _must_be(info, info.component)
     return info
+
+
+def sifted(plugin: Plugin) -> Plugin:
+    """The plugin without the announced names that break the rules, each of them a note. Where none is left, all stay."""
+    kinds = {kind.plural: name for name, kind in KINDS.items()}
+    good: dict[str, dict[str, str]] = {}
+    notes = []
+    for plural, names in plugin.announced.items():
+        for name, value in names.items():
+            try:
+                checked(Info(kinds.get(plural, plural), name, plugin.distribution, plugin.version, plugin.entry_point, value))
+                good.setdefault(plural, {})[name] = value
+            except PluginError as error:
+                notes.append(str(error))
+    if good:
+        plugin = replace(plugin, announced=good)
+        for note in notes:
+            plugin = plugin.noted(note)
+    return plugin
 
 
 def _must_be(info: Info, component: Any) -> type[Component]:

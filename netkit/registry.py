@@ -23,7 +23,7 @@ from netkit import discovery, hookspecs
 from netkit.discovery import DISTRIBUTION, Plugin, Rules, normal
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
-from netkit.naming import RUN_TIME, Info, checked, component_of, excuses, is_defined_as, is_named_by, made, qualified, refuse_own, written
+from netkit.naming import RUN_TIME, Info, checked, component_of, excuses, is_defined_as, is_named_by, made, qualified, refuse_own, sifted, written
 
 __all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "names_of", "refresh", "using"]
 
@@ -213,6 +213,7 @@ class Registry:
 
     def _loaded(self, plugin: Plugin) -> Plugin:
         start, torch = time.perf_counter(), "torch" in sys.modules
+        plugin = sifted(plugin)
         try:
             infos = names_of(plugin, self._manager)
         except PluginError as error:
