@@ -192,7 +192,7 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
         model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
         parameters = model.build(header.in_shape).parameters()
     except (Exception, SystemExit) as error:
-        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else f"{type(error).__name__}: {error}"
+        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else discovery.cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
         raise ModelFileError(f"{path}: its network cannot be built: {discovery.printable(cause, limit=None)}{changed}") from None
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}

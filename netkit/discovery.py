@@ -25,7 +25,7 @@ from netkit.kinds import KINDS
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "applies", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "applies", "cause", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -135,7 +135,7 @@ def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
         number = printable(distribution.version) if mine else ""
     except Exception as error:
         place = Path(str(getattr(distribution, "_path", "?"))).name
-        yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {_cause(error)}")
+        yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {cause(error)}")
         return
     announced: dict[str, dict[str, str]] = {}
     where = printable(str(distribution.locate_file("")), limit=4096)
@@ -233,12 +233,12 @@ def guarded(who: str = "") -> Iterator[None]:
     with _ctrl_c() as pressed:
         try:
             yield
-        except PluginError:
+        except (PluginError, GeneratorExit):
             raise
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except BaseException as error:
             if pressed and isinstance(error, KeyboardInterrupt):
                 raise
-            raise PluginError(f"{who}{_cause(error)}") from error
+            raise PluginError(f"{who}{cause(error)}") from error
 
 
 @contextmanager
@@ -261,8 +261,12 @@ def _ctrl_c() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def cause(error: BaseException) -> str:
+    """The kind of an exception and what it says."""
+    said = ""
+    with contextlib.suppress(Exception):  # its __str__ may raise as well
+        said = str(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def printable(text: str, limit: int | None = 300) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 
 from netkit.discovery import Plugin, printable
 from netkit.errors import PluginError
-from netkit.naming import component_of
+from netkit.naming import component_of, sifted
 from netkit.registry import names_of
 
 __all__ = ["Diagnosis", "examine"]
@@ -141,7 +141,7 @@ def _asked(plugin: Plugin) -> tuple[str, float]:
         for module in sorted({reference.partition(":")[0] for reference in references}):
             import_module(module)
         seconds = time.perf_counter() - start
-        for info in names_of(plugin):
+        for info in names_of(sifted(plugin)):
             component_of(info)
     except PluginError as raised:
         return str(raised), seconds or 0.0

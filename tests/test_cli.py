@@ -270,7 +270,7 @@ class Leaves(Activation):
     kind_of_error: str = "SystemExit"
 
     def forward(self, z):
-        error = {"SystemExit": SystemExit(0), "TypeError": TypeError("no\x1b[2J\nluck"), "Exit": SystemExit("bye")}
+        error = {"SystemExit": SystemExit(0), "TypeError": TypeError("no\x1b[2J\nluck"), "Exit": SystemExit("bye"), "Base": BaseException()}
         raise error[self.kind_of_error]
 
     def backward(self, grad, z, a):
@@ -280,6 +280,7 @@ class Leaves(Activation):
 @pytest.mark.parametrize(("given", "code", "said"), [
     ("SystemExit", 1, "test_cli wanted to end the program (SystemExit: 0); nothing was finished"),
     ("Exit", 1, "test_cli wanted to end the program (SystemExit: bye); nothing was finished"),
+    ("Base", 70, "internal error: BaseException; set NETKIT_TRACEBACK=1 for the traceback"),
     ("TypeError", 70, "internal error: TypeError: no [2J luck; set NETKIT_TRACEBACK=1 for the traceback"),
 ])  # fmt: skip
 def test_a_component_that_ends_the_program_or_raises_is_one_line(cli, penguins, tmp_path, monkeypatch, given, code, said):

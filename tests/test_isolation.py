@@ -61,6 +61,12 @@ CASES = {
     "warns": ("import warnings; warnings.warn('look out')" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign .*lab-warns 0\.1"),
     "slow": ("import time; time.sleep(0.6)" + SOFTSIGN.replace("\n    ", "\n"), {}, r"lab-slow 0\.1 \(lab_slow\): ok: note: its import took \d+\.\d s; one that announces .*"),
     "reentrant": ("from netkit import registry\nassert list(registry.activations)" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign .*lab-reentrant 0\.1"),
+    "number": (SOFTSIGN.replace("\'\'\'z / (1 + |z|), (n, ...) to the same shape.\'\'\'", "__doc__ = 5"), {}, r"activation +softsign +lab-number 0\.1"),
+    "finder": ("import sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)" + SOFTSIGN.replace("\n    ", "\n"),
+               {}, r"activation +softsign +z / .*lab-finder 0\.1"),
+    "finder-later": (SOFTSIGN.replace("\n    ", "\n") + "\nimport sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)\n",
+                     {}, r"activation +softsign +z / .*lab-finder-later 0\.1"),
+    "abstract": (SOFTSIGN.replace("def backward", "def forwards"), {}, r"activation +softsign +z / .*lab-abstract 0\.1"),
     "long": (SOFTSIGN.replace('"softsign"', '"s" * 65'), {}, r"lab-long .*: broken: activation: a name is snake_case \(letters, digits, _; at most 64\), got 's+'.*"),
     "hostile": (SOFTSIGN.replace("z / (1 + |z|)", "\\x1b[2J\\u202egnirts\\n" + "x" * 9999), {}, r"activation +softsign .*lab-hostile 0\.1"),
 }  # fmt: skip

@@ -81,6 +81,8 @@ BROKEN = {
     "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
     "exits": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "syntax": ("def (", "SyntaxError"),
+    "mute": ("class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute", "import of a_mute failed: Mute"),
+    "own": ("class Own(BaseException): pass\nraise Own('no luck')", "Own: no luck"),
     "missing": ("import no_such_module_here", "No module named 'no_such_module_here'"),
     "hook-raises": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return 1 / 0", "ZeroDivisionError"),
     "misspelt": ("from netkit import hookimpl\n@hookimpl\ndef netkit_activaitons():\n    return {}",
@@ -416,3 +418,16 @@ def test_the_import_of_torch_is_nobodys_fault(install, monkeypatch):
     del sys.modules["torch"]
     found = statuses(Registry([slow, torch]))
     assert found["lab-torch"] == ("ok", "") and re.match(r"note: its import took \d\.\d s; ", found["lab-slow"][1])
+
+
+def test_a_bad_announced_name_leaves_its_siblings(install):
+    entries = "[netkit.activations]\nswish = lab_quiet:Swish\nSwish = lab_quiet:Swish\nflat = lab_quiet\n"
+    registry = Registry([install("lab-quiet", textwrap.dedent(SWISH), entries=entries),
+                         install("lab-loud", "", entries="[netkit.activations]\nSwish = lab_loud:Swish\n")])  # fmt: skip
+    assert list(registry.activations) == ["swish"]
+    status, reason = statuses(registry)["lab-quiet"]
+    assert status == "ok" and reason == (
+        "note: activation: a name is snake_case (letters, digits, _; at most 64), got 'Swish'; "
+        "activation flat: a reference reads package.module:Name, got 'lab_quiet'")
+    status, reason = statuses(registry)["lab-loud"]
+    assert status == "broken" and reason.endswith("got 'Swish'")

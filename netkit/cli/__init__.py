@@ -101,7 +101,7 @@ def _run(arguments: list[str] | None) -> int:
         raise
     except SystemExit as error:
         return _left(error)
-    except Exception as error:
+    except BaseException as error:  # some plugin's own kind of exception may be no Exception
         return _unforeseen(error)
 
 
@@ -114,11 +114,13 @@ def _left(error: SystemExit) -> int:
     return _say(f"{place} wanted to end the program (SystemExit: {error.code}); nothing was finished", 1)
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(error: BaseException) -> int:
+    from netkit.discovery import cause
+
     if os.environ.get("NETKIT_TRACEBACK"):
         traceback.print_exception(error)
-        return _say(f"internal error: {type(error).__name__}: {error}", 70)
-    return _say(f"internal error: {type(error).__name__}: {error}; set NETKIT_TRACEBACK=1 for the traceback", 70)
+        return _say(f"internal error: {cause(error)}", 70)
+    return _say(f"internal error: {cause(error)}; set NETKIT_TRACEBACK=1 for the traceback", 70)
 
 
 def _warn(message: Warning | str, *where: object, **more: object) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from netkit.cli.options import Columns, ComponentText, Hidden
 from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
+from netkit.discovery import printable
 from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
@@ -45,7 +46,7 @@ def _tables(kind: str) -> Iterator[dict[str, Any]]:
             component = lookup[info.qualified]
             settings = {field.name: _setting(component, field.name) for field in fields(component)}
         except NetkitError as error:
-            click.echo(f"netkit: {error}", err=True)
+            click.echo(f"netkit: {printable(str(error), limit=None)}", err=True)
             continue
         needed = [f.name for f in fields(component) if f.default is MISSING and f.default_factory is MISSING]
         names = sorted({info.qualified, *([info.name] if info.name in lookup and lookup.info(info.name) == info else [])})
