@@ -17,7 +17,7 @@ from netkit.discovery import DISTRIBUTION, normal, version
 from netkit.errors import DataError, SettingError
 from netkit.kinds import KINDS
 from netkit.naming import NAME
-from netkit.registry import current
+from netkit.registry import Registry
 
 __all__ = ["write"]
 
@@ -65,7 +65,8 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         raise SettingError(f"new-plugin: a component's name has at most 64 letters, digits and _, got {len(name)}: {name!r}")
     if taken := _taken(module):
         raise SettingError(f"new-plugin: the module {module!r} would hide {taken}; choose another name, got {distribution!r}")
-    if any(info.name == name and info.distribution == DISTRIBUTION for info in current().kinds[kind].infos()):
+    own = Registry(metadata.distributions(name=DISTRIBUTION), plugins="")  # no stranger is imported for this
+    if any(info.name == name for info in own.kinds[kind].infos()):
         raise SettingError(f"new-plugin: the {kind} {name!r} is netkit's own, and keeps its name; choose another")
     return {
         "distribution": distribution, "module": module, "name": name, "kind": kind, "plural": KINDS[kind].plural,
