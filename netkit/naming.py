@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,8 +120,15 @@ def is_named_by(component: type[Component] | str, wanted: type[Component]) -> bo
 
 
 def is_defined_as(component: type[Component] | str, wanted: type[Component]) -> bool:
-    """Whether a reference leads, through the imports in the source, to this class."""
-    return isinstance(component, str) and (home := glance.home_of(component)) != component and is_named_by(home, wanted)
+    """Whether a reference leads to this class through the imports in the source, or those that its module makes when asked."""
+    if not isinstance(component, str):
+        return False
+    if (home := glance.home_of(component)) != component and is_named_by(home, wanted):
+        return True
+    module, _, name = component.partition(":")
+    with suppress(Exception):
+        return name == wanted.__qualname__ and getattr(sys.modules.get(module), name, None) is wanted
+    return False
 
 
 def written(component: type[Component] | str) -> str:

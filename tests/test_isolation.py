@@ -296,3 +296,16 @@ def renamed(data, name):
     header["__metadata__"]["netkit"] = json.dumps(about)
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
+
+
+def test_a_component_that_ends_the_program_or_lacks_a_method_is_one_line(environment, penguins):
+    environment.install(environment.make("lab-exit", SOFTSIGN.replace("return z / (1 + z.abs())", "raise SystemExit(0)")))
+    environment.install(environment.make("lab-half", SOFTSIGN.replace("def backward", "def forwards").replace('"softsign"', '"half"')))
+    train = ["train", penguins, "--target", "species", "--activation"]
+    said = environment.run(*train, "softsign", code=1)
+    assert said.stderr.splitlines()[-1] == "netkit: lab_exit wanted to end the program (SystemExit: 0); nothing was finished"
+    assert not (environment.folder / "penguins.netkit").exists()
+    half = "netkit: activation 'half' of lab-half 0.1: Softsign does not define backward\n"
+    assert environment.run(*train, "half", code=1).stderr == half and environment.run("show", "half", code=1).stderr == half
+    said = environment.run("--no-plugin", "lab-halv", "list-plugins", NETKIT_PLUGINS="-lab-exi").stderr
+    assert said == "netkit: plugins: none is called 'lab-exi'; did you mean lab-exit?\nnetkit: plugins: none is called 'lab-halv'; did you mean lab-half?\n"

@@ -431,3 +431,16 @@ def test_a_bad_announced_name_leaves_its_siblings(install):
         "activation flat: a reference reads package.module:Name, got 'lab_quiet'")
     status, reason = statuses(registry)["lab-loud"]
     assert status == "broken" and reason.endswith("got 'Swish'")
+
+
+def test_a_class_that_its_package_fetches_when_asked_is_known_by_its_name(install):
+    from importlib import import_module
+
+    from netkit import spec
+    from netkit.registry import using
+
+    install("lab-inner", INNER)
+    lazy = "def __getattr__(name):\n    import lab_inner\n    return getattr(lab_inner, name)\n"
+    registry = Registry([install("lab-lazy", lazy, entries="[netkit.activations]\ninner = lab_lazy:Inner\n")])
+    with using(registry):
+        assert spec.table(import_module("lab_lazy").Inner()) == {"type": "lab-lazy/inner"}

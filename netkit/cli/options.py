@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list
     from netkit.registry import Registry, current, using
 
     blocked = ctx.find_root().params.get("no_plugin") or ()
-    with using(Registry(blocked=blocked) if blocked else current()) as registry:
+    with warnings.catch_warnings(), using(Registry(blocked=blocked) if blocked else current()) as registry:
+        warnings.simplefilter("ignore")  # this is no time to speak
         found = [pair for kind in kinds for pair in _offered(registry.kinds[kind], incomplete)]
     return [CompletionItem(name, help=summary) for name, summary in found]
 
