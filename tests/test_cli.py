@@ -257,12 +257,6 @@ def test_show_as_json_says_where_a_component_is_from_and_what_may_be_set(cli):
     assert "class LeakyRelu" in "".join(Path(told["file"]).read_text().splitlines()[told["line"] - 1 :][:2]) and told["doc"].startswith("z where z > 0")
 
 
-def test_list_plugins_of_one_distribution(cli):
-    code, out, _ = cli("list-plugins", "--plugin", "Netkit.NN", "--kind", "loss")
-    assert code == 0 and out.startswith("loss") and out.count("\n") > 4
-    assert cli("list-plugins", "--plugin", "nobody") == (1, "", "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n")
-
-
 @dataclass(frozen=True)
 class Leaves(Activation):
     """Its forward raises what it was told to."""
@@ -362,3 +356,9 @@ def test_the_list_fits_a_terminal_and_is_not_padded_elsewhere(monkeypatch, capsy
     long, wide = capsys.readouterr().out.splitlines()
     assert long == "  ".join(["loss", "a" * 31 + "…", "x" * 25 + "…", "d" * 31 + "…"])
     assert wide == "  ".join(["loss", "b" + " " * 31, "\u6f22" * 12 + "… ", "netkit-nn 0.1"])
+
+
+def test_list_plugins_of_one_distribution(cli):
+    code, out, _ = cli("list-plugins", "--plugin", "Netkit.NN", "--kind", "loss")
+    assert code == 0 and out.startswith("loss") and out.count("\n") > 4
+    assert cli("list-plugins", "--plugin", "nobody") == (1, "", "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n")
