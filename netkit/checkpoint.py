@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netkit import discovery, spec
-from netkit.discovery import Plugin
+from netkit.discovery import Plugin, normal
 from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Component
-from netkit.registry import RUN_TIME, current
+from netkit.naming import NAME, RUN_TIME
+from netkit.registry import current
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +34,8 @@ __all__ = ["FORMAT", "Header", "KeptModel", "Source", "load", "read_header", "sa
 FORMAT = 1
 LIMIT = 64 * 2**20
 """Bytes of header that are read at most."""
+DIST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+"""What a distribution's name matches; people paste it into a shell."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -110,27 +114,45 @@ def written(path: str | Path) -> Iterator[str]:
         temporary.unlink(missing_ok=True)
 
 
-class KeptModel:
-    """A model some of whose components are not here: it can be looked at, changed and saved, but not run."""
+class _NotBuilt(ModelFileError, AttributeError):
+    """Asked of a kept model what only a whole one has."""
 
-    def __init__(self, header: Header, text: str, tensors: dict[str, Tensor], reason: str) -> None:
+
+class KeptModel:
+    """A model that cannot be built here, for `reason`: it can be looked at, changed and saved, but not run."""
+
+    def __init__(self, header: Header, raw: bytes, tensors: dict[str, Tensor], reason: str) -> None:
         self.header, self.reason = header, reason
-        self._text, self._tensors = text, tensors
+        self._raw, self._tensors = raw, tensors
+        self._forms = {name: (value.dtype, value.shape) for name, value in tensors.items()}
 
     def parameters(self) -> dict[str, Tensor]:
         """Every parameter by name; writing into one changes what `save` writes."""
         return self._tensors
 
     def save(self, path: str | Path) -> None:
-        """Write the file again: unless a parameter was changed, byte for byte. Raises `DataError`."""
-        _write(path, self._tensors, self._text)
+        """Write the file again: unless a parameter was changed, byte for byte. Raises `DataError`, `SettingError`."""
+        import torch
+
+        found = {name: (value.dtype, value.shape) for name, value in self._tensors.items()}
+        if found != self._forms:
+            raise SettingError(f"parameters: a kept model has {self._forms}, got {found}")
+        places = {name: entry["data_offsets"] for name, entry in json.loads(self._raw).items() if name != "__metadata__"}
+        with written(path) as temporary, open(temporary, "wb") as file:
+            file.write(struct.pack("<Q", len(self._raw)) + self._raw)
+            for name in sorted(places, key=places.__getitem__):
+                flat = self._tensors[name].detach().cpu().contiguous().reshape(-1)
+                file.write(flat.view(torch.uint8).numpy().tobytes())
 
     def __getattr__(self, name: str) -> Any:
-        raise ModelFileError(self.reason)
+        if name.startswith("_") or "reason" not in vars(self):  # what copy and pickle ask for
+            raise AttributeError(name)
+        raise _NotBuilt(self.reason)
 
 
 def load(path: str | Path, missing: str = "refuse") -> Any:
-    """The `Model` in a file; with missing="keep" a `KeptModel` where a component of it is not installed.
+    """The `Model` in a file; with missing="keep" a `KeptModel` where a component of it is not installed, or not such
+    that the network can be built.
 
     Raises `ModelFileError`: not a model, damaged, of a newer format, or a plugin is missing; `SettingError`.
     """
@@ -142,8 +164,13 @@ def load(path: str | Path, missing: str = "refuse") -> Any:
         raise ModelFileError(reason)
     tensors = _tensors(path)
     if reason:
-        return KeptModel(header, _raw_header(path)["__metadata__"]["netkit"], tensors, reason)
-    return _loaded(path, header, tensors)
+        return KeptModel(header, _raw_header(path), tensors, reason)
+    try:
+        return _loaded(path, header, tensors)
+    except ModelFileError as error:
+        if missing == "refuse":
+            raise
+        return KeptModel(header, _raw_header(path), tensors, str(error))
 
 
 def _tensors(path: str | Path) -> dict[str, Tensor]:
@@ -164,9 +191,10 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
     try:
         model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
         parameters = model.build(header.in_shape).parameters()
-    except (NetkitError, RuntimeError, MemoryError, TypeError) as error:
+    except (Exception, SystemExit) as error:
+        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else discovery.cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
-        raise ModelFileError(f"{path}: its network cannot be built: {error}{changed}") from None
+        raise ModelFileError(f"{path}: its network cannot be built: {discovery.printable(cause, limit=None)}{changed}") from None
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}
     if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
         raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
@@ -181,7 +209,7 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
 
 def read_header(path: str | Path) -> Header:
     """What the file says about itself, without loading torch or any plugin. Raises `ModelFileError`, `DataError`."""
-    raw = _raw_header(path)
+    raw = _json(path, _raw_header(path))
     about = raw.pop("__metadata__", None)
     if not isinstance(about, dict) or not isinstance(about.get("netkit"), str):
         raise ModelFileError(f"{path}: not a netkit model: a safetensors file without netkit's header")
@@ -192,22 +220,37 @@ def read_header(path: str | Path) -> Header:
                                  f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}")
         header = msgspec.convert(described, Header)
         shapes = {name: tuple(entry["shape"]) for name, entry in raw.items()}
+        _refuse_odd(header.components)
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: damaged model file: {error}") from None
     return msgspec.structs.replace(header, tensors=shapes)
 
 
-def _raw_header(path: str | Path) -> dict[str, Any]:
-    """The JSON at the start of a safetensors file: eight bytes of length, then the text."""
+def _refuse_odd(components: Mapping[str, Source]) -> None:
+    """Raise `ValueError` for names and versions that no package has: they would be printed, and pasted into a shell."""
+    rules = {"component": rf"{DIST}/{NAME}", "kind": NAME, "distribution": DIST, "version": r"(?:[A-Za-z0-9][A-Za-z0-9.!+_-]*)?"}
+    for name, source in components.items():
+        for what, value in {"component": name, **msgspec.structs.asdict(source)}.items():
+            if not re.fullmatch(rules[what], value) or (not value and source.distribution != RUN_TIME):
+                raise ValueError(f"components: {what}: a name or a version of a package is needed, got {value[:99]!r}")
+
+
+def _raw_header(path: str | Path) -> bytes:
+    """The JSON text at the start of a safetensors file, behind eight bytes of length."""
     try:
         with open(path, "rb") as file:
             start = file.read(8)
             size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= size <= min(LIMIT, os.fstat(file.fileno()).st_size - 8):
                 raise ModelFileError(f"{path}: not a netkit model, or cut off")
-            raw = json.loads(file.read(size))
+            return file.read(size)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _json(path: str | Path, text: bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(text)
     except (ValueError, RecursionError):
         raise ModelFileError(f"{path}: not a netkit model, or cut off") from None
     if not isinstance(raw, dict):
@@ -230,7 +273,21 @@ def _absent(path: str | Path, header: Header) -> str:
         lookup: Mapping[str, Any] = current().kinds.get(source.kind, {})
         if name not in lookup:
             return f"{path}: {source.kind} {name} is not available: {_remedy(name, source)}"
+    for name in _types([*header.layers, header.loss]):  # somebody may have emptied the list of components
+        if re.fullmatch(rf"{DIST}/{NAME}", name) and not any(name in lookup for lookup in current().kinds.values()):
+            return f"{path}: component {name} is not available: {_remedy(name, Source('component', name.partition('/')[0], ''))}"
     return ""
+
+
+def _types(values: list[Any]) -> Iterator[str]:
+    """The names of components in tables, however deep."""
+    while values:
+        value = values.pop()
+        if isinstance(value, Mapping):
+            values += value.values()
+            yield from [value["type"]] if isinstance(value.get("type"), str) else []
+        elif isinstance(value, list):
+            values += value
 
 
 def _changes(header: Header) -> list[tuple[str, str, str]]:
@@ -247,10 +304,13 @@ def _changes(header: Header) -> list[tuple[str, str, str]]:
 def _remedy(name: str, source: Source) -> str:
     if source.distribution == RUN_TIME:
         return "it was registered by hand in the program that saved the model; register it again"
-    rows = [row for row in current().plugins() if row.distribution == source.distribution]
+    command = f"pip install '{source.distribution}{f'=={source.version}' if source.version else ''}'"
+    rows = [row for row in current().plugins() if normal(row.distribution) == normal(source.distribution)]
     hurt: list[Plugin] = [row for row in rows if row.status != "ok"]
     if hurt:
-        return f"{source.distribution} {hurt[0].version} is {hurt[0].status}: {hurt[0].reason}"
+        remedy = "" if hurt[0].status == "blocked" else f"; {command}"
+        return f"{source.distribution} {hurt[0].version} is {hurt[0].status}: {hurt[0].reason}{remedy}"
     if rows:
-        return f"the model was saved with {source.distribution} {source.version}, {rows[0].version} has no such name"
-    return f"pip install '{source.distribution}=={source.version}'"
+        saved = f"the model was saved with {source.distribution} {source.version}, " if source.version else f"{source.distribution} "
+        return f"{saved}{rows[0].version} has no such name: {command}"
+    return command

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import importlib
-import importlib.util
 import os
 import re
 import signal
@@ -18,13 +16,16 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netkit.errors import PluginError
+from netkit.errors import PluginError, nearest
 from netkit.hookspecs import hookimpl
 from netkit.kinds import KINDS
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "find", "guarded", "import_plugin", "is_derived", "resolve", "summary_of", "version"]
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "applies", "cause", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -61,6 +62,10 @@ class Plugin:
     def marked(self, status: str, reason: str) -> Plugin:
         return replace(self, status=status, reason=printable(reason))
 
+    def noted(self, note: str) -> Plugin:
+        """The same with something its author should know, though all is well."""
+        return replace(self, reason=printable(f"{self.reason}; {note}" if self.reason else f"note: {note}"))
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -84,6 +89,13 @@ class Rules:
         if self.allowed is not None and plugin.distribution != DISTRIBUTION and not names & self.allowed:
             return f"not among the plugins allowed: {', '.join(sorted(self.allowed))}"
         return ""
+
+
+    def unmet(self, plugins: Iterable[Plugin], more: Iterable[str] = ()) -> list[str]:
+        """A line for every name in the rules, and for those in `more`, that no plugin has."""
+        names = {normal(name) for plugin in plugins for name in (plugin.distribution, plugin.entry_point)}
+        wanted = {*self.blocked, *(self.allowed or ()), *more} - names
+        return [f"plugins: none is called {name!r}{nearest(name, names)}" for name in sorted(wanted)]
 
 
 def normal(name: str) -> str:
@@ -123,7 +135,7 @@ def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
         number = printable(distribution.version) if mine else ""
     except Exception as error:
         place = Path(str(getattr(distribution, "_path", "?"))).name
-        yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {_cause(error)}")
+        yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {cause(error)}")
         return
     announced: dict[str, dict[str, str]] = {}
     where = printable(str(distribution.locate_file("")), limit=4096)
@@ -141,21 +153,41 @@ def _judged(plugin: Plugin, distribution: metadata.Distribution, rules: Rules) -
         return plugin.marked("blocked", reason)
     if plugin.distribution != DISTRIBUTION and (reason := _incompatible(distribution)):
         return plugin.marked("incompatible", reason)
+    if plugin.distribution != DISTRIBUTION and not any(normal(needs.name) == DISTRIBUTION for needs in _requirements(distribution)):
+        return plugin.noted(f"declares no dependency on {DISTRIBUTION}")
     return plugin
 
 
 def _incompatible(distribution: metadata.Distribution) -> str:
     """Why the distribution's own requirements rule out this netkit, or nothing. Read before anything is imported."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    for needs in _requirements(distribution):
+        if normal(needs.name) == GROUP:
+            return f"requires {needs.name}, an unrelated package; it must be {DISTRIBUTION}"
+        if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
+            return f"needs {needs.name}{needs.specifier}, this is {version()}"
+    return ""
+
+
+def _requirements(distribution: metadata.Distribution) -> Iterator[Requirement]:
+    """What the distribution needs here, its extras left out. Lines that nobody can read need nothing."""
+    from packaging.requirements import Requirement
 
     for line in distribution.requires or ():
-        with contextlib.suppress(InvalidRequirement):
+        needs = None
+        with contextlib.suppress(Exception):
             needs = Requirement(line)
-            if normal(needs.name) == GROUP:
-                return f"requires {needs.name}, an unrelated package; it must be {DISTRIBUTION}"
-            if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
-                return f"needs {needs.name}{needs.specifier}, this is {version()}"
-    return ""
+        if needs and applies(needs):
+            yield needs
+
+
+def applies(needs: Requirement) -> bool:
+    """Whether a requirement counts in this environment, without any extra."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+
+    try:
+        return needs.marker is None or needs.marker.evaluate({"extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
 
 
 def import_plugin(plugin: Plugin) -> Any:
@@ -201,12 +233,12 @@ def guarded(who: str = "") -> Iterator[None]:
     with _ctrl_c() as pressed:
         try:
             yield
-        except PluginError:
+        except (PluginError, GeneratorExit):
             raise
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except BaseException as error:
             if pressed and isinstance(error, KeyboardInterrupt):
                 raise
-            raise PluginError(f"{who}{_cause(error)}") from error
+            raise PluginError(f"{who}{cause(error)}") from error
 
 
 @contextmanager
@@ -229,64 +261,15 @@ def _ctrl_c() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def cause(error: BaseException) -> str:
+    """The kind of an exception and what it says."""
+    said = ""
+    with contextlib.suppress(Exception):  # its __str__ may raise as well
+        said = str(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def summary_of(component: type | str) -> str:
-    """The first line of a component's docstring; for a reference it is read from the source, and nothing is imported."""
-    if not isinstance(component, str):
-        doc = component.__doc__
-    else:
-        node = _source(component)
-        doc = ast.get_docstring(node) if node else None
-    return printable((doc or "").strip().partition("\n")[0])
-
-
-def is_derived(component: type | str) -> bool:
-    """Whether a component's gradient is derived by torch, as far as can be told without importing it."""
-    if not isinstance(component, str):
-        return bool(getattr(component, "derived", False))
-    node = _source(component)
-    bases = node.bases if isinstance(node, ast.ClassDef) else node.decorator_list if node else []
-    return any(ast.unparse(each).startswith(("derived.", "netkit.derived.", "ModuleLayer")) for each in bases)
-
-
-Definition = ast.ClassDef | ast.FunctionDef
-
-
-def _source(reference: str) -> Definition | None:
-    """The definition of a component in its source file."""
-    module, _, name = reference.partition(":")
-    return _definitions(module).get(name)
-
-
-@cache
-def _definitions(module: str) -> dict[str, Definition]:
-    """The classes and functions in a module's source, by name; none where it cannot be read."""
-    with contextlib.suppress(OSError, SyntaxError, ValueError, ImportError, RecursionError):
-        if origin := _origin(module):
-            tree = ast.parse(Path(origin).read_text(encoding="utf-8"))
-            return {node.name: node for node in tree.body if isinstance(node, Definition)}
-    return {}
-
-
-def printable(text: str, limit: int = 300) -> str:
+def printable(text: str, limit: int | None = 300) -> str:
     """Text that other people wrote, on one line, without characters that steer a terminal or turn the line around."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(clean.split())[:limit]
-
-
-def _origin(module: str) -> str | None:
-    """The source file of a module. `importlib.util.find_spec` would import the packages around it."""
-    path: list[str] | None = None
-    spec = None
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        name = ".".join(parts[:end])
-        finders = (finder.find_spec(name, path) for finder in sys.meta_path)
-        spec = next((found for found in finders if found is not None), None)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or [])
-    return spec.origin if spec and spec.has_location else None

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -24,39 +23,12 @@ from netkit import discovery, hookspecs
 from netkit.discovery import DISTRIBUTION, Plugin, Rules, normal
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
+from netkit.naming import RUN_TIME, Info, checked, component_of, excuses, is_defined_as, is_named_by, made, qualified, refuse_own, sifted, written
 
-__all__ = ["Info", "Lookup", "Registry", "current", "refresh", "using"]
+__all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "names_of", "refresh", "using"]
 
-RUN_TIME = "run-time"
-"""Stands where the distribution would, for components that were registered by hand."""
 SLOW = 0.5
 """Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """Where one component came from."""
-
-    kind: str
-    name: str
-    distribution: str
-    version: str
-    entry_point: str
-    component: type[Component] | str
-
-    @property
-    def qualified(self) -> str:
-        return f"{normal(self.distribution)}/{self.name}"
-
-    @property
-    def summary(self) -> str:
-        """What it is, in one line."""
-        return discovery.summary_of(self.component)
-
-    @property
-    def derived(self) -> bool:
-        """Whether torch works out its gradient."""
-        return discovery.is_derived(self.component)
 
 
 class Lookup(Mapping[str, Any]):
@@ -76,7 +48,7 @@ class Lookup(Mapping[str, Any]):
     def __getitem__(self, name: str) -> type[Any]:
         info = self.info(name)
         if info.qualified not in self._resolved:
-            self._resolved[info.qualified] = _component(info)
+            self._resolved[info.qualified] = component_of(info)
         return self._resolved[info.qualified]
 
     def __iter__(self) -> Iterator[str]:
@@ -103,8 +75,8 @@ class Lookup(Mapping[str, Any]):
         """Where one component came from. Raises `UnknownComponent`, or `PluginError` for a name in dispute."""
         distribution = name.rpartition("/")[0]
         self._registry.load(lambda row: _at_hand(row) or normal(row.distribution) == normal(distribution))
-        if _qualified(name) in self._infos:
-            return self._infos[_qualified(name)]
+        if qualified(name) in self._infos:
+            return self._infos[qualified(name)]
         found = self._named(name)
         if not (found and found[0].distribution == DISTRIBUTION):  # whether somebody else has the name, only all can tell
             self._registry.load()
@@ -121,18 +93,19 @@ class Lookup(Mapping[str, Any]):
         """Why a name that a distribution gives both ways, announced and by a hook, is not one component; or nothing."""
         info = self.info(name)
         before = self._twice.get(info.qualified)
-        if before is None or _component(before) is self[name]:
+        if before is None or component_of(before) is self[name]:
             return ""
-        ways = " and ".join(f"{each.entry_point} gives {_written(each.component)}" for each in (before, info))
+        ways = " and ".join(f"{each.entry_point} gives {written(each.component)}" for each in (before, info))
         return f"{info.distribution} gives the name twice and they do not agree: {ways}"
 
     def info_of(self, component: Component) -> Info:
         """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
         for wanted in (_at_hand, lambda row: True):
             self._registry.load(wanted)
-            for info in self._infos.values():
-                if self._resolved.get(info.qualified) is type(component) or _refers_to(info.component, type(component)):
-                    return info
+            for fits in (is_named_by, is_defined_as):
+                for info in self._infos.values():
+                    if self._resolved.get(info.qualified) is type(component) or fits(info.component, type(component)):
+                        return info
         raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
 
     def first(self, fits: Callable[[type[Any]], bool] = lambda component: True) -> str:
@@ -146,13 +119,17 @@ class Lookup(Mapping[str, Any]):
     def register(self, name: str, component: Any = None) -> Any:
         """Add a component at run time: `register("swish", Swish)`, or `@register("swish")` above a class or a function.
 
-        A function becomes a component with a derived gradient (see `netkit.derived`). Raises `PluginError`.
+        A function becomes a component with a derived gradient, a class of torch modules a layer (see `netkit.derived`).
+        Raises `PluginError`.
         """
         if component is None:
             return lambda decorated: self.register(name, decorated)
-        if not isinstance(component, type) and callable(component):
-            component = _derived(self._kind, component)
-        info = _checked(Info(self._kind, name, RUN_TIME, "", "", component))
+        if callable(component) and not (isinstance(component, type) and issubclass(component, Component)):
+            component = made(self._kind, component)
+        info = checked(Info(self._kind, name, RUN_TIME, "", "", component))
+        component_of(info)
+        self._registry.load(_at_hand)
+        refuse_own(self._kind, name, self._by_name.get(name, []))
         self.add(info)
         self._resolved.pop(info.qualified, None)
         return component
@@ -176,9 +153,7 @@ class Lookup(Mapping[str, Any]):
     def _unknown(self, name: str) -> str:
         if not self._infos:
             return f"{self._kind} {name!r} is unknown: no {KINDS[self._kind].plural} are registered"
-        absent = [row for row in self._registry.plugins() if row.status != "ok"]
-        excuses = "".join(f"; {row.distribution} is {row.status}: {row.reason}" for row in absent if _may_have(row, name))
-        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses}"
+        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses(self._registry.plugins(), name)}"
 
 
 class Registry:
@@ -220,6 +195,8 @@ class Registry:
             self._plugins = discovery.find(distributions, self._rules)
             self._manager.add_hookspecs(hookspecs)
             self._unread = {number for number, row in enumerate(self._plugins) if row.status == "ok"}
+            for said in self._rules.unmet(self._plugins, self.preferred):
+                warnings.warn(said, stacklevel=1)
         return self._plugins
 
     def load(self, wanted: Callable[[Plugin], bool] = lambda plugin: True) -> None:
@@ -235,17 +212,18 @@ class Registry:
         return {(row.distribution, row.entry_point): number for number, row in enumerate(self.find())}
 
     def _loaded(self, plugin: Plugin) -> Plugin:
-        start = time.perf_counter()
+        start, torch = time.perf_counter(), "torch" in sys.modules
+        plugin = sifted(plugin)
         try:
-            infos = _names_of(plugin, self._manager)
+            infos = names_of(plugin, self._manager)
         except PluginError as error:
             return plugin.marked("broken", str(error))
         seconds = time.perf_counter() - start
         for info in infos:  # all or none: a plugin that failed halfway has added nothing
             self.kinds[info.kind].add(info)
-        if seconds < SLOW:
+        if seconds < SLOW or ("torch" in sys.modules) != torch:  # whoever comes first imports torch for everybody
             return plugin
-        return plugin.marked("ok", f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
+        return plugin.noted(f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
 
 
 def _at_hand(plugin: Plugin) -> bool:
@@ -253,8 +231,11 @@ def _at_hand(plugin: Plugin) -> bool:
     return plugin.distribution == DISTRIBUTION or bool(plugin.announced)
 
 
-def _names_of(plugin: Plugin, manager: pluggy.PluginManager) -> list[Info]:
+def names_of(plugin: Plugin, manager: pluggy.PluginManager | None = None) -> list[Info]:
     """What a plugin's hooks return. Raises `PluginError`, whatever the plugin does."""
+    if manager is None:
+        manager = pluggy.PluginManager("netkit")
+        manager.add_hookspecs(hookspecs)
     module = discovery.import_plugin(plugin)
     try:
         with discovery.guarded():
@@ -280,69 +261,11 @@ def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
     if not isinstance(names, Mapping):
         raise PluginError(f"{caller.name} must return a dictionary of names, got {names!r}")
     for name, component in names.items():
-        yield _checked(Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component))
+        yield checked(Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component))
 
 
 def _hooks() -> list[str]:
     return [f"netkit_{kind.plural}" for kind in KINDS.values()]
-
-
-def _checked(info: Info) -> Info:
-    if not isinstance(info.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", info.name):
-        raise PluginError(f"{info.kind}: a name is snake_case (letters, digits, _; at most 64), got {info.name!r}")
-    if isinstance(info.component, str):
-        if ":" not in info.component:
-            raise PluginError(f"{info.kind} {info.name}: a reference reads package.module:Name, got {info.component!r}")
-    else:
-        _must_be(info, info.component)
-    return info
-
-
-def _must_be(info: Info, component: Any) -> type[Component]:
-    base = KINDS[info.kind]
-    if not (isinstance(component, type) and issubclass(component, base)):
-        raise PluginError(f"{info.qualified}: {info.kind} must be a class derived from {base.__name__}, got {component!r}")
-    return component
-
-
-def _component(info: Info) -> type[Component]:
-    """The class itself, imported if need be. Raises `PluginError` with the distribution to look at."""
-    if not isinstance(info.component, str):
-        return info.component
-    try:
-        return _must_be(info, discovery.resolve(info.component))
-    except PluginError as error:
-        raise PluginError(f"{info.kind} {info.name!r} of {info.distribution} {info.version}: {error}") from error
-
-
-def _refers_to(component: type[Component] | str, wanted: type[Component]) -> bool:
-    if not isinstance(component, str):
-        return component is wanted
-    module, _, name = component.partition(":")
-    return getattr(sys.modules.get(module), name, None) is wanted
-
-
-def _written(component: type[Component] | str) -> str:
-    return component if isinstance(component, str) else f"{component.__module__}:{component.__qualname__}"
-
-
-def _qualified(name: str) -> str:
-    distribution, slash, bare = name.rpartition("/")
-    return f"{normal(distribution)}/{bare}" if slash else name
-
-
-def _may_have(plugin: Plugin, name: str) -> bool:
-    """A plugin that did not load might have had the name: it announced it, or nobody can tell."""
-    announced = [given for names in plugin.announced.values() for given in names]
-    return name.rpartition("/")[2] in announced or not announced
-
-
-def _derived(kind: str, f: Any) -> Any:
-    from netkit.derived import MAKERS
-
-    if kind not in MAKERS:
-        raise PluginError(f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one")
-    return MAKERS[kind](f)
 
 
 _current: Registry | None = None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from contextlib import suppress
 from datetime import date
+from importlib import metadata
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
 from netkit.discovery import DISTRIBUTION, normal, version
 from netkit.errors import DataError, SettingError
 from netkit.kinds import KINDS
-from netkit.registry import current
+from netkit.naming import NAME
+from netkit.registry import Registry
 
 __all__ = ["write"]
 
@@ -57,9 +61,29 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         raise SettingError(f"new-plugin: the name must leave one for the {kind}, as netkit-swish does, got {distribution!r}")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names:
         raise SettingError(f"new-plugin: {module!r} is a word or a module of Python; try netkit-{normal(distribution)}")
-    if any(info.name == name and info.distribution == DISTRIBUTION for info in current().kinds[kind].infos()):
+    if not re.fullmatch(NAME, name):
+        raise SettingError(f"new-plugin: a component's name has at most 64 letters, digits and _, got {len(name)}: {name!r}")
+    if taken := _taken(module):
+        raise SettingError(f"new-plugin: the module {module!r} would hide {taken}; choose another name, got {distribution!r}")
+    own = Registry(metadata.distributions(name=DISTRIBUTION), plugins="")  # no stranger is imported for this
+    if any(info.name == name for info in own.kinds[kind].infos()):
         raise SettingError(f"new-plugin: the {kind} {name!r} is netkit's own, and keeps its name; choose another")
     return {
         "distribution": distribution, "module": module, "name": name, "kind": kind, "plural": KINDS[kind].plural,
         "Class": name.title().replace("_", ""), "version": version(), "year": str(date.today().year),
     }  # fmt: skip
+
+
+def _taken(module: str) -> str:
+    """What a module of this name would hide: one that can be imported already, or one that netkit needs; or nothing."""
+    with suppress(Exception):  # metadata of unrelated packages may be damaged
+        if owners := metadata.packages_distributions().get(module):
+            return f"that of {owners[0]}"
+    with suppress(Exception):
+        if any(normal(re.split(r"[^\w.-]", line)[0]) == normal(module) for line in metadata.requires(DISTRIBUTION) or ()):
+            return f"a package that {DISTRIBUTION} needs"
+    with suppress(ImportError, ValueError):
+        found = find_spec(module)
+        if found and found.origin:  # a folder of that name alone is nothing that can be imported
+            return str(found.origin)
+    return ""

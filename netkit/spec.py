@@ -23,8 +23,9 @@ from typing import Any, Union
 
 import msgspec
 
-from netkit.errors import SettingError, UnknownComponent, UsageError, nearest
+from netkit.errors import PluginError, SettingError, UnknownComponent, UsageError, nearest
 from netkit.kinds import KINDS, Component
+from netkit.naming import missing_methods
 from netkit.registry import current
 
 __all__ = ["hints", "make", "name", "nested", "parse", "settings", "table", "text"]
@@ -126,6 +127,8 @@ def _called(component: type[Component], name: str, given: dict[str, Any]) -> Com
     required = [f.name for f in fields(component) if f.init and f.default is MISSING and f.default_factory is MISSING]
     if missing := [setting for setting in required if setting not in given]:
         raise SettingError(f"{name}: {missing[0]} is required")
+    if lacking := missing_methods(component):
+        raise PluginError(f"{name}: {lacking}")
     return component(**given)
 
 
@@ -159,6 +162,8 @@ def _setting(who: str, hint: Any, value: Any) -> Any:
     except msgspec.ValidationError as error:
         rule = str(error).partition(", got")[0].partition(" - at")[0]
         raise SettingError(f"{who}: {rule[:1].lower()}{rule[1:]}, got {value!r}") from None
+    except TypeError:
+        return value  # a hint that nobody can check
     if isinstance(settled, float) and not math.isfinite(settled):
         raise SettingError(f"{who}: a finite number is needed, got {value!r}")
     return settled

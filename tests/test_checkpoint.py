@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import re
 import struct
 from importlib import metadata
 
@@ -64,7 +67,7 @@ CHANGES = {
     ),
     "older": (
         lambda h: h["components"].update({"netkit-nn/a": {"kind": "loss", "distribution": "netkit-nn", "version": "9.1"}}),
-        "loss netkit-nn/a is not available: the model was saved with netkit-nn 9.1, .* has no such name",
+        "loss netkit-nn/a is not available: the model was saved with netkit-nn 9.1, .* has no such name: pip install 'netkit-nn==9.1'$",
     ),
     "by hand": (
         lambda h: h["components"].update({"run-time/a": {"kind": "loss", "distribution": "run-time", "version": ""}}),
@@ -73,6 +76,34 @@ CHANGES = {
     "no kind": (
         lambda h: h["components"].update({"a/a": {"kind": "poem", "distribution": "a", "version": "1"}}),
         "poem a/a is not available: pip install 'a==1'",
+    ),
+    "emptied": (
+        lambda h: (h["components"].clear(), h["layers"][0]["activation"].update(type="lab-x/swish")),
+        "component lab-x/swish is not available: pip install 'lab-x'$",
+    ),
+    "emptied, gone": (
+        lambda h: (h["components"].clear(), h["loss"].update(type="netkit-nn/gone")),
+        "component netkit-nn/gone is not available: netkit-nn .* has no such name: pip install 'netkit-nn'$",
+    ),
+    "a command for a distribution": (
+        lambda h: h["components"].update({"a/a": {"kind": "loss", "distribution": "a'; rm -rf '", "version": "1"}}),
+        "damaged model file: components: distribution: a name or a version of a package is needed, got \"a'; rm -rf '\"$",
+    ),
+    "a command for a version": (
+        lambda h: h["components"].update({"a/a": {"kind": "loss", "distribution": "a", "version": "1' --index-url=x '"}}),
+        "damaged model file: components: version: a name or a version of a package is needed, got ",
+    ),
+    "a command for a name": (
+        lambda h: h["components"].update({"a/`x`": {"kind": "loss", "distribution": "a", "version": "1"}}),
+        "damaged model file: components: component: a name or a version of a package is needed, got 'a/`x`'$",
+    ),
+    "a command for a kind": (
+        lambda h: h["components"].update({"a/a": {"kind": "$(x)", "distribution": "a", "version": "1"}}),
+        "damaged model file: components: kind: ",
+    ),
+    "no version": (
+        lambda h: h["components"].update({"a/a": {"kind": "loss", "distribution": "a", "version": ""}}),
+        "damaged model file: components: version: ",
     ),
 }  # fmt: skip
 
@@ -94,7 +125,16 @@ def test_a_broken_plugin_is_the_reason_why_its_component_is_missing(saved, tmp_p
     CHANGES["absent"][0](found := {"components": {}})
     path = rewritten(saved[1], lambda header: header["components"].update(found["components"]))
     with registry.using(registry.Registry([*metadata.distributions()])):
-        with pytest.raises(ModelFileError, match="not available: lab-x 2.0 is broken: import of lab_x failed: .*no luck"):
+        reason = "not available: lab-x 2.0 is broken: import of lab_x failed: .*no luck; pip install 'lab-x==2.1'$"
+        with pytest.raises(ModelFileError, match=reason):
+            netkit.load(path)
+        assert re.search(reason, netkit.load(path, missing="keep").reason)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-x\nVersion: 2.0\nRequires-Dist: netkit-nn>=99\n")
+    with registry.using(registry.Registry([*metadata.distributions()])):
+        with pytest.raises(ModelFileError, match="lab-x 2.0 is incompatible: needs netkit-nn>=99, this is .*; pip install 'lab-x==2.1'$"):
+            netkit.load(path)
+    with registry.using(registry.Registry([*metadata.distributions()], blocked=["lab-x"])):
+        with pytest.raises(ModelFileError, match="lab-x 2.0 is blocked: blocked by name: lab-x$"):
             netkit.load(path)
 
 
@@ -165,8 +205,7 @@ def test_a_model_without_its_plugin_is_kept_and_saved_byte_for_byte(saved, tmp_p
         netkit.load(path)
     kept = netkit.load(path, missing="keep")
     kept.save(tmp_path / "again.netkit")
-    netkit.load(tmp_path / "again.netkit", missing="keep").save(tmp_path / "third.netkit")
-    assert (tmp_path / "again.netkit").read_bytes() == (tmp_path / "third.netkit").read_bytes()
+    assert (tmp_path / "again.netkit").read_bytes() == path.read_bytes()
     assert kept.header.components["lab-x/swish"].version == "2.1"
     with pytest.raises(ModelFileError, match="activation lab-x/swish is not available: pip install 'lab-x==2.1'"):
         kept.predict(torch.zeros(1, 4))
@@ -185,3 +224,48 @@ def test_describe_lets_no_control_character_through(saved, cli):
     rewritten(saved[1], lambda header: header["loss"].update(type="x\x1b[2J\u202e\n"))
     code, out, _ = cli("describe", saved[1])
     assert code == 0 and "loss: x?[2J??(" in out
+
+
+def test_a_kept_model_has_other_metadata_too_and_can_be_copied(saved, tmp_path):
+    path = rewritten(saved[1], CHANGES["absent"][0])
+    raw = path.read_bytes()
+    [size] = struct.unpack("<Q", raw[:8])
+    outer = json.loads(raw[8 : 8 + size])
+    outer["__metadata__"] = {"author": "somebody", **outer["__metadata__"], "zebra": "1"}
+    text = json.dumps(outer).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + size :])
+    kept = netkit.load(path, missing="keep")
+    assert not hasattr(kept, "predict") and not hasattr(kept, "_anything")
+    for number, each in enumerate((kept, copy.copy(kept), copy.deepcopy(kept), pickle.loads(pickle.dumps(kept)))):
+        each.save(tmp_path / str(number))
+        assert (tmp_path / str(number)).read_bytes() == path.read_bytes()
+    kept.parameters()["0.b"] = torch.zeros(3)
+    with pytest.raises(SettingError, match="^parameters: a kept model has .*, got "):
+        kept.save(path)
+
+
+def failing(error):
+    def build(self, shape, generator):
+        raise error
+
+    return build
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda h: h["loss"].update(data=1), "m.netkit: its network cannot be built: .*no setting 'data'"),
+    (lambda h: h["layers"][1].update(type="run-time/leaves"), "m.netkit: its network cannot be built: SystemExit: 0$"),
+    (lambda h: h["layers"][1].update(type="run-time/raises"), "m.netkit: its network cannot be built: ValueError: no luck$"),
+])  # fmt: skip
+def test_a_model_that_its_plugins_cannot_build_any_more_is_kept(saved, tmp_path, change, reason):
+    norm = registry.layers["layer_norm"]
+    with registry.using(registry.Registry()) as mine:
+        mine.layers.register("leaves", type("Leaves", (norm,), {"build": failing(SystemExit(0))}))
+        mine.layers.register("raises", type("Raises", (norm,), {"build": failing(ValueError("no\nluck"))}))
+        path = rewritten(saved[1], change)
+        with pytest.raises(ModelFileError, match=reason):
+            netkit.load(path)
+        kept = netkit.load(path, missing="keep")
+        with pytest.raises(ModelFileError, match=reason):
+            kept.fit()
+        kept.save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()

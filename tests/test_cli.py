@@ -9,9 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from netkit import Activation, registry
 
 QUICK = ("--epochs", 3, "--quiet")
 
@@ -251,6 +255,107 @@ def test_show_as_json_says_where_a_component_is_from_and_what_may_be_set(cli):
     assert code == 0 and told["settings"] == {"slope": {"rule": "float, >= 0", "required": False, "default": "0.01"}}
     assert (told["kind"], told["qualified"], told["distribution"]) == ("activation", "netkit-nn/leaky_relu", "netkit-nn")
     assert "class LeakyRelu" in "".join(Path(told["file"]).read_text().splitlines()[told["line"] - 1 :][:2]) and told["doc"].startswith("z where z > 0")
+
+
+@dataclass(frozen=True)
+class Leaves(Activation):
+    """Its forward raises what it was told to."""
+
+    kind_of_error: str = "SystemExit"
+
+    def forward(self, z):
+        error = {"SystemExit": SystemExit(0), "TypeError": TypeError("no\x1b[2J\nluck"), "Exit": SystemExit("bye"), "Base": BaseException()}
+        raise error[self.kind_of_error]
+
+    def backward(self, grad, z, a):
+        return grad
+
+
+@pytest.mark.parametrize(("given", "code", "said"), [
+    ("SystemExit", 1, "test_cli wanted to end the program (SystemExit: 0); nothing was finished"),
+    ("Exit", 1, "test_cli wanted to end the program (SystemExit: bye); nothing was finished"),
+    ("Base", 70, "internal error: BaseException; set NETKIT_TRACEBACK=1 for the traceback"),
+    ("TypeError", 70, "internal error: TypeError: no [2J luck; set NETKIT_TRACEBACK=1 for the traceback"),
+])  # fmt: skip
+def test_a_component_that_ends_the_program_or_raises_is_one_line(cli, penguins, tmp_path, monkeypatch, given, code, said):
+    monkeypatch.delenv("NETKIT_TRACEBACK", raising=False)
+    with registry.using(registry.Registry()) as mine:
+        mine.activations.register("leaves", Leaves)
+        train = ["train", penguins, "--target", "species", "--activation", f"leaves:kind_of_error={given}", *QUICK]
+        found, _, err = cli(*train)
+        assert found == code and err.splitlines()[-1] == f"netkit: {said}" and "Traceback" not in err
+        assert not list(tmp_path.iterdir())
+        monkeypatch.setenv("NETKIT_TRACEBACK", "1")
+        assert ("Traceback" in cli(*train)[2]) is (code == 70)
+
+
+@dataclass(frozen=True)
+class Rude(Activation):
+    __doc__ = "a\x1b[2Jb\n\n    b\n      indented \u202e\n"
+    call: Callable = None
+
+    def forward(self, z):
+        return z
+
+    def backward(self, grad, z, a):
+        return grad
+
+
+def test_odd_docstrings_and_hints_hurt_no_command(cli):
+    with registry.using(registry.Registry()) as mine:
+        mine.activations.register("rude", Rude)
+        mine.activations.register("number", type("Number", (Rude,), {"__doc__": 5}))
+        listed = cli("list-plugins", "--kind", "activation")
+        assert listed[0] == 0 and "  a [2Jb  " in listed[1]
+        code, out, err = cli("schema")
+        [table] = [each for each in json.loads(out)["$defs"]["activation"]["anyOf"] if "run-time/number" in str(each)]
+        assert (code, err, table["properties"]["call"]) == (0, "", {})
+        code, out, _ = cli("show", "rude")
+        assert code == 0 and "\na [2Jb\n\nb\n  indented  \n" in out and "\x1b" not in out
+        assert "No description." in cli("show", "number")[1]
+
+
+def disputed():
+    """A registry in which two strangers have one name."""
+    mine = registry.Registry()
+    mine.load()
+    for letter in "ab":
+        mine.kinds["activation"].add(registry.Info("activation", "swishy", f"lab-{letter}", "0.1", "x", Rude))
+    return mine
+
+
+def test_a_name_in_dispute_is_completed_and_explained_by_qualified_names(cli):
+    import click
+
+    from netkit.cli.options import ComponentText
+    from netkit.cli.plugins import names
+
+    def offered(incomplete, complete=ComponentText("activation").shell_complete, **params):
+        ctx = click.Context(click.Command("x"))
+        ctx.params = params
+        return [item.value for item in complete(ctx, None, incomplete)]
+
+    with registry.using(disputed()):
+        for complete in (ComponentText("activation").shell_complete, names):
+            assert offered("swi", complete) == ["lab-a/swishy", "lab-b/swishy"]
+            assert offered("lab-b/", complete) == ["lab-b/swishy"] and "netkit-nn/relu" in offered("netkit-nn/r", complete)
+        assert cli("show", "swishy") == (1, "", "netkit: activation 'swishy' is in dispute: write lab-a/swishy or lab-b/swishy\n")
+        assert cli("show", "lab-a/swishy")[0] == 0
+        assert offered("le") == ["leaky_relu"] and offered("le", no_plugin=("netkit-nn", "nobody")) == []
+
+
+def test_the_list_fits_a_terminal_and_is_not_padded_elsewhere(monkeypatch, capsys):
+    from netkit.cli.plugins import _table
+
+    rows = [("loss", "a" * 64, "x" * 200, "d" * 40), ("loss", "b", "\u6f22" * 50, "netkit-nn 0.1")]
+    _table(rows)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [" ".join(row) for row in rows]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((100, 40)))
+    _table(rows)
+    long, wide = capsys.readouterr().out.splitlines()
+    assert long == "  ".join(["loss", "a" * 31 + "…", "x" * 25 + "…", "d" * 31 + "…"])
+    assert wide == "  ".join(["loss", "b" + " " * 31, "\u6f22" * 12 + "… ", "netkit-nn 0.1"])
 
 
 def test_list_plugins_of_one_distribution(cli):

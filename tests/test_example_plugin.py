@@ -71,6 +71,11 @@ def test_a_new_plugin_installs_keeps_its_promises_and_passes_its_tests(environme
     ("netkit-2", "the name must leave one"),
     ("class", "'class' is a word or a module of Python; try netkit-class"),
     ("json", "'json' is a word or a module of Python; try netkit-json"),
+    ("netkit-plugins", "the module 'netkit_plugins' would hide that of netkit-nn; choose another name, got 'netkit-plugins'"),
+    ("Torch", "the module 'torch' would hide "),
+    ("numpy", "the module 'numpy' would hide "),
+    ("pytest", "the module 'pytest' would hide "),
+    ("netkit-" + "a" * 65, "a component's name has at most 64 letters, digits and _, got 65: 'aaa"),
     ("netkit-relu", "the activation 'relu' is netkit's own, and keeps its name; choose another"),
 ])  # fmt: skip
 def test_names_that_cannot_be_are_refused(cli, tmp_path, name, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from importlib import metadata
@@ -80,6 +81,8 @@ BROKEN = {
     "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
     "exits": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "syntax": ("def (", "SyntaxError"),
+    "mute": ("class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute", "import of a_mute failed: Mute"),
+    "own": ("class Own(BaseException): pass\nraise Own('no luck')", "Own: no luck"),
     "missing": ("import no_such_module_here", "No module named 'no_such_module_here'"),
     "hook-raises": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return 1 / 0", "ZeroDivisionError"),
     "misspelt": ("from netkit import hookimpl\n@hookimpl\ndef netkit_activaitons():\n    return {}",
@@ -134,6 +137,9 @@ def test_a_requirement_for_another_netkit_is_decided_before_the_import(install):
                                              ("Lab.Swish", True)])  # fmt: skip
 def test_blocking_and_allowing_by_either_name_before_the_import(install, rule, loads):
     registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))], plugins=rule)
+    if rule == "other":
+        with pytest.warns(UserWarning, match="^plugins: none is called 'other'$"):
+            registry.plugins()
     assert ("swish" in registry.activations) is loads
     assert ("lab_swish" in sys.modules) is loads
 
@@ -161,9 +167,19 @@ def test_a_name_at_run_time(install):
 
 def test_an_unknown_name_gives_the_nearest_and_the_plugin_that_might_have_had_it(install):
     good = install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))
-    registry = Registry([good, install("lab-broken", "raise ValueError('no')")])
-    with pytest.raises(UnknownComponent, match="'swich' is unknown; did you mean swish.; lab-broken is broken: .*no"):
-        registry.activations["swich"]
+    entries = "[netkit.activations]\nswich = lab_quiet:Swish\n"
+    quiet = install("lab-quiet", "", entries=entries, requires="netkit-nn>=99")
+    others = [install(f"lab-broken{i}", "raise ValueError('no')") for i in (1, 2)]
+    registry = Registry([good, quiet, *others, install("lab-off", "")], blocked=["lab-off"])
+    for name, said in (
+        ("swich", "'swich' is unknown; did you mean swish?; lab-quiet is incompatible: needs netkit-nn>=99, this is .*; "
+         "broken plugins that might have it: lab-broken1, lab-broken2; blocked plugins that might have it: lab-off "
+         "(netkit list-plugins says why)"),
+        ("lab-broken1/swich", "'lab-broken1/swich' is unknown.*; lab-broken1 is broken: import of lab_broken1 failed: ValueError: no"),
+    ):  # fmt: skip
+        with pytest.raises(UnknownComponent) as caught:
+            registry.activations[name]
+        assert re.fullmatch("activation " + said.replace("(", "\\(").replace(")", "\\)").replace("?;", "\\?;"), str(caught.value)), caught.value
 
 
 def test_a_reference_that_does_not_resolve_names_the_distribution(install):
@@ -203,6 +219,7 @@ def test_ctrl_c_by_a_person_is_no_plugins_fault(install):
 def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(install, monkeypatch):
     from netkit import registry
 
+    monkeypatch.setattr(registry, "_current", None)  # what is found here must not stay for other tests
     with registry.using(Registry([])) as old:
         component = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))]).activations["swish"]
         old.activations.register("mine", component)
@@ -243,3 +260,187 @@ def test_a_lookup_imports_no_more_than_it_must(install):
     assert registry.activations["lab-b/swish_b"] and imported() == ["lab_b", "lab_quiet"]
     assert registry.activations["swish"].__module__ == "lab_quiet" and imported() == ["lab_a", "lab_b", "lab_quiet"]
     assert list(registry.activations)[-3:] == ["swish_a", "swish_b", "swish"]
+
+
+def test_an_abstract_class_names_itself_its_distribution_and_what_is_missing(install):
+    from netkit import spec
+    from netkit.registry import using
+
+    source = textwrap.dedent(SWISH).partition("    def backward")[0] + textwrap.dedent(HOOK)
+    registry = Registry([install("lab-half", source)])
+    said = "^activation 'swish' of lab-half 0.1: Swish does not define backward$"
+    with using(registry), pytest.raises(PluginError, match=said):
+        spec.make("activation", "swish")
+    with pytest.raises(PluginError, match="^activation 'half' of run-time: Swish does not define backward$"):
+        registry.activations.register("half", registry.activations.info("swish").component)
+    with using(registry), pytest.raises(PluginError, match="^Swish: Swish does not define backward$"):
+        spec.make("activation", registry.activations.info("swish").component)
+
+
+def test_a_finder_that_raises_spoils_no_summary(install, monkeypatch):
+    class Finder:
+        def find_spec(self, *arguments):
+            raise RuntimeError("no")
+
+    entries = "[netkit.activations]\nswish = lab_found:Swish\n"
+    registry = Registry([install("lab-found", textwrap.dedent(SWISH), entries=entries)])
+    registry.plugins()
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    assert registry.activations.info("swish").summary.startswith("z sigmoid")
+
+
+def test_a_name_of_netkits_own_cannot_be_registered_again(install):
+    registry = Registry([*metadata.distributions(name="netkit-nn"), install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
+    with pytest.raises(PluginError, match="^activation 'relu' is netkit's own and keeps its name; choose another$"):
+        registry.activations.register("relu", lambda z: z)
+    assert registry.activations["relu"].__module__.startswith("netkit_plugins")
+
+
+def test_a_class_of_modules_becomes_a_layer(install):
+    import torch
+    from netkit import Model, spec
+    from netkit.registry import using
+
+    registry = Registry(metadata.distributions(name="netkit-nn"))
+
+    @registry.layers.register("my")
+    class My(torch.nn.Module):
+        """Twice a linear map."""
+
+        def __init__(self, units: int = 2):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, units)
+
+        def forward(self, x):
+            return 2 * self.linear(x)
+
+    with using(registry):
+        assert registry.layers.info("my").derived and spec.text(My(units=4)) == "my:units=4"
+        assert Model(["my:units=4"], "mean_squared_error").build((3,)).out_shape == (4,)
+    with pytest.raises(PluginError, match="activation must be a class derived from Activation, got <class 'torch.nn"):
+        registry.activations.register("linear", torch.nn.Linear)
+
+
+MANY = """
+    from dataclasses import dataclass
+    from netkit import Activation, derived
+    from netkit.derived import activation, layer as of_modules
+    from lab_inner import Inner
+    import netkit.derived as d
+
+    @activation
+    def bare(z, k: float = 1.0):
+        '''Bare.'''
+        return k * z
+
+    def _f(z):
+        '''Called.'''
+        return z
+
+    called = derived.activation(_f, outputs="unit")
+    other = bare
+
+    @dataclass(frozen=True)
+    class Blank(Activation):
+        k: float = 1.0
+        def forward(self, z):
+            return z
+        def backward(self, grad, z, a):
+            return grad
+
+    class Outer:
+        @dataclass(frozen=True)
+        class Nested(Blank):
+            '''Nested.'''
+"""
+INNER = """
+    from dataclasses import dataclass
+    from netkit import Activation
+
+    @dataclass(frozen=True)
+    class Inner(Activation):
+        '''Inner.'''
+        def forward(self, z):
+            return z
+        def backward(self, grad, z, a):
+            return grad
+"""
+KNOWN = {"bare": (True, "Bare."), "called": (True, "Called."), "other": (True, "Bare."), "Outer.Nested": (False, "Nested."),
+         "Inner": (False, "Inner."), "Blank": (False, "")}  # fmt: skip
+
+
+def test_what_is_read_from_a_source_is_what_the_class_says(install):
+    from importlib import import_module
+
+    from netkit import spec
+    from netkit.registry import using
+
+    install("lab-inner", INNER)
+    entries = "[netkit.activations]\n" + "".join(f"n{i} = lab_many:{name}\n" for i, name in enumerate(KNOWN))
+    registry = Registry([install("lab-many", MANY, entries=entries)])
+    infos = registry.activations.infos()
+    assert [(info.derived, info.summary) for info in infos] == list(KNOWN.values()) and "lab_many" not in sys.modules
+    with using(registry):
+        assert spec.table(import_module("lab_inner").Inner()) == {"type": "lab-many/n4"} and "lab_many" not in sys.modules
+        classes = [registry.activations[info.name] for info in infos]
+        assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(6)]
+    from netkit import glance
+
+    assert [(glance.is_derived(each), glance.summary_of(each)) for each in classes] == list(KNOWN.values())
+
+
+def test_a_name_that_no_plugin_has_is_a_warning_with_the_nearest(install):
+    good = install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))
+    for options in ({"plugins": "-lab-swihs"}, {"blocked": ["Lab.swihs"]}, {"preferred": ["lab_swihs"]}):
+        with pytest.warns(UserWarning, match="^plugins: none is called 'lab-swihs'; did you mean lab-swish.$"):
+            assert "swish" in Registry([good], **options).activations
+
+
+@pytest.mark.parametrize(("requires", "status", "reason"), [
+    ('netkit; extra == "dev"', "ok", "note: declares no dependency on netkit-nn"),
+    ("netkit-nn>=9; python_version<'3'", "ok", "note: declares no dependency on netkit-nn"),
+    ("netkit-nn\nRequires-Dist: netkit-nn>=9; python_version<'3'", "ok", ""),
+    ("netkit-nn; python_version>'3'", "ok", ""),
+    ("netkit-nn>=9; python_version>'3'", "incompatible", "needs netkit-nn>=9, this is "),
+    ("netkit ??", "ok", "note: declares no dependency on netkit-nn"),
+])  # fmt: skip
+def test_extras_and_markers_of_requirements_are_heeded(install, requires, status, reason):
+    registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK), requires=requires)])
+    found, said = statuses(registry)["lab-swish"]
+    assert found == status and said.startswith(reason) and bool(said) is bool(reason)
+
+
+def test_the_import_of_torch_is_nobodys_fault(install, monkeypatch):
+    source = "import time, sys\ntime.sleep(0.6)\n{}\nfrom netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {{}}\n"
+    slow = install("lab-slow", source.format(""))
+    torch = install("lab-torch", source.format("sys.modules['torch'] = sys"))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    del sys.modules["torch"]
+    found = statuses(Registry([slow, torch]))
+    assert found["lab-torch"] == ("ok", "") and re.match(r"note: its import took \d\.\d s; ", found["lab-slow"][1])
+
+
+def test_a_bad_announced_name_leaves_its_siblings(install):
+    entries = "[netkit.activations]\nswish = lab_quiet:Swish\nSwish = lab_quiet:Swish\nflat = lab_quiet\n"
+    registry = Registry([install("lab-quiet", textwrap.dedent(SWISH), entries=entries),
+                         install("lab-loud", "", entries="[netkit.activations]\nSwish = lab_loud:Swish\n")])  # fmt: skip
+    assert list(registry.activations) == ["swish"]
+    status, reason = statuses(registry)["lab-quiet"]
+    assert status == "ok" and reason == (
+        "note: activation: a name is snake_case (letters, digits, _; at most 64), got 'Swish'; "
+        "activation flat: a reference reads package.module:Name, got 'lab_quiet'")
+    status, reason = statuses(registry)["lab-loud"]
+    assert status == "broken" and reason.endswith("got 'Swish'")
+
+
+def test_a_class_that_its_package_fetches_when_asked_is_known_by_its_name(install):
+    from importlib import import_module
+
+    from netkit import spec
+    from netkit.registry import using
+
+    install("lab-inner", INNER)
+    lazy = "def __getattr__(name):\n    import lab_inner\n    return getattr(lab_inner, name)\n"
+    registry = Registry([install("lab-lazy", lazy, entries="[netkit.activations]\ninner = lab_lazy:Inner\n")])
+    with using(registry):
+        assert spec.table(import_module("lab_lazy").Inner()) == {"type": "lab-lazy/inner"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 import warnings
 from importlib import import_module
 from typing import Any
@@ -69,30 +71,65 @@ def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command; every error is one line on stderr and an exit code: 2 for usage, 1 for data, 130 for Ctrl-C."""
+    """Run the command and exit. Every error is one line on stderr and an exit code: 2 for usage, 1 for data, 130 for
+    Ctrl-C, 70 for what nobody foresaw."""
+    try:
+        code = _run(arguments)
+    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
+        sys.stderr.close()
+        code = 1
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
+            warnings.filterwarnings("default", category=UserWarning, module="netkit")
             code = cli.main(arguments, prog_name="netkit", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
+        return 2
     except click.ClickException as error:
-        sys.exit(_say(error.format_message(), error.exit_code))
+        return _say(error.format_message(), error.exit_code)
     except NetkitError as error:
-        sys.exit(_say(str(error), error.exit_code))
+        return _say(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(_say("stopped", 130))
-    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
-        sys.stderr.close()
-        sys.exit(1)
+        return _say("stopped", 130)
+    except BrokenPipeError:
+        raise
+    except SystemExit as error:
+        return _left(error)
+    except BaseException as error:  # some plugin's own kind of exception may be no Exception
+        return _unforeseen(error)
+
+
+def _left(error: SystemExit) -> int:
+    """The exit code for a SystemExit: its own where netkit or click raised it, and an error where a plugin did."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames and str(frames[-1].f_globals.get("__name__")).partition(".")[0] in ("netkit", "click"):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    place = frames[-1].f_globals.get("__name__", "?") if frames else "?"
+    return _say(f"{place} wanted to end the program (SystemExit: {error.code}); nothing was finished", 1)
+
+
+def _unforeseen(error: BaseException) -> int:
+    from netkit.discovery import cause
+
+    if os.environ.get("NETKIT_TRACEBACK"):
+        traceback.print_exception(error)
+        return _say(f"internal error: {cause(error)}", 70)
+    return _say(f"internal error: {cause(error)}; set NETKIT_TRACEBACK=1 for the traceback", 70)
 
 
 def _warn(message: Warning | str, *where: object, **more: object) -> None:
-    click.echo(f"netkit: {' '.join(str(message).split())}", err=True)
+    _say(str(message), 0)
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"netkit: {' '.join(message.split())}", err=True)
+    """One line on stderr, whole, but without characters that steer a terminal."""
+    from netkit.discovery import printable
+
+    click.echo(f"netkit: {printable(message, limit=None)}", err=True)
     return code

@@ -12,6 +12,7 @@ import msgspec
 
 from netkit.cli.options import Columns, ComponentText, Hidden
 from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
+from netkit.discovery import printable
 from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
@@ -45,7 +46,7 @@ def _tables(kind: str) -> Iterator[dict[str, Any]]:
             component = lookup[info.qualified]
             settings = {field.name: _setting(component, field.name) for field in fields(component)}
         except NetkitError as error:
-            click.echo(f"netkit: {error}", err=True)
+            click.echo(f"netkit: {printable(str(error), limit=None)}", err=True)
             continue
         needed = [f.name for f in fields(component) if f.default is MISSING and f.default_factory is MISSING]
         names = sorted({info.qualified, *([info.name] if info.name in lookup and lookup.info(info.name) == info else [])})
@@ -58,7 +59,10 @@ def _setting(component: type[Component], name: str) -> dict[str, Any]:
 
     if kind := nested(component, name):
         return {"anyOf": [{"$ref": f"#/$defs/{kind}"}, {"type": "null"}]}
-    return msgspec.json.schema(hints(component)[name])
+    try:
+        return msgspec.json.schema(hints(component)[name])
+    except TypeError:  # a function, a tensor: JSON Schema has no word for it
+        return {}
 
 
 def _option(option: click.Option) -> dict[str, Any]:
@@ -99,9 +103,9 @@ def config() -> None:
 def fill(file: str | None) -> None:
     """Print FILE, or an empty configuration, with every default that it leaves unsaid; what has none is a comment."""
     given = loaded(file) if file else {}
-    plugins = given.pop("plugins", {})
     if file:
         check(file, given, _options())
+    plugins = given.pop("plugins", {})
     for name, option in _options().items():
         value = given.pop(name, None if option.multiple else option.to_info_dict().get("default"))
         click.echo(f"# {option.help or 'The layers from first to last.'}")

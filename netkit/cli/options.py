@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["Columns", "ComponentText", "Hidden", "csv_options"]
+if TYPE_CHECKING:
+    from netkit.registry import Lookup
+
+__all__ = ["Columns", "ComponentText", "Hidden", "completed", "csv_options"]
+
+
+def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list[CompletionItem]:
+    """The names that a word may become, without those of the plugins that `--no-plugin` before it leaves out."""
+    from netkit.registry import Registry, current, using
+
+    blocked = ctx.find_root().params.get("no_plugin") or ()
+    with warnings.catch_warnings(), using(Registry(blocked=blocked) if blocked else current()) as registry:
+        warnings.simplefilter("ignore")  # this is no time to speak
+        found = [pair for kind in kinds for pair in _offered(registry.kinds[kind], incomplete)]
+    return [CompletionItem(name, help=summary) for name, summary in found]
+
+
+def _offered(lookup: Lookup, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Qualified names where a bare one is in dispute, or where a distribution has been written."""
+    for shown, info in zip(list(lookup), lookup.infos(), strict=True):
+        name = info.qualified if "/" in incomplete else shown
+        if name.startswith(incomplete) or (name != info.name and info.name.startswith(incomplete)):
+            yield name, info.summary or info.kind
 
 
 class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
-    """A component as text, or as a table where it comes from TOML; its names are completed without importing any."""
+    """A component as text, or as a table where it comes from TOML. Completion imports no component, but it does import
+    the plugins that announce no names."""
 
     def __init__(self, kind: str) -> None:
         self.name = self.kind = kind
@@ -23,10 +47,7 @@ class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in ne
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from netkit.registry import current
-
-        infos = current().kinds[self.kind].infos()
-        return [CompletionItem(i.name, help=i.summary) for i in infos if i.name.startswith(incomplete)]
+        return completed(ctx, incomplete, [self.kind])
 
 
 class Hidden(click.ParamType):  # type: ignore[type-arg]

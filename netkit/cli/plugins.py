@@ -10,12 +10,15 @@ from contextlib import suppress
 from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
+from unicodedata import combining, east_asian_width
 
 import click
 from click.shell_completion import CompletionItem
 
+from netkit.cli.options import completed
 from netkit.discovery import Plugin, normal
 from netkit.errors import PluginError, UnknownComponent, nearest
+from netkit.glance import doc_of
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
 from netkit.spec import hints
@@ -23,6 +26,8 @@ from netkit.spec import hints
 __all__ = ["list_plugins", "names", "show", "shown"]
 
 SCHEMA = 1
+WIDEST = 32
+"""Columns of a terminal that a name, or a distribution, takes at most."""
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
@@ -71,8 +76,7 @@ def _what(info: Info) -> str:
 
 def names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Every component's name, for completion."""
-    infos = [info for lookup in current().kinds.values() for info in lookup.infos()]
-    return [CompletionItem(i.name, help=i.kind) for i in infos if i.name.startswith(incomplete)]
+    return completed(ctx, incomplete, KINDS)
 
 
 def shown(info: Info) -> str:
@@ -82,13 +86,33 @@ def shown(info: Info) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> None:
-    """Columns side by side; on a terminal the third, what a component is, gets the room that the others leave."""
-    width = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
-    if sys.stdout.isatty():
-        width[2] = max(20, min(width[2], shutil.get_terminal_size().columns - width[0] - width[1] - width[3] - 6))
+    """Columns side by side; on a terminal the third, what a component is, gets the room that the others leave.
+
+    Elsewhere nothing is cut, and what a component is is not padded.
+    """
+    width = [min(WIDEST, max((_cells(row[i]) for row in rows), default=0)) for i in range(4)]
+    terminal = sys.stdout.isatty()
+    if terminal:
+        longest = max((_cells(row[2]) for row in rows), default=0)
+        width[2] = max(20, min(longest, shutil.get_terminal_size().columns - width[0] - width[1] - width[3] - 6))
     for row in rows:
-        what = row[2] if len(row[2]) <= width[2] else row[2][: width[2] - 1] + "…"
-        click.echo("  ".join([row[0].ljust(width[0]), row[1].ljust(width[1]), what.ljust(width[2]), row[3]]).rstrip())
+        cells = [_cut(text, width[i]) for i, text in enumerate(row)] if terminal else list(row)
+        ends = [width[0], width[1], width[2] if terminal else 0, 0]
+        click.echo("  ".join(text + " " * (end - _cells(text)) for text, end in zip(cells, ends, strict=True)).rstrip())
+
+
+def _cells(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, or its beginning with a mark that more would follow."""
+    if _cells(text) <= width:
+        return text
+    while text and _cells(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
 
 
 @click.command()
@@ -96,7 +120,16 @@ def _table(rows: list[tuple[str, ...]]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="A JSON list: where it comes from, its file, settings and rules.")
 def show(name: str, as_json: bool) -> None:
     """Explain one component: its mathematics, settings with defaults, and where it comes from."""
-    lookups = [lookup for lookup in current().kinds.values() if name in lookup]
+    lookups, disputes = [], []
+    for lookup in current().kinds.values():
+        with suppress(UnknownComponent):
+            try:
+                lookup.info(name)
+                lookups.append(lookup)
+            except PluginError as error:
+                disputes.append(error)
+    if disputes and not lookups:
+        raise disputes[0]
     if not lookups:
         every = [each for lookup in current().kinds.values() for each in lookup]
         raise UnknownComponent(f"no component is called {name!r}{nearest(name, every)}")
@@ -119,20 +152,25 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
         place = {"file": inspect.getsourcefile(component), "line": inspect.getsourcelines(component)[1]}
     return {
         "kind": info.kind, "name": info.name, "qualified": info.qualified, "distribution": info.distribution,
-        "version": info.version, "doc": inspect.cleandoc(component.__doc__ or ""), "derived": info.derived, **place, "settings": settings,
+        "version": info.version, "doc": doc_of(component), "derived": info.derived, **place, "settings": settings,
     }  # fmt: skip
 
 
 def _show(info: Info, component: type[Component]) -> None:
     click.echo(f"{info.kind} {info.name}, from {info.distribution} {info.version}".rstrip())
-    click.echo(f"\n{inspect.cleandoc(component.__doc__ or 'No description.')}\n")
+    click.echo("\n" + "\n".join(_steady(line) for line in (doc_of(component) or "No description.").splitlines()) + "\n")
     for field in fields(component):
         default = "(required)" if field.default is MISSING else f"= {field.default!r}"
-        click.echo(f"  {field.name} {default}: {_rule(hints(component)[field.name])}")
+        click.echo(_steady(f"  {field.name} {default}: {_rule(hints(component)[field.name])}"))
     if not fields(component):
         click.echo("  no settings")
     if info.kind == "activation":
         _curve(next(iter(component.examples())))
+
+
+def _steady(line: str) -> str:
+    """A line without characters that steer a terminal, its spaces as they are."""
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _rule(hint: Any) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from netkit.cli.options import ComponentText, Hidden
+from netkit.discovery import applies
 from netkit.errors import DataError, NetkitError, PluginError, SettingError, nearest
 from netkit.registry import Registry, using
 
@@ -42,10 +43,14 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
     if path is None:
         return None
     config = loaded(path)
-    _apply_plugins(ctx, path, config.pop("plugins", {}))
+    plugins = config.get("plugins", {})
+    bad = {key for key, _ in _plugin_problems(plugins)}
+    if "" not in bad:
+        _apply_plugins(ctx, path, {key: value for key, value in plugins.items() if key not in bad})
     from netkit.cli.train import train
 
     check(path, config, options_of(train))
+    config.pop("plugins", None)
     ctx.default_map = {**(ctx.default_map or {}), **config}
     return path
 
@@ -74,7 +79,9 @@ def check(path: str, config: Mapping[str, Any], options: Mapping[str, click.Opti
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     wrong = []
     for key, value in config.items():
-        if key not in options:
+        if key == "plugins":
+            wrong += [f"line {_line(lines, key, None, word)}: plugins: {said}" for word, said in _plugin_problems(value)]
+        elif key not in options:
             wrong.append(f"line {_line(lines, key)}: there is no setting {key!r}{nearest(key, [*options, 'plugins'])}")
         else:
             for number, said in _problems(options[key], value):
@@ -82,6 +89,25 @@ def check(path: str, config: Mapping[str, Any], options: Mapping[str, click.Opti
                 wrong.append(f"line {_line(lines, key, number, said)}: {where}: {said}")
     if wrong:
         raise SettingError(f"{path}: {'; '.join(wrong)}")
+
+
+def _plugin_problems(table: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with the table [plugins]: the key it is in, and the rule that it breaks."""
+    if not isinstance(table, Mapping):
+        yield "", f"a table is needed, got {table!r}"
+        return
+    known = Plugins.__struct_fields__
+    for key, value in table.items():
+        if key not in known:
+            yield key, f"there is no setting {key!r}{nearest(key, known) or f'; it has ' + ', '.join(known)}"
+        elif not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            yield key, f"{key}: a list of texts is needed, got {value!r}"
+        elif key == "require":
+            for each in value:
+                try:
+                    Requirement(each)
+                except InvalidRequirement:
+                    yield key, f"{key}: a requirement as pip writes it is needed, got {each!r}"
 
 
 def _problems(option: click.Option, value: Any) -> Iterator[tuple[int | None, str]]:
@@ -152,13 +178,10 @@ def _item(lines: list[str], start: int, number: int) -> int:
 
 
 def _apply_plugins(ctx: click.Context, path: str, table: Any) -> None:
-    """Check what a configuration requires, and use a registry that follows the rest. Raises `SettingError`, `PluginError`."""
-    try:
-        rules = msgspec.convert(table, Plugins)
-        missing = [said for line in rules.require if (said := _unmet(Requirement(line)))]
-    except (msgspec.ValidationError, InvalidRequirement) as error:
-        raise SettingError(f"{path}: plugins: {' '.join(str(error).split())}") from None
-    if missing:
+    """Check what a configuration requires, and use a registry that follows the rest. Raises `PluginError`."""
+    rules = msgspec.convert(table, Plugins)
+    needed = [needs for line in rules.require if applies(needs := Requirement(line))]
+    if missing := [said for needs in needed if (said := _unmet(needs))]:
         raise PluginError(f"{path}: plugins: {'; '.join(missing)}")
     if rules.prefer or rules.disable:
         root = ctx.find_root()
