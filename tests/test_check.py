@@ -17,7 +17,7 @@ def test_check_names_what_it_did(cli):
         ["activation", "relu", "ok"], ["loss", "mean_squared_error", "ok"], ["metric", "mean_squared_error", "ok"],
         ["optimizer", "adam", "ok"],
     ]  # fmt: skip
-    assert "9 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
+    assert "11 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
 
 
 def test_check_as_json(cli):

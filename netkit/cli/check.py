@@ -54,8 +54,8 @@ def _result(info: Info) -> dict[str, Any]:
 
     report = examine(info.kind, info.qualified)
     row = {**asdict(report), "name": shown(info), "distribution": info.distribution, "version": info.version}
-    example = None if report.broken else next(iter(current().kinds[info.kind][info.qualified].examples()))
-    times = timed(example) if example else None
+    examples = [] if report.broken else current().kinds[info.kind][info.qualified].examples()
+    times = next((timed(example) for example in examples), None)
     gradient = "none" if info.kind not in GRADIENT else "derived" if info.derived else "hand-written"
     return {**row, "gradient": gradient, "microseconds": times and times[0], "derived_microseconds": times and times[1]}
 
