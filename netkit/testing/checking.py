@@ -69,7 +69,7 @@ def examine(kind: str, component: Any) -> Report:
         broken = broken or _lines(f"{run.where}: {error}" if run.where else str(error))
     except (Exception, SystemExit) as error:
         broken = broken or printable(f"{run.where or 'it'} raises {type(error).__name__}: {error}")
-    return Report(kind, run.name, run.count, len(run.promises), run.worst, broken)
+    return Report(kind, run.name or type(component).__name__, run.count, len(run.promises), run.worst, broken)
 
 
 class _Run:
@@ -128,7 +128,10 @@ def _examples(kind: str, component: Any) -> Iterator[Component]:
     """Every example of a name or a class; an instance, or text with settings, alone."""
     if isinstance(component, str) and ":" not in component:
         component = current().kinds[kind][component]
-    found = component.examples() if isinstance(component, type) else [component]  # type: ignore[attr-defined]
+    if isinstance(component, type) and component.examples.__func__ is not Component.examples.__func__:  # type: ignore[attr-defined]
+        found = component.examples()  # type: ignore[attr-defined]
+    else:
+        found = [component]  # of a class without examples of its own `make` says which settings it requires
     yield from (spec.make(kind, example) for example in found)
 
 
