@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -167,6 +168,16 @@ def large_in_place(self, z):
     return z.clamp_(max=60).relu() if z.numel() > 30 else z.clamp(max=60).relu()
 
 
+def share(right, dtype=torch.float64, **more):
+    """A metric: the share of rows that right(prediction == target) calls so."""
+
+    def tally(self, p, y):
+        rows = right(p == y)
+        return torch.stack([rows.sum(), torch.tensor(len(rows))]).to(dtype)
+
+    return wrong(Metric, tally=tally, score=lambda self, t: float(t[0] / t[1]), **more)
+
+
 def drawing(effect):
     """identity, with an effect on the side."""
 
@@ -263,12 +274,25 @@ MUTANTS = {
     "dense: noise in evaluation": dense(forward=lambda self, params, x, rng=None: (x @ params["W"] + torch.rand(2, generator=rng) if rng is None else x @ params["W"], x)),
     "dense: param_grads differ": dense(param_grads=lambda self, params, saved, grad: {"W": saved.t() @ grad * 2, "b": grad.sum(0)}),
     "metric: mean of batches": wrong(Metric, tally=lambda self, p, y: (p != y).double().mean()[None], score=lambda self, t: float(t[0])),
-    "metric: direction": wrong(Metric, tally=lambda self, p, y: torch.stack([(p - y).abs().sum(), torch.tensor(1.0 * len(p))]), score=lambda self, t: float(t[0] / t[1])),
+    "metric: direction": wrong(Metric, tally=lambda self, p, y: torch.stack([(p - y).abs().sum(), torch.tensor(1.0 * len(p))]).double(), score=lambda self, t: float(t[0] / t[1])),
     "metric: a tensor": wrong(Metric, tally=lambda self, p, y: torch.tensor([1.0 * len(p)]), score=lambda self, t: t[0]),
     "sgd: uphill": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.add_(alpha * grads)),
     "sgd: not in place": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params - alpha * grads),
     "sgd: grads scaled in place": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(grads.mul_(alpha))),
     "sgd: hidden state": wrong(Optimizer, **START, step=hidden_state),
+    "sgd: normalized, nan at 0": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(alpha * grads / grads.abs())),
+    "sgd: alpha ignored": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(0.01 * grads)),
+    "sgd: first half only": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params[: (len(params) + 1) // 2].sub_(alpha * grads[: (len(params) + 1) // 2])),
+    "metric: constant": share(lambda right: right[:, 0] >= 0),
+    "metric: float16": share(lambda right: right.all(1), torch.float16),
+    "metric: float32": share(lambda right: right.all(1), torch.float32),
+    "metric: first column": share(lambda right: right[:, 0]),
+    "metric: tasks a word": share(lambda right: right.all(1), tasks="regression"),
+    "metric: tasks unknown": share(lambda right: right.all(1), tasks=("ranking",)),
+    "initializer: seed of its own": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape, generator=torch.Generator().manual_seed(0))),
+    "initializer: requires grad": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape, generator=rng).requires_grad_()),
+    "initializer: numpy": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.full(shape, numpy.random.rand()).round()),
+    "initializer: matrices only": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape[0], shape[1], generator=rng)),
     "initializer: global random": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape)),
     "initializer: shape": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape[::-1])),
     "initializer: float64": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape).double()),
@@ -299,6 +323,10 @@ RIGHT = {
     "relu layer": relu_layer(),
     "mse": mse(),
     "dense": dense(),
+    "share of equal rows": share(lambda right: right.all(1)),
+    "share, in integers": share(lambda right: right.all(1), torch.int64),
+    "sign": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(alpha * grads.sign())),
+    "identity matrix": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.eye(shape[0], math.prod(shape[1:])).reshape(shape)),
 }
 
 
