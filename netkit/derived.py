@@ -12,18 +12,21 @@ every backward, and `netkit check` says how much slower that is than the hand-wr
 from __future__ import annotations
 
 import inspect
+import types
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, reduce
+from operator import or_
+from typing import Any, Union, get_args, get_origin
 
+import msgspec
 import torch
 from torch import Generator, Tensor, nn
 
 from netkit import spec
 from netkit.errors import PluginError, SettingError, ShapeError
-from netkit.kinds import Activation, Layer, Loss, Params, Shape
+from netkit.kinds import Activation, Component, Layer, Loss, Params, Shape
 from netkit.targets import like
 
 __all__ = ["MAKERS", "ModuleLayer", "activation", "layer", "loss"]
@@ -55,7 +58,13 @@ def loss(f: Callable[..., Tensor], **promises: Any) -> type[Loss]:
 
 
 def layer(module: type[nn.Module]) -> type[Layer]:
-    """A layer from a module class: its parameters are the module's, its settings the arguments of `__init__`."""
+    """A layer from a module class: its parameters are the module's, its settings the arguments of `__init__`.
+
+    Raises `PluginError` for anything else.
+    """
+
+    if not (isinstance(module, type) and issubclass(module, nn.Module)):
+        raise PluginError(f"layer: a class derived from torch.nn.Module is needed, got {module!r}")
 
     def make(self: Any) -> nn.Module:
         return module(**{name: value for name, value in vars(self).items() if name not in ("device", "dtype")})
@@ -80,15 +89,8 @@ class ModuleLayer(Layer):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seed(rng))
             module = _checked(self)
-        params = {name: value.detach().clone() for name, value in module.named_parameters()}
-        try:
-            y = torch.func.functional_call(module.eval(), params, (torch.zeros(1, *in_shape),))
-        except (RuntimeError, IndexError, ValueError) as error:
-            line = str(error).partition("\n")[0]
-            raise ShapeError(f"{spec.name(self)}: rows of shape {tuple(in_shape)} do not fit: {line}") from None
-        if not isinstance(y, Tensor):
-            raise SettingError(f"{spec.name(self)}: a module that gives one tensor is needed, got {type(y).__name__}")
-        return params, tuple(y.shape[1:])
+            params = {name: value.detach().clone() for name, value in module.named_parameters()}
+            return params, _out_shape(self, module, params, in_shape)
 
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
         seed = None if rng is None else _seed(rng)
@@ -115,7 +117,26 @@ def _checked(component: ModuleLayer) -> nn.Module:
         raise SettingError(f"{spec.name(component)}: {' '.join(str(error).split())}") from None
     if kept := [name for name, _ in module.named_buffers()]:
         raise SettingError(f"{spec.name(component)}: {type(module).__name__} keeps {kept[0]} between steps; a layer may not")
+    if unknown := [name for name, value in module.named_parameters() if isinstance(value, nn.parameter.UninitializedParameter)]:
+        raise SettingError(f"{spec.name(component)}: {type(module).__name__} leaves the size of {unknown[0]} open; a layer must say it")
     return module
+
+
+def _out_shape(component: ModuleLayer, module: nn.Module, params: dict[str, Tensor], in_shape: Shape) -> Shape:
+    """The shape of one output row, from a row of zeros in evaluation and in training."""
+    who, x = spec.name(component), torch.zeros(1, *in_shape)
+    try:
+        torch.func.functional_call(module.train(), params, (x,))
+        y = torch.func.functional_call(module.eval(), params, (x,))
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise ShapeError(f"{who}: rows of shape {tuple(in_shape)} do not fit: {str(error).partition(chr(10))[0]}") from None
+    except (TypeError, NotImplementedError) as error:
+        raise SettingError(f"{who}: a module of one tensor is needed: {' '.join(str(error).split())}") from None
+    if not isinstance(y, Tensor):
+        raise SettingError(f"{who}: a module that gives one tensor is needed, got {type(y).__name__}")
+    if x._version:
+        raise SettingError(f"{who}: {type(module).__name__} changes its input in place; a layer may not")
+    return tuple(y.shape[1:])
 
 
 def _run(component: ModuleLayer, params: dict[str, Tensor], x: Tensor, seed: int | None) -> Tensor:
@@ -139,16 +160,50 @@ def _pulled(f: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor) -> Tensor:
     return found
 
 
+def _signature(f: Any) -> inspect.Signature:
+    if isinstance(f, type) and not issubclass(f, nn.Module):
+        raise PluginError(f"{f.__name__}: a function is needed, got a class")
+    try:
+        return inspect.signature(f, eval_str=True)
+    except NameError:  # names for a type checker alone: `spec.hints` will say so
+        return inspect.signature(f)
+
+
+def _rule(annotation: Any) -> Any:
+    """An annotation as the rule of a setting: lists are tuples, which can be compared; Any where it cannot be checked."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    if isinstance(annotation, str):
+        return annotation
+    parts = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    if any(isinstance(each, type) and issubclass(each, Component) for each in parts):
+        return annotation
+    rule: Any = reduce(or_, map(_tuple, parts))
+    try:
+        msgspec.convert(None, rule)
+    except msgspec.ValidationError:
+        return rule
+    except TypeError:
+        return Any
+    return rule
+
+
+def _tuple(hint: Any) -> Any:
+    if hint is torch.Size:
+        return tuple[int, ...]
+    return tuple.__class_getitem__((*get_args(hint), ...)) if get_origin(hint) is list else hint
+
+
 def _made(base: type[Any], f: Any, tensors: int, methods: dict[str, Any]) -> type[Any]:
     """A component class of this base, whose settings are the arguments of f after its tensors."""
-    arguments = list(inspect.signature(f).parameters.values())[tensors:]
+    arguments = list(_signature(f).parameters.values())[tensors:]
     arguments = [each for each in arguments if each.name not in ("device", "dtype")]
     for each in arguments:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             raise PluginError(f"{f.__name__}: every setting needs a name, got *{each.name}")
     about = {
         "__doc__": f.__doc__, "__module__": f.__module__, "__qualname__": f.__qualname__, "derived": True,
-        "__annotations__": {each.name: Any if each.annotation is each.empty else each.annotation for each in arguments},
+        "__annotations__": {each.name: _rule(each.annotation) for each in arguments},
         **{each.name: each.default for each in arguments if each.default is not each.empty},
     }  # fmt: skip
     return dataclass(frozen=True)(type(f.__name__, (base,), about | methods))

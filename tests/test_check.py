@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+import torch
 
 from netkit import registry
-from test_contract import MUTANTS
+from netkit.testing import check, examine
+from test_contract import MUTANTS, RIGHT, activation, raises
 
 
 def test_check_names_what_it_did(cli):
@@ -17,7 +20,7 @@ def test_check_names_what_it_did(cli):
         ["activation", "relu", "ok"], ["loss", "mean_squared_error", "ok"], ["metric", "mean_squared_error", "ok"],
         ["optimizer", "adam", "ok"],
     ]  # fmt: skip
-    assert "9 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
+    assert "11 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
 
 
 def test_check_as_json(cli):
@@ -43,3 +46,39 @@ def test_a_broken_promise_is_exit_code_1_with_the_input(cli):
 def test_what_is_not_there_is_one_line(cli, arguments, code, message):
     got, _, err = cli("check", *arguments)
     assert got == code and err.startswith(message) and err.count("\n") == 1
+
+
+def test_a_blocked_plugin_is_not_called_ok(cli):
+    code, out, err = cli("--no-plugin", "netkit-nn", "check", "--plugin", "netkit_nn")
+    assert code == 1 and not out and re.fullmatch(r"netkit: check: netkit-nn \S+ \(\w+\): blocked: blocked by name: netkit-nn\n", err)
+
+
+def test_what_leaves_or_gives_nothing_is_broken_and_the_next_is_still_checked(cli):
+    with registry.using(registry.Registry()) as mine:
+        mine.activations.register("leaver", MUTANTS["SystemExit"])
+        mine.activations.register("nothing", MUTANTS["no examples"])
+        mine.activations.register("liar", activation(lambda self, grad, z, a: grad, raises(RuntimeError("one\x1b[2J\ntwo"))))
+        code, out, _ = cli("check", "leaver", "nothing", "liar", "tanh")
+    told = {line.split()[1]: line for line in out.splitlines()}
+    assert code == 1 and list(told) == ["tanh", "leaver", "nothing", "liar"] and "  ok  " in told["tanh"]
+    assert "BROKEN  Wrong() raises SystemExit: 0" in told["leaver"] and told["nothing"].endswith("BROKEN  examples() yields nothing")
+    assert told["liar"].endswith("raises RuntimeError: one [2J two")
+
+
+def test_the_printed_input_breaks_the_promise_again():
+    with registry.using(registry.Registry()) as mine:
+        wrong = mine.layers.register("wrong", MUTANTS["dense: b by mean"])
+        rule, *inputs = examine("layer", "wrong").broken.splitlines()
+    given = {}
+    exec("\n".join(line.strip() for line in inputs), {"torch": torch}, given)
+    assert list(given) == ["x", "grad", "W", "b"] and "derivative by b" in rule
+    params = {name: given[name] for name in "Wb"}
+    saved = wrong().forward(params, given["x"])[1]
+    got = wrong().backward(params, saved, given["grad"])[1]["b"]
+    assert f"got {got.tolist()}," in rule and not torch.allclose(got, given["grad"].sum(0))
+
+
+def test_classes_and_instances_that_were_never_registered():
+    for component in (RIGHT["tanh"], RIGHT["tanh"](), RIGHT["dense"]):
+        [report] = check(component)
+        assert report.name == "Wrong" and not report.broken

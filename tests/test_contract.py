@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import dataclass
 
+import numpy
 import pytest
 import torch
 
@@ -107,6 +110,95 @@ def hidden_state(self, params, grads, state, alpha):
 
 
 VELOCITY = {}
+LAST = {}
+
+
+def squared_relu(self, z):
+    return self.scale * torch.relu(z) ** 2
+
+
+def leaves(f, where=None):
+    def forward(self, z):
+        a = f(z)
+        if where is None:
+            LAST["a"] = a
+        else:
+            object.__setattr__(self, where, a)
+        return a
+
+    return forward
+
+
+def last_prediction(self, p, y):
+    d = LAST.get("d", p - y)
+    LAST["d"] = p - y
+    return ((p - y) ** 2).mean(1), 2 * (d if d.shape == p.shape and d.dtype == p.dtype else p - y) / p.shape[1]
+
+
+def relu_layer(slope_at_0=0.0, **changes):
+    """max(0, x) as a layer, with one fault."""
+
+    def backward(self, params, saved, grad):
+        return grad * ((saved > 0) + slope_at_0 * (saved == 0)), {}
+
+    parts = {"build": lambda self, in_shape, rng: ({}, in_shape), "forward": lambda self, params, x, rng=None: (x.relu(), x)}
+    return wrong(Layer, **{**parts, "backward": backward, **changes})
+
+
+def dense_in_single(self, params, saved, grad):
+    factor = 1.01 if grad.dtype == torch.float32 else 1
+    return factor * grad @ params["W"].t(), {"W": saved.t() @ grad, "b": grad.sum(0)}
+
+
+def nothing_saved(self, params, x, rng=None):
+    LAST["x"] = x
+    return x @ params["W"] + params["b"], None
+
+
+def from_the_last(self, params, saved, grad):
+    return grad @ params["W"].t(), {"W": LAST["x"].t() @ grad, "b": grad.sum(0)}
+
+
+def where_shape(test):
+    """relu, its backward 1 % off for the shapes that pass the test."""
+    return activation(lambda self, grad, z, a: grad * (z > 0) * (1.01 if test(z) else 1))
+
+
+def large_in_place(self, z):
+    return z.clamp_(max=60).relu() if z.numel() > 30 else z.clamp(max=60).relu()
+
+
+def share(right, dtype=torch.float64, **more):
+    """A metric: the share of rows that right(prediction == target) calls so."""
+
+    def tally(self, p, y):
+        rows = right(p == y)
+        return torch.stack([rows.sum(), torch.tensor(len(rows))]).to(dtype)
+
+    return wrong(Metric, tally=tally, score=lambda self, t: float(t[0] / t[1]), **more)
+
+
+def drawing(effect):
+    """identity, with an effect on the side."""
+
+    def forward(self, z):
+        effect()
+        return z * 1
+
+    return activation(lambda self, grad, z, a: grad * 1, forward)
+
+
+def setting(name, default, **methods):
+    return wrong(Activation, **{"__annotations__": {name: float}, name: default, **methods})
+
+
+def raises(error):
+    def forward(self, z):
+        raise error
+
+    return forward
+
+
 START = {"start": lambda self, params: {}}
 
 MUTANTS = {
@@ -135,6 +227,37 @@ MUTANTS = {
     "claims rows of one": activation(lambda self, grad, z, a: grad * a * (1 - a), lambda self, z: z.sigmoid(), outputs="simplex"),
     "hidden state": activation(lambda self, grad, z, a: grad, from_memory),
     "no docstring": activation(lambda self, grad, z, a: grad * (z > 0), __doc__=None),
+    "SystemExit": activation(lambda self, grad, z, a: grad, raises(SystemExit(0))),
+    "no examples": activation(lambda self, grad, z, a: grad * (z > 0), examples=classmethod(lambda cls: iter(()))),
+    "tanh: last forward in a global": activation(lambda self, grad, z, a: grad * (1 - LAST["a"] ** 2), leaves(torch.tanh)),
+    "tanh: last forward on itself": activation(lambda self, grad, z, a: grad * (1 - self.a**2), leaves(torch.tanh, "a")),
+    "relu(z - 0.3): 2 at the kink": activation(lambda self, grad, z, a: grad * ((z > 0.3) + 2 * (z == 0.3)), lambda self, z: torch.relu(z - 0.3)),
+    "relu(z - 1/3): kink at 0.35": activation(lambda self, grad, z, a: grad * (z > 0.35), lambda self, z: torch.relu(z - 1 / 3)),
+    "identity: wrong in float32 beyond 40": activation(lambda self, grad, z, a: grad * (1 + 0.1 * ((z.abs() > 40) & (z.dtype == torch.float32)).to(z.dtype)), lambda self, z: z * 1),
+    "exp(z) - 1: cancels": activation(lambda self, grad, z, a: grad * z.clamp_max(50).exp() * (z < 50), lambda self, z: z.clamp_max(50).exp() - 1),
+    "relu: wrong for 5 columns": where_shape(lambda z: z.ndim == 2 and z.shape[1] > 4),
+    "relu: wrong for 65 rows": where_shape(lambda z: len(z) > 64),
+    "relu: wrong for 3 axes": where_shape(lambda z: z.ndim > 2),
+    "relu6: in place where large": activation(lambda self, grad, z, a: grad * ((z > 0) & (z < 60)), large_in_place),
+    "leaky: slope forgotten": setting("slope", 1.0, forward=lambda self, z: torch.where(z > 0, z, self.slope * z), backward=lambda self, grad, z, a: grad * 1),
+    "draws from torch": drawing(lambda: torch.rand(1)),
+    "draws from Python": drawing(random.random),
+    "draws from numpy": drawing(numpy.random.rand),
+    "default dtype": drawing(lambda: torch.set_default_dtype(torch.float64)),
+    "threads": drawing(lambda: torch.set_num_threads(torch.get_num_threads() % 2 + 1)),
+    "grad mode": drawing(lambda: torch.set_grad_enabled(False)),
+    "outputs: unknown": activation(lambda self, grad, z, a: grad * (z > 0), outputs="positive"),
+    "mse: remembers the last": mse(__call__=last_prediction),
+    "log cosh: overflows": mse(__call__=lambda self, p, y: ((p - y).cosh().log().mean(1), (p - y).tanh() / p.shape[1])),
+    "task: unknown": mse(task="ranking"),
+    "loss outputs: unknown": mse(outputs="positive"),
+    "head: unknown": mse(head="nothing"),
+    "metric: unknown": mse(metric="nothing"),
+    "relu layer: 5 at the kink": relu_layer(5.0),
+    "layer: rows coupled": relu_layer(forward=lambda self, params, x, rng=None: (x - x.mean(0), x), backward=lambda self, params, saved, grad: (grad - grad.mean(0), {})),
+    "layer: no rows": relu_layer(forward=lambda self, params, x, rng=None: (x.relu() + 0 * x.max(), x)),
+    "dense: wrong in float32": dense(backward=dense_in_single),
+    "dense: nothing saved": dense(forward=nothing_saved, backward=from_the_last),
     "mse: half": mse(0.5),
     "mse: sign": mse(-1.0),
     "mse: mean over all": mse(__call__=lambda self, p, y: (((p - y) ** 2).mean(), 2 * (p - y))),
@@ -151,12 +274,25 @@ MUTANTS = {
     "dense: noise in evaluation": dense(forward=lambda self, params, x, rng=None: (x @ params["W"] + torch.rand(2, generator=rng) if rng is None else x @ params["W"], x)),
     "dense: param_grads differ": dense(param_grads=lambda self, params, saved, grad: {"W": saved.t() @ grad * 2, "b": grad.sum(0)}),
     "metric: mean of batches": wrong(Metric, tally=lambda self, p, y: (p != y).double().mean()[None], score=lambda self, t: float(t[0])),
-    "metric: direction": wrong(Metric, tally=lambda self, p, y: torch.stack([(p - y).abs().sum(), torch.tensor(1.0 * len(p))]), score=lambda self, t: float(t[0] / t[1])),
+    "metric: direction": wrong(Metric, tally=lambda self, p, y: torch.stack([(p - y).abs().sum(), torch.tensor(1.0 * len(p))]).double(), score=lambda self, t: float(t[0] / t[1])),
     "metric: a tensor": wrong(Metric, tally=lambda self, p, y: torch.tensor([1.0 * len(p)]), score=lambda self, t: t[0]),
     "sgd: uphill": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.add_(alpha * grads)),
     "sgd: not in place": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params - alpha * grads),
     "sgd: grads scaled in place": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(grads.mul_(alpha))),
     "sgd: hidden state": wrong(Optimizer, **START, step=hidden_state),
+    "sgd: normalized, nan at 0": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(alpha * grads / grads.abs())),
+    "sgd: alpha ignored": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(0.01 * grads)),
+    "sgd: first half only": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params[: (len(params) + 1) // 2].sub_(alpha * grads[: (len(params) + 1) // 2])),
+    "metric: constant": share(lambda right: right[:, 0] >= 0),
+    "metric: float16": share(lambda right: right.all(1), torch.float16),
+    "metric: float32": share(lambda right: right.all(1), torch.float32),
+    "metric: first column": share(lambda right: right[:, 0]),
+    "metric: tasks a word": share(lambda right: right.all(1), tasks="regression"),
+    "metric: tasks unknown": share(lambda right: right.all(1), tasks=("ranking",)),
+    "initializer: seed of its own": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape, generator=torch.Generator().manual_seed(0))),
+    "initializer: requires grad": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape, generator=rng).requires_grad_()),
+    "initializer: numpy": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.full(shape, numpy.random.rand()).round()),
+    "initializer: matrices only": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape[0], shape[1], generator=rng)),
     "initializer: global random": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(shape)),
     "initializer: shape": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape[::-1])),
     "initializer: float64": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape).double()),
@@ -182,8 +318,15 @@ RIGHT = {
     "relu": activation(lambda self, grad, z, a: grad * (z > 0)),
     "relu, 1 at the kink": activation(lambda self, grad, z, a: grad * (z >= 0)),
     "tanh": activation(lambda self, grad, z, a: grad * (1 - a * a), tanh),
+    "squared relu": setting("scale", 1.0, forward=squared_relu, backward=lambda self, grad, z, a: grad * 2 * self.scale * torch.relu(z)),
+    "exp": activation(lambda self, grad, z, a: grad * a, lambda self, z: z.exp()),
+    "relu layer": relu_layer(),
     "mse": mse(),
     "dense": dense(),
+    "share of equal rows": share(lambda right: right.all(1)),
+    "share, in integers": share(lambda right: right.all(1), torch.int64),
+    "sign": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(alpha * grads.sign())),
+    "identity matrix": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.eye(shape[0], math.prod(shape[1:])).reshape(shape)),
 }
 
 

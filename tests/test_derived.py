@@ -10,7 +10,7 @@ import torch
 import netkit
 from netkit import Dense, Model, derived, registry, spec
 from netkit.errors import ModelFileError, PluginError, SettingError, ShapeError
-from netkit.testing import check
+from netkit.testing import BrokenPromise, check
 
 
 def swish(z, beta: float = 1.0):
@@ -102,6 +102,10 @@ HOSTILE = {
     "submodule": ("init", "a class of torch.nn is needed"),
     "arguments": ("Linear(4)", "Linear.__init__.. missing"),
     "keeps state": ("BatchNorm1d(4)", "BatchNorm1d keeps running_mean between steps; a layer may not"),
+    "in place": ("ReLU(inplace=True)", "ReLU changes its input in place; a layer may not"),
+    "in place while training": ("Dropout(0.5, inplace=True)", "Dropout changes its input in place; a layer may not"),
+    "two inputs": ("Bilinear(2, 2, 2)", "a module of one tensor is needed: .*missing 1 required positional argument: 'input2'"),
+    "open size": ("LazyLinear(3)", "LazyLinear leaves the size of weight open; a layer must say it"),
     "tuple": ("LSTM(4, 3)", "a module that gives one tensor is needed, got tuple"),
 }
 
@@ -111,6 +115,22 @@ def test_only_modules_of_torch_nn_can_be_named(text, message):
     with pytest.raises(SettingError, match=f"torch: {message}") as caught:
         Model([{"type": "torch", "module": text}], "huber").build((4,))
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_whose_annotations_are_no_rules_keeps_the_promises(own):
+    norm = derived.layer(torch.nn.LayerNorm)
+    own.layers.register("norm", norm)
+    assert not check(norm([4]))[0].broken and not check("norm:normalized_shape=[4]")[0].broken
+    assert spec.make("layer", "norm:normalized_shape=[4]") == norm((4,))
+    with pytest.raises(BrokenPromise, match="SettingError: LayerNorm: normalized_shape is required$"):
+        check("norm")
+
+
+def test_only_functions_and_modules_can_be_derived():
+    with pytest.raises(PluginError, match="layer: a class derived from torch.nn.Module is needed, got <class 'int'>"):
+        derived.layer(int)
+    with pytest.raises(PluginError, match="int: a function is needed, got a class"):
+        derived.activation(int)
 
 
 def test_a_module_that_does_not_fit_says_so():

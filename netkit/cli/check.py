@@ -39,13 +39,22 @@ def check(name: tuple[str, ...], plugin: str | None, as_json: bool) -> None:
 
 def _chosen(wanted: tuple[str, ...], plugin: str | None) -> list[Info]:
     every = [info for lookup in current().kinds.values() for info in lookup.infos()]
-    if plugin and not any(normal(row.distribution) == normal(plugin) for row in current().plugins()):
-        raise PluginError(f"check: no plugin of a distribution {plugin!r} is installed")
+    if plugin and not any(normal(info.distribution) == normal(plugin) for info in every):
+        raise PluginError(f"check: {_absence(plugin)}")
     for name in wanted:
         if not any(name in (info.name, info.qualified) for info in every):
             raise UnknownComponent(f"check: no component is called {name!r}{nearest(name, [i.name for i in every])}")
     return [info for info in every if (not wanted or info.name in wanted or info.qualified in wanted)
             and (not plugin or normal(info.distribution) == normal(plugin))]  # fmt: skip
+
+
+def _absence(plugin: str) -> str:
+    """Why a distribution has no components here."""
+    rows = [row for row in current().plugins() if normal(row.distribution) == normal(plugin)]
+    hurt = [row.line for row in rows if row.status != "ok"]
+    if not rows:
+        return f"no plugin of a distribution {plugin!r} is installed"
+    return hurt[0] if hurt else f"{plugin} brings no component"
 
 
 def _result(info: Info) -> dict[str, Any]:
@@ -54,8 +63,8 @@ def _result(info: Info) -> dict[str, Any]:
 
     report = examine(info.kind, info.qualified)
     row = {**asdict(report), "name": shown(info), "distribution": info.distribution, "version": info.version}
-    example = None if report.broken else next(iter(current().kinds[info.kind][info.qualified].examples()))
-    times = timed(example) if example else None
+    examples = [] if report.broken else current().kinds[info.kind][info.qualified].examples()
+    times = next((timed(example) for example in examples), None)
     gradient = "none" if info.kind not in GRADIENT else "derived" if info.derived else "hand-written"
     return {**row, "gradient": gradient, "microseconds": times and times[0], "derived_microseconds": times and times[1]}
 

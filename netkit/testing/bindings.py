@@ -43,7 +43,7 @@ def activation(component: Activation) -> float:
 
 def loss(component: Loss) -> float:
     """bind_gradient gives scale times the gradient of the loss, or of its fused form where it has one"""
-    from netkit.testing.gradients import judged
+    from netkit.testing.losses import judged
 
     worst = 0.0
     if component.bind_gradient is None:
@@ -63,7 +63,7 @@ def loss(component: Loss) -> float:
 
 def layer(component: Layer) -> float:
     """bound forms give the numbers of forward and backward, with a column of ones behind x if it says so"""
-    from netkit.testing.gradients import built
+    from netkit.testing.layers import built
 
     worst = 0.0
     if component.bind_forward is None:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from netkit import spec
-from netkit.discovery import normal
+from netkit.discovery import normal, printable
 from netkit.errors import NetkitError, PluginError, UnknownComponent
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
-from netkit.testing import bindings, gradients, others
-from netkit.testing.comparing import BrokenPromise
+from netkit.testing import activations, bindings, layers, losses, others
+from netkit.testing.comparing import BrokenPromise, need
+from netkit.testing.sampling import other_settings
+from netkit.testing.surroundings import watched
 
 __all__ = ["Report", "check", "examine", "promises_of"]
 
 PROMISES: dict[str, list[Any]] = {
-    "activation": [*gradients.ACTIVATION, bindings.activation],
-    "layer": [*gradients.LAYER, bindings.layer],
-    "loss": [*gradients.LOSS, bindings.loss],
+    "activation": [*activations.ACTIVATION, bindings.activation],
+    "layer": [*layers.LAYER, bindings.layer],
+    "loss": [*losses.LOSS, bindings.loss],
     "metric": others.METRIC,
     "optimizer": [*others.OPTIMIZER, bindings.optimizer],
     "initializer": others.INITIALIZER,
 }
+AT_ANY_SETTING: dict[str, list[Any]] = {"activation": activations.AT_ANY_SETTING, "loss": losses.AT_ANY_SETTING}
+"""Those that are also tried with settings that nobody gave as an example."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +59,50 @@ def check(component: Any, kind: str | None = None) -> list[Report]:
 
 
 def examine(kind: str, component: Any) -> Report:
-    """The same, for one kind, without raising."""
-    name, count, worst = component if isinstance(component, str) else getattr(component, "__name__", ""), 0, 0.0
-    where, promises = "", [*others.EVERY, *PROMISES[kind]]
+    """The same, for one kind, without raising, whatever the component raises or changes."""
+    run = _Run(kind, component if isinstance(component, str) else getattr(component, "__name__", ""))
+    broken = ""
     try:
-        if isinstance(component, str) and (why := current().kinds[kind].disagreement(spec.parse(component)[0])):
-            return Report(kind, name, count, len(promises), worst, why)
-        for example in _examples(kind, component):
-            count += 1
-            name, where = name or spec.name(example), repr(example)
-            worst = max(worst, *(promise(example) for promise in promises))
+        broken = run.disagreement(component) if isinstance(component, str) else ""
+        watched(lambda: run.all(component))
     except BrokenPromise as error:
-        return Report(kind, name, count, len(promises), worst, f"{where}: {error}")
-    except Exception as error:
-        return Report(kind, name, count, len(promises), worst, f"{where or 'it'} raises {type(error).__name__}: {error}")
-    return Report(kind, name, count, len(promises), worst)
+        broken = broken or _lines(f"{run.where}: {error}" if run.where else str(error))
+    except (Exception, SystemExit) as error:
+        broken = broken or printable(f"{run.where or 'it'} raises {type(error).__name__}: {error}")
+    return Report(kind, run.name or type(component).__name__, run.count, len(run.promises), run.worst, broken)
+
+
+class _Run:
+    """The checks of one component: how far they came, and with which settings."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind, self.name, self.count, self.worst, self.where = kind, name, 0, 0.0, ""
+        self.promises = [*others.EVERY, *PROMISES[kind]]
+
+    def disagreement(self, component: str) -> str:
+        return current().kinds[self.kind].disagreement(spec.parse(component)[0])
+
+    def all(self, component: Any) -> float:
+        """Every promise with every example, then some with settings around those of the first."""
+        first = None
+        for example in _examples(self.kind, component):
+            self.count, first = self.count + 1, first or example
+            self.one(example, self.promises)
+        need(first, "examples() yields nothing")
+        for other in other_settings(first) if self.kind in AT_ANY_SETTING and first else ():
+            self.one(other, AT_ANY_SETTING[self.kind])
+        return self.worst
+
+    def one(self, example: Component, promises: list[Any]) -> None:
+        self.name, self.where = self.name or spec.name(example), printable(repr(example))
+        for promise in promises:
+            self.worst = max(self.worst, watched(partial(promise, example)))
+
+
+def _lines(message: str) -> str:
+    """The rule and the inputs below it, a line each, without characters that steer a terminal."""
+    rule, *inputs = message.split("\n    ")
+    return "\n    ".join([printable(rule, 2000), *(printable(each, 10**7) for each in inputs)])
 
 
 def promises_of(distribution: str) -> Any:
@@ -94,7 +128,10 @@ def _examples(kind: str, component: Any) -> Iterator[Component]:
     """Every example of a name or a class; an instance, or text with settings, alone."""
     if isinstance(component, str) and ":" not in component:
         component = current().kinds[kind][component]
-    found = component.examples() if isinstance(component, type) else [component]  # type: ignore[attr-defined]
+    if isinstance(component, type) and component.examples.__func__ is not Component.examples.__func__:  # type: ignore[attr-defined]
+        found = component.examples()  # type: ignore[attr-defined]
+    else:
+        found = [component]  # of a class without examples of its own `make` says which settings it requires
     yield from (spec.make(kind, example) for example in found)
 
 

@@ -39,23 +39,31 @@ def written(inputs: dict[str, Tensor]) -> str:
     return "".join(f"\n    {name} = torch.tensor({each.tolist()}, dtype={each.dtype})" for name, each in inputs.items())
 
 
-def agree(rule: str, case: Case, inputs: dict[str, Tensor], rtol: float = 1e-9, atol: float = 1e-9) -> float:
-    """The largest difference of the two tensors that case(*inputs) gives, over 1 + |wanted|.
+def agree(
+    rule: str, case: Case, inputs: dict[str, Tensor], rtol: float = 1e-9, atol: float = 1e-9, fixed: dict[str, Tensor] | None = None
+) -> float:
+    """The largest difference of the two tensors that case(*inputs) gives, over 1 + |wanted|; the case gets copies.
 
-    Raises `BrokenPromise` with the smallest part of the inputs on which they differ by more than atol + rtol |wanted|.
+    Raises `BrokenPromise` with the smallest part of the inputs on which they differ by more than atol + rtol |wanted|,
+    and with all of `fixed`: what the case takes beside its inputs.
     """
+    fixed = fixed or {}
+
+    def both(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return case(*(each.clone() for each in parts))
 
     def wrong(got: Tensor, wanted: Tensor) -> Tensor:
         if got.shape != wanted.shape:
-            raise BrokenPromise(f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{written(inputs)}")
+            raise BrokenPromise(f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{written(inputs | fixed)}")
         return ~torch.isclose(got.double(), wanted.double(), rtol=rtol, atol=atol)
 
-    got, wanted = case(*inputs.values())
+    got, wanted = both(list(inputs.values()))
     if bool((bad := wrong(got, wanted)).any()):
-        found = _smallest(lambda parts: bool(wrong(*case(*parts)).any()), list(inputs.values()), bad)
-        got, wanted = case(*found)
-        raise BrokenPromise(f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{written(dict(zip(inputs, found)))}")
-    return float(((got - wanted).abs() / (1 + wanted.abs())).max()) if got.numel() else 0.0
+        found = _smallest(lambda parts: bool(wrong(*both(parts)).any()), list(inputs.values()), bad, not fixed)
+        got, wanted = both(found)
+        raise BrokenPromise(f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{written(dict(zip(inputs, found)) | fixed)}")
+    differences = ((got - wanted).abs() / (1 + wanted.abs())).nan_to_num(0)  # both infinite: no difference
+    return float(differences.max()) if got.numel() else 0.0
 
 
 def between(low: Tensor, value: Tensor, high: Tensor) -> Tensor:
@@ -64,15 +72,16 @@ def between(low: Tensor, value: Tensor, high: Tensor) -> Tensor:
 
 
 def numeric(f: Callable[[Tensor], Tensor], x: Tensor, side: int) -> Tensor:
-    """The slope of the number f(x) along each element of x, from the right (side 1) or from the left (side -1).
+    """The slope of the sum of f(x) along each element of x, from the right (side 1) or from the left (side -1).
 
-    Two steps are extrapolated, so that the error of a one-sided difference is of second order.
+    Two steps are extrapolated, so that the error of a one-sided difference is of second order. Differences are added up,
+    not values, so that what does not move cannot drown what does.
     """
     slopes = torch.zeros(x.numel(), dtype=torch.float64)
-    here = float(f(x))
+    here = f(x)
     for i in range(x.numel()):
         step = side * 1e-5 * max(1.0, abs(float(x.flatten()[i])))
-        one, two = (float(f(_moved(x, i, distance))) - here for distance in (step, 2 * step))
+        one, two = (float((f(_moved(x, i, distance)) - here).sum()) for distance in (step, 2 * step))
         slopes[i] = (4 * one - two) / (2 * step)
     return slopes.reshape(x.shape)
 
@@ -89,13 +98,13 @@ def untouched(rule: str, inputs: dict[str, Tensor]) -> Callable[[], None]:
 
 
 def _moved(x: Tensor, place: int, step: float) -> Tensor:
-    moved = x.clone()
+    moved = x.clone(memory_format=torch.contiguous_format)
     moved.view(-1)[place] += step
     return moved
 
 
-def _smallest(fails: Callable[[list[Tensor]], bool], inputs: list[Tensor], bad: Tensor) -> list[Tensor]:
-    for parts in _parts(inputs, bad):
+def _smallest(fails: Callable[[list[Tensor]], bool], inputs: list[Tensor], bad: Tensor, elements: bool) -> list[Tensor]:
+    for parts in _parts(inputs, bad, elements):
         try:
             if fails(parts):
                 return parts
@@ -104,11 +113,13 @@ def _smallest(fails: Callable[[list[Tensor]], bool], inputs: list[Tensor], bad: 
     return inputs
 
 
-def _parts(inputs: Sequence[Tensor], bad: Tensor) -> Iterator[list[Tensor]]:
-    """One element, one row, two rows: of those around the first wrong one."""
+def _parts(inputs: Sequence[Tensor], bad: Tensor, elements: bool) -> Iterator[list[Tensor]]:
+    """One element, one row: of those around the first wrong one, or of all where it is not about rows; then more rows."""
     place = tuple(int(i) for i in bad.nonzero()[0])
-    row = place[0]
-    if len(place) == 2 and all(each.ndim == 2 for each in inputs):
-        yield [each[row : row + 1, place[1] : place[1] + 1] for each in inputs]
-    yield [each[row : row + 1] for each in inputs]
-    yield [each[:2] for each in inputs]
+    rows = [place[0]] if len(bad) == len(inputs[0]) else range(len(inputs[0]))
+    if elements and len(place) == 2 and all(each.ndim == 2 for each in inputs):
+        yield [each[place[0] : place[0] + 1, place[1] : place[1] + 1] for each in inputs]
+    for row in rows:
+        yield [each[row : row + 1] for each in inputs]
+    for many in (2, 8, 32, 128):
+        yield [each[:many] for each in inputs]

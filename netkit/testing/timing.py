@@ -11,7 +11,7 @@ import torch
 
 from netkit.kinds import Activation, Component, Layer, Loss
 from netkit.testing.comparing import rand, rng
-from netkit.testing.gradients import judged
+from netkit.testing.losses import judged
 
 __all__ = ["timed"]
 
@@ -21,12 +21,12 @@ ROWS, WIDTH, REPEATS = 128, 64, 30
 def timed(component: Component) -> tuple[float, float] | None:
     """Microseconds of one forward and backward on float32 (128, 64), its own and derived, interleaved; None for a
     component without a gradient, or one that torch cannot derive."""
-    pair = _pair(component)
-    if pair is None:
-        return None
     try:
+        pair = _pair(component)
+        if pair is None:
+            return None
         found = [[_microseconds(each) for each in pair] for _ in range(REPEATS)]
-    except Exception:  # not derivable, or not of this size: the promises have been held already
+    except (Exception, SystemExit):  # not derivable, or not of this size: the promises have been held already
         return None
     own, derived = (median(column) for column in zip(*found))
     return own, derived
