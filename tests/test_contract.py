@@ -319,6 +319,8 @@ RIGHT = {
     "relu, 1 at the kink": activation(lambda self, grad, z, a: grad * (z >= 0)),
     "tanh": activation(lambda self, grad, z, a: grad * (1 - a * a), tanh),
     "squared relu": setting("scale", 1.0, forward=squared_relu, backward=lambda self, grad, z, a: grad * 2 * self.scale * torch.relu(z)),
+    "sinh": activation(lambda self, grad, z, a: grad * z.cosh(), lambda self, z: z.sinh()),
+    "tanhshrink": activation(lambda self, grad, z, a: grad * z.tanh() ** 2, lambda self, z: z - z.tanh()),
     "exp": activation(lambda self, grad, z, a: grad * a, lambda self, z: z.exp()),
     "relu layer": relu_layer(),
     "mse": mse(),

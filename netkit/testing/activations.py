@@ -9,8 +9,8 @@ from torch import Tensor
 
 from netkit.errors import ShapeError
 from netkit.kinds import Activation
-from netkit.testing.comparing import agree, between, need, numeric, rand, untouched
-from netkit.testing.sampling import OUTPUTS, places, representable
+from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
+from netkit.testing.sampling import LARGE, LARGEST, OUTPUTS, places, representable
 
 __all__ = ["ACTIVATION", "AT_ANY_SETTING"]
 
@@ -19,7 +19,6 @@ EXTREME = [0.0, -0.0, 1e-30, -1e-30, 1.0, -1.0, 17.0, -17.0, 45.0, -45.0, 90.0, 
 GRID = [round(0.05 * i, 2) for i in range(-140, 141)] + [i / 3 for i in range(-21, 22)]
 """Where a kink may be, beside the places of `sampling.places`."""
 SHAPES = [(1, 9), (1, 70), (2, 3, 5), (1, 2, 3, 4)]
-LARGEST = torch.finfo(torch.float32).max
 
 
 def pure(component: Activation) -> float:
@@ -120,20 +119,25 @@ def single(component: Activation) -> float:
         for dtype in (torch.float32, torch.float64):
             a = component.forward(z.to(dtype))
             both.append(torch.cat([a, component.backward(grad.to(dtype), z.to(dtype), a)], 1).double())
-        return both[0], representable(both[1])
+        return both[0], representable(*both)
 
-    z = torch.cat([rand(20, 3, seed=seed) * size for seed, size in enumerate((0.01, 1, 10, 40, 100))]).float()
-    return agree("float32 against float64", case, {"z": z, "grad": rand(100, 3, seed=2).float()}, rtol=1e-4, atol=1e-4)
+    grad = rand(60, 3, seed=2).float()
+    near = torch.cat([rand(20, 3, seed=seed) * size for seed, size in enumerate((0.01, 1, 10))]).float()
+    far = (rand(60, 3, seed=3).sign() * (40 + 60 * torch.rand(60, 3, generator=rng(4)))).float()  # sin(30 z) loses digits here
+    worst = agree("float32 against float64", case, {"z": near, "grad": grad}, rtol=1e-4, atol=1e-4)
+    agree("float32 against float64", case, {"z": far, "grad": grad}, rtol=1e-2, atol=1e-2)
+    return worst
 
 
 def near_zero(component: Activation) -> float:
     """forward keeps its digits in float32 where z is small: nothing larger cancels"""
 
     def case(z: Tensor) -> tuple[Tensor, Tensor]:
-        return component.forward(z).double(), component.forward(z.double())
+        got, wanted = component.forward(z).double(), component.forward(z.double())
+        return got, torch.where((got - wanted).abs() <= 2e-4 * z.abs(), got, wanted)  # as exact as z itself
 
     z = torch.cat([rand(20, 3, seed=6) * size for size in (1e-4, 1e-3)]).float()
-    return agree("float32 against float64 near 0", case, {"z": z}, rtol=2e-4, atol=1e-10)
+    return agree("float32 against float64 near 0", case, {"z": z}, rtol=2e-4, atol=0)
 
 
 def rows(component: Activation) -> float:
@@ -149,12 +153,12 @@ def rows(component: Activation) -> float:
             alone.append(torch.cat([its, component.backward(grad[row : row + 1], one, its)], 1))
         return whole, torch.cat(alone)
 
-    for shape in ((6, 4), (130, 70)):
+    for shape in ((6, 4), (70, 9)):
         z, grad = rand(*shape), rand(*shape, seed=1)
         for turned in (z, z.t().contiguous().t()):
             agree("rows are independent", case, {"z": turned, "grad": grad})
     a = component.forward(z[:0])
-    need(a.shape == component.backward(grad[:0], z[:0], a).shape == (0, 70), "no rows must give no rows")
+    need(a.shape == component.backward(grad[:0], z[:0], a).shape == (0, 9), "no rows must give no rows")
     return 0.0
 
 
@@ -162,8 +166,8 @@ def extremes(component: Activation) -> float:
     """never nan at a finite input in float32, infinite only where the number is too large, within the range of `outputs`"""
     z = torch.tensor(EXTREME).reshape(-1, 2).repeat(1, 2)
     (a, dz), (wanted, slope) = _at(component, z), _at(component, z.double())
-    huge = (z.abs() > LARGEST / 2) | (wanted.abs() > LARGEST)
-    fine = (torch.isfinite(a) | huge & ~a.isnan()) & (torch.isfinite(dz) | (slope.abs() > LARGEST) & ~dz.isnan())
+    huge = (z.abs() > LARGEST / 2) | (wanted.abs() > LARGE)
+    fine = (torch.isfinite(a) | huge & ~a.isnan()) & (torch.isfinite(dz) | (slope.abs() > LARGE) & ~dz.isnan())
     for row in range(len(z)):
         message = f"must be finite: forward gives {a[row].tolist()}, backward {dz[row].tolist()}"
         need(fine[row].all(), message, z=z[row : row + 1])

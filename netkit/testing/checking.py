@@ -15,7 +15,7 @@ from netkit.registry import current
 from netkit.testing import activations, bindings, layers, losses, others
 from netkit.testing.comparing import BrokenPromise, need
 from netkit.testing.sampling import other_settings
-from netkit.testing.surroundings import watched
+from netkit.testing.surroundings import one_thread, watched
 
 __all__ = ["Report", "check", "examine", "promises_of"]
 
@@ -64,7 +64,8 @@ def examine(kind: str, component: Any) -> Report:
     broken = ""
     try:
         broken = run.disagreement(component) if isinstance(component, str) else ""
-        watched(lambda: run.all(component))
+        with one_thread():
+            watched(lambda: run.all(component))
     except BrokenPromise as error:
         broken = broken or _lines(f"{run.where}: {error}" if run.where else str(error))
     except (Exception, SystemExit) as error:

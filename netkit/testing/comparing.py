@@ -80,7 +80,7 @@ def numeric(f: Callable[[Tensor], Tensor], x: Tensor, side: int) -> Tensor:
     slopes = torch.zeros(x.numel(), dtype=torch.float64)
     here = f(x)
     for i in range(x.numel()):
-        step = side * 1e-5 * max(1.0, abs(float(x.flatten()[i])))
+        step = side * 2e-6 * max(1.0, abs(float(x.flatten()[i]))) ** 0.5
         one, two = (float((f(_moved(x, i, distance)) - here).sum()) for distance in (step, 2 * step))
         slopes[i] = (4 * one - two) / (2 * step)
     return slopes.reshape(x.shape)

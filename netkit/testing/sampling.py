@@ -12,10 +12,13 @@ from torch import Tensor
 from netkit import spec
 from netkit.kinds import Component
 
-__all__ = ["OUTPUTS", "TASKS", "other_settings", "places", "representable"]
+__all__ = ["LARGE", "LARGEST", "OUTPUTS", "TASKS", "other_settings", "places", "representable"]
 
 OUTPUTS, TASKS = ("real", "unit", "simplex"), ("binary", "multiclass", "regression")
 """The words of `Activation.outputs` and `Loss.task`."""
+LARGEST = torch.finfo(torch.float32).max
+LARGE = LARGEST / 1000
+"""From here on a sum or product on the way may be too large for float32."""
 
 
 def places(component: Any) -> list[float]:
@@ -36,6 +39,7 @@ def other_settings(component: Component) -> Iterator[Any]:
                 continue
 
 
-def representable(wanted: Tensor) -> Tensor:
-    """float64 numbers as float32 may give them: infinite beyond its largest."""
-    return torch.where(wanted.abs() > torch.finfo(torch.float32).max, wanted.sign() * torch.inf, wanted)
+def representable(got: Tensor, wanted: Tensor) -> Tensor:
+    """What is wanted of float32: infinite beyond its largest number, and allowed to be so shortly before it."""
+    endless = wanted.sign() * torch.inf
+    return torch.where((wanted.abs() > LARGEST) | (got == endless) & (wanted.abs() > LARGE), endless, wanted)

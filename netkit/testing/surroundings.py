@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
@@ -12,7 +13,18 @@ import torch
 
 from netkit.testing.comparing import BrokenPromise
 
-__all__ = ["watched"]
+__all__ = ["one_thread", "watched"]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread for a while: on small tensors many only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def watched(call: Callable[[], float]) -> float:
