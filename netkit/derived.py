@@ -161,8 +161,6 @@ def _pulled(f: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor) -> Tensor:
 
 
 def _signature(f: Any) -> inspect.Signature:
-    if isinstance(f, type) and not issubclass(f, nn.Module):
-        raise PluginError(f"{f.__name__}: a function is needed, got a class")
     try:
         return inspect.signature(f, eval_str=True)
     except NameError:  # names for a type checker alone: `spec.hints` will say so
@@ -196,6 +194,8 @@ def _tuple(hint: Any) -> Any:
 
 def _made(base: type[Any], f: Any, tensors: int, methods: dict[str, Any]) -> type[Any]:
     """A component class of this base, whose settings are the arguments of f after its tensors."""
+    if tensors and isinstance(f, type):
+        raise PluginError(f"{f.__name__}: a function is needed, got a class")
     arguments = list(_signature(f).parameters.values())[tensors:]
     arguments = [each for each in arguments if each.name not in ("device", "dtype")]
     for each in arguments:

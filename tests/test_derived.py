@@ -131,6 +131,8 @@ def test_only_functions_and_modules_can_be_derived():
         derived.layer(int)
     with pytest.raises(PluginError, match="int: a function is needed, got a class"):
         derived.activation(int)
+    with pytest.raises(PluginError, match="ReLU: a function is needed, got a class"):
+        derived.activation(torch.nn.ReLU)
 
 
 def test_a_module_that_does_not_fit_says_so():
