@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Between", "Forward", "Row", "backward_calls", "buffers", "forward_calls", "is_bound", "new", "wants_ones"]
 
 
+WIDE = 64
+"""Outputs from which on the last buffers lie row by row: a wide softmax is faster, and targets are copied as they lie."""
+
+
 @dataclass(frozen=True)
 class Between:
     """What lies behind one link: z before its activation, a behind it, `full` a with a column of ones where the next layer
@@ -44,6 +48,7 @@ def buffers(links: Sequence[Link], number: int, rows: int, bound_after: bool, ap
     link, after = links[number], links[number + 1] if number + 1 < len(links) else None
     bound_after = bound_after if after is None else after.layer.bind_forward is not None
     turned = len(link.out_shape) == 1 and link.layer.bind_forward is not None and bound_after
+    turned = turned and (after is not None or link.out_shape[0] < WIDE)
     full = new(rows, link.out_shape, link, ones=after is not None and wants_ones(after), turned=turned)
     a = full[:, : link.out_shape[0]] if len(link.out_shape) == 1 else full
     one = not apart and (link.activation is None or _in_place(link.activation))
