@@ -14,7 +14,6 @@ from netkit import spec
 from netkit.errors import SettingError, ShapeError
 from netkit.kinds import Loss, Shape
 from netkit.network import Network
-from netkit.passes import Row
 from netkit.progress import shown
 from netkit.registry import current
 from netkit.tensors import floats, generator
@@ -48,12 +47,8 @@ class Model:
         self.dtype, self.device, self.seed = DTYPES[name], device, seed
         self._weights, self._shuffling, self._noise = (generator(seed, stream) for stream in range(3))
         self._network: Network | None = None
-        self._row: Row | None = None
         if (shape := self.layers[0].in_shape) is not None:
             self.build(shape)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_row": None}
 
     def __repr__(self) -> str:
         return f"Model({self.layers!r}, loss={self.loss!r})"
@@ -79,11 +74,9 @@ class Model:
 
     def forward(self, x: Any) -> Tensor:
         """The last layer's outputs, (n, units)."""
-        if self._row is not None and type(x) is Tensor and (outputs := self._row.outputs(x)) is not None:
+        if type(x) is Tensor and self._network is not None and (outputs := self._network.row(x)) is not None:
             return outputs
         inputs = self._inputs(x)
-        if len(inputs) == 1 and inputs.is_cpu:
-            self._row = self.network.row
         return self.network.predict(inputs)
 
     def predict(self, x: Any) -> Tensor:

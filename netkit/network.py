@@ -5,9 +5,9 @@ All parameters lie in one flat vector and their gradients in another; what a lay
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -80,19 +80,19 @@ class Network:
         parts = zip(made, heads, shapes, shapes[1:], views, slots, [self.params] * len(made))
         self.links = [Link(*part) for part in parts]
         self.widest = max(prod(shape) for shape in shapes)
-        self._passes: dict[int, Forward] = {}
+        self._own = _Own()
         self.plans: dict[Any, Any] = {}
         """What `netkit.epochs` has bound to this network's memory."""
         self._check_activations()
 
     def __getstate__(self) -> dict[str, Any]:
         """Views as places in the flat vectors, and nothing of what is bound to this memory: a copy has another."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("row", "links")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("_own", "links")}
         links: list[Any] = [replace(link, params=storage.places(link.params), grads={}, like=None) for link in self.links]  # type: ignore[arg-type]
-        return {**kept, "links": links, "_passes": {}, "plans": {}}
+        return {**kept, "links": links, "plans": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update(state, _own=_Own())
         self.links = [
             replace(link, params=storage.placed(link.params, self.params), grads=storage.placed(link.params, self.grads), like=self.params)
             for link in self.links
@@ -181,18 +181,23 @@ class Network:
             result[start : start + rows] = self._run(x[start : start + rows]).a
         return result
 
-    @cached_property
-    def row(self) -> Row:
-        """The shortest way from one row to its outputs."""
-        return Row(self.links)
+    def row(self, x: Tensor) -> Tensor | None:
+        """The outputs of one row on the CPU by the shortest way; nothing where x needs a closer look."""
+        row = self._own.row
+        if row is None:
+            if not self.params.is_cpu:
+                return None
+            row = self._own.row = Row(self.links)
+        return row.outputs(x)
 
     def _run(self, x: Tensor) -> Forward:
         """The forward pass of a block of rows, in memory that the next block of as many rows overwrites."""
-        bound = self._passes.get(len(x))
+        passes = self._own.passes
+        bound = passes.get(len(x))
         if bound is None:
-            if len(self._passes) > 3:
-                self._passes.clear()
-            bound = self._passes[len(x)] = Forward(self.links, len(x))
+            if len(passes) > 3:
+                passes.clear()
+            bound = passes[len(x)] = Forward(self.links, len(x))
         bound.run(x)
         return bound
 
@@ -203,6 +208,14 @@ class Network:
                     link.activation.check(link.out_shape)
                 except ShapeError as error:
                     raise ShapeError(f"layer {number}: {error}") from None
+
+
+class _Own(threading.local):
+    """Buffers of one thread, so that several may predict at once."""
+
+    def __init__(self) -> None:
+        self.passes: dict[int, Forward] = {}
+        self.row: Row | None = None
 
 
 def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:

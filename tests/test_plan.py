@@ -405,3 +405,18 @@ def test_the_switch_of_the_route_is_put_back_whatever_happens():
         assert torch.get_num_threads() == 1
         raise ValueError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("n", [1, 50])
+def test_several_threads_may_predict_at_once(n):
+    from concurrent.futures import ThreadPoolExecutor
+
+    model = Model([Dense(40, 200, "relu"), Dense(units=40, activation="softmax")], "categorical_cross_entropy")
+    inputs = [torch.randn(n, 40, generator=rng(seed)) for seed in range(8)]
+    wanted = [model.predict(x) for x in inputs]
+
+    def repeat(number):
+        return all(torch.equal(model.predict(inputs[number]), wanted[number]) for _ in range(300))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(repeat, range(8)))
