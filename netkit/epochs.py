@@ -1,8 +1,7 @@
-"""Epochs of steps: every row is learned from once, by the plan's bound steps or by the engine as it reads."""
+"""The steps through a window of rows: every row is learned from once, by bound steps or by the engine as it reads."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,76 +13,78 @@ from netkit.bound import rounded, running
 from netkit.kinds import Loss
 from netkit.network import Network
 from netkit.plan import Plan, slots_for
+from netkit.rows import Rows, Window
 
-__all__ = ["Plain", "Planned", "Rows"]
+__all__ = ["Plain", "Planned"]
 
-Rows = tuple[Tensor, Tensor]
+Rest = Callable[[Tensor, int], Any]
+"""What is called when a few batches are done and the network is at rest, with the sum of the losses in each of them, and
+the number of their rows. It ends the epoch by raising."""
 
 
 class Plain:
-    """Epochs of steps as `Network.learn` spells them out: the reference."""
+    """Steps as `Network.learn` spells them out: the reference."""
 
-    def __init__(self, network: Network, loss: Loss, rows: Rows, batch: int, noise: torch.Generator) -> None:
-        self._network, self._loss, self._noise = network, loss, noise
-        self._rows, self._batch = rows, batch
+    def __init__(self, network: Network, loss: Loss, batch: int, noise: torch.Generator) -> None:
+        self._network, self._loss, self._batch, self._noise = network, loss, batch, noise
 
-    def epoch(self, order: Tensor | None, update: Callable[[], Any]) -> Tensor:
-        """Learn from every row once; the sum of the losses in each batch, up to one that is not finite."""
-        x, target = self._rows if order is None else (each[order] for each in self._rows)
-        sums: list[Tensor] = []
-        for one, its in zip(x.split(self._batch), target.split(self._batch)):
-            sums.append(self._network.learn(one, its, self._loss, self._noise).sum())
-            if not math.isfinite(float(sums[-1])):
-                break
-            update()
-        return torch.stack(sums)
+    def learn(self, window: Window, update: Callable[[], Any], rest: Rest) -> None:
+        """Learn once from every row of a window."""
+        rows, order, first = window
+        for start in range(first, len(rows), self._batch):
+            stop = min(start + self._batch, len(rows))
+            picked = slice(start, stop) if order is None else order[start:stop]
+            weight = None if rows.weight is None else rows.weight[picked]
+            values = self._network.learn(rows.x[picked], rows.target[picked], self._loss, self._noise, weight)
+            total = values.sum()[None]
+            if bool(total.isfinite()):
+                update()
+            rest(total, stop - start)
 
 
 class Planned:
-    """Epochs of bound steps, see `netkit.plan`: whole batches in chunks, then the rows that are left over."""
+    """Bound steps, see `netkit.plan`: whole batches in chunks, then the rows that are left over."""
 
     def __init__(
-        self, network: Network, loss: Loss, rows: Rows, batch: int, noise: torch.Generator, precision: str = "float32"
+        self, network: Network, loss: Loss, batch: int, noise: torch.Generator, precision: str = "float32"
     ) -> None:  # fmt: skip
-        self._network, self._rows = network, rows
-        whole, rest = divmod(len(rows[0]), batch)
-        simplex = all(bool(((each.sum(-1) - 1).abs() < 1e-6).all()) for each in rows[1].split(2**16))
-        parts = [(batch, min(whole, slots_for(network, batch))), (rest, 1)]
-        self._plans = [_plan(network, loss, size, slots, noise, simplex, precision) for size, slots in parts if size and slots]
+        self._network, self._loss, self._batch, self._noise, self._precision = network, loss, batch, noise, precision
 
-    def epoch(self, order: Tensor | None, update: Callable[[], Any]) -> Tensor:
-        """Learn from every row once; the sum of the losses in each batch, up to a chunk in which one is not finite."""
-        sums: list[Tensor] = []
-        start = 0
-        for plan in self._plans:
-            with torch.inference_mode(plan.bound), running(plan.threads):
-                while len(self._rows[0]) - start >= plan.rows and _finite(sums):
-                    stop = min(start + plan.rows * plan.slots, len(self._rows[0]) - (len(self._rows[0]) - start) % plan.rows)
-                    sums.append(self._chunk(plan, slice(start, stop) if order is None else order[start:stop], update))
-                    start = stop
-        increment_version(self._network.params)  # which inference mode and numpy do not
-        return torch.cat(sums)
+    def learn(self, window: Window, update: Callable[[], Any], rest: Rest) -> None:
+        """Learn once from every row of a window."""
+        rows, order, start = window
+        try:
+            for plan in self._plans(rows):
+                with torch.inference_mode(plan.bound), running(plan.threads):
+                    while len(rows) - start >= plan.rows:
+                        stop = min(start + plan.rows * plan.slots, len(rows) - (len(rows) - start) % plan.rows)
+                        picked = slice(start, stop) if order is None else order[start:stop]
+                        rest(self._chunk(plan, rows, picked, update), stop - start)
+                        start = stop
+        finally:
+            increment_version(self._network.params)  # which inference mode and numpy do not
 
-    def _chunk(self, plan: Plan, picked: Tensor | slice, update: Callable[[], Any]) -> Tensor:
-        count = plan.fill(*self._rows, picked)
+    def _chunk(self, plan: Plan, rows: Rows, picked: Tensor | slice, update: Callable[[], Any]) -> Tensor:
+        count = plan.fill(rows, picked)
         for step in plan.steps[:count]:
             for call in step:
                 call()
             update()
         return plan.losses(count).view(count, plan.rows).sum(1)
 
+    def _plans(self, rows: Rows) -> list[Plan]:
+        whole, rest = divmod(len(rows), self._batch)
+        parts = [(self._batch, min(whole, slots_for(self._network, self._batch))), (rest, 1)]
+        return [self._plan(size, slots, rows) for size, slots in parts if size and slots]
 
-def _finite(sums: list[Tensor]) -> bool:
-    return not sums or math.isfinite(float(sums[-1].sum()))
-
-
-def _plan(network: Network, loss: Loss, rows: int, slots: int, noise: torch.Generator, simplex: bool, precision: str) -> Plan:
-    """A plan, kept with the network: somebody who calls `fit` epoch by epoch should pay for the binding once."""
-    key = (loss, rows, slots, id(noise), simplex, precision)
-    if key not in network.plans:
-        if len(network.plans) > 3:
-            network.plans.clear()
-        with rounded(precision):
-            network.plans[key] = Plan(network, loss, rows, slots, noise, simplex)
-    plan: Plan = network.plans[key]
-    return plan
+    def _plan(self, size: int, slots: int, rows: Rows) -> Plan:
+        """A plan, kept with the network: somebody who calls `fit` epoch by epoch should pay for the binding once."""
+        plans = self._network.plans
+        key = (self._loss, size, slots, id(self._noise), rows.simplex, rows.weighted, self._precision)
+        if key not in plans:
+            if len(plans) > 3:
+                plans.clear()
+            with rounded(self._precision):
+                plans[key] = Plan(self._network, self._loss, size, slots, self._noise, rows.simplex, rows.weighted)
+        plan: Plan = plans[key]
+        return plan

@@ -16,8 +16,10 @@ from netkit.kinds import Loss, Shape
 from netkit.network import Network
 from netkit.progress import shown
 from netkit.registry import current
+from netkit.rows import Rows
+from netkit.scoring import check_head, decide, evaluate, make_metrics, targets_for
 from netkit.tensors import floats, generator
-from netkit.training import Epoch, Recipe, check_head, decide, evaluate, fit, make_metrics, targets_for
+from netkit.training import Epoch, Recipe, Run
 
 __all__ = ["Model"]
 
@@ -118,14 +120,13 @@ class Model:
         recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision)
         rows = self._rows(x, y)
         judged = None if validation is None else self._rows(*validation)
-        run = fit(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)
-        with closing(run):
-            return list(shown(run, epochs, progress))
+        run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)
+        with closing(run.epochs()) as records:
+            return list(shown(records, epochs, progress))
 
     def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None) -> dict[str, float]:
         """The mean loss and the metrics on these rows."""
-        x, y = self._rows(x, y)
-        return evaluate(self.network, self.loss, x, y, make_metrics(self.loss, metrics))
+        return evaluate(self.network, self.loss, self._rows(x, y), make_metrics(self.loss, metrics))
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; `netkit.load(path)` reads it."""
@@ -133,12 +134,12 @@ class Model:
 
         save(self, path)
 
-    def _rows(self, x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    def _rows(self, x: Any, y: Any) -> Rows:
         inputs = self._inputs(x)
         target = floats("y", y, self.network.params)
         if len(target) != len(inputs):
             raise ShapeError(f"y: {len(target)} rows do not match x's {len(inputs)}")
-        return inputs, targets_for(self.network, self.loss, target)
+        return Rows(inputs, targets_for(self.network, self.loss, target))
 
     def _inputs(self, x: Any) -> Tensor:
         rows = floats("x", x, torch.empty(0, dtype=self.dtype, device=self.device))

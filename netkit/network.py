@@ -18,6 +18,7 @@ from netkit import spec, storage
 from netkit.errors import NetkitError, ShapeError, SettingError
 from netkit.kinds import Activation, Layer, Loss, Shape
 from netkit.passes import Forward, Row
+from netkit.rows import by_rows
 
 __all__ = ["Link", "Network", "Trace"]
 
@@ -148,12 +149,15 @@ class Network:
             for name, slot in link.grads.items():
                 slot.copy_(found[name])
 
-    def learn(self, x: Tensor, target: Tensor, loss: Loss, rng: Generator | None = None) -> Tensor:
-        """Fill `grads` with the gradient of the mean loss of these rows; returns the loss of each row, (n,)."""
+    def learn(self, x: Tensor, target: Tensor, loss: Loss, rng: Generator | None = None, weight: Tensor | None = None) -> Tensor:
+        """Fill `grads` with the gradient of the mean loss of these rows; returns the loss of each row, (n,), times its
+        weight."""
         fused = self.fuses(loss)
         trace = self.forward(x, rng, logits=fused)
         judge = loss.fused if fused and loss.fused else loss
         values, gradient = judge(trace.output, target)
+        if weight is not None:
+            values, gradient = values * weight, gradient * by_rows(weight, gradient)
         self.backward(trace, gradient / len(x), logits=fused)
         return values
 

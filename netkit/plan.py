@@ -19,6 +19,7 @@ from netkit.bound import ALONE, Call, described, macs
 from netkit.kinds import Loss
 from netkit.network import Network
 from netkit.passes import Between, backward_calls, buffers, forward_calls, is_bound, new, wants_ones
+from netkit.rows import Rows, by_rows
 
 __all__ = ["Plan", "slots_for"]
 
@@ -37,11 +38,12 @@ class Plan:
     """The steps of one chunk: `fill` it with rows, call `learn(slot)` for each step, then read their `losses`.
 
     After `learn` the network's `grads` hold the gradient of the mean loss over the rows of that slot. `simplex`: whether
-    every target's columns add up to one, as a bound loss of class probabilities may assume.
+    every target's columns add up to one, as a bound loss of class probabilities may assume. `weighted`: rows have weights.
     """
 
     def __init__(
-        self, network: Network, loss: Loss, rows: int, slots: int = 1, rng: Generator | None = None, simplex: bool = False
+        self, network: Network, loss: Loss, rows: int, slots: int = 1, rng: Generator | None = None, simplex: bool = False,
+        weighted: bool = False,
     ) -> None:  # fmt: skip
         self.network, self.loss, self.rows, self.slots, self._rng = network, loss, rows, slots, rng
         self._fused = network.fuses(loss)
@@ -49,6 +51,7 @@ class Plan:
         self._bound_loss &= simplex or loss.outputs != "simplex"
         self._saved: list[list[Any]] = [[] for _ in network.links]
         self._parts: dict[tuple[str, int, int], list[Call]] = {}
+        self._weights = network.params.new_empty(slots, rows) if weighted else None
         self._inputs()
         self._between()
         self.steps = [self._step(slot) for slot in range(slots)]
@@ -56,19 +59,20 @@ class Plan:
         largest = max(macs(call) for call in self.steps[0])
         self.threads = 1 if network.params.is_cpu and largest < ALONE else None
 
-    def fill(self, x: Tensor, target: Tensor, picked: Tensor | slice) -> int:
+    def fill(self, rows: Rows, picked: Tensor | slice) -> int:
         """Take the picked rows, slots * rows at most; returns how many steps they make, which must come out even."""
         if isinstance(picked, slice):
-            x, target = x[picked], target[picked]
+            x = rows.x[picked]
             self._x[: len(x)].copy_(x)
         elif self._x.is_contiguous():
-            torch.index_select(x, 0, picked, out=self._x[: len(picked)])
+            torch.index_select(rows.x, 0, picked, out=self._x[: len(picked)])
         else:
-            self._x[: len(picked)].copy_(x.index_select(0, picked))
-        if not isinstance(picked, slice):
-            target = target.index_select(0, picked)
+            self._x[: len(picked)].copy_(rows.x.index_select(0, picked))
+        target = _picked(rows.target, picked)
         count = len(target) // self.rows
         self._targets[:count].copy_(target.view(count, self.rows, *target.shape[1:]))
+        if self._weights is not None and rows.weight is not None:
+            self._weights[:count].copy_(_picked(rows.weight, picked).view(count, self.rows))
         return count
 
     def learn(self, slot: int) -> None:
@@ -77,11 +81,11 @@ class Plan:
             call()
 
     def losses(self, count: int) -> Tensor:
-        """The loss of each row in the first `count` slots, as it was when the row was learned from."""
-        if not self._bound_loss:
-            return self._values[:count].flatten()
-        found: Tensor = self._judge(self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1))[0]
-        return found
+        """The loss of each row in the first `count` slots, as it was when the row was learned from, times its weight."""
+        found: Tensor = self._values[:count].flatten()
+        if self._bound_loss:
+            found = self._judge(self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1))[0]
+        return found if self._weights is None else found * self._weights[:count].flatten()
 
     def describe(self) -> Iterator[str]:
         """Every call of a step with its route, then the bytes of the buffers."""
@@ -96,6 +100,7 @@ class Plan:
         """Memory of the buffers, without what components hold for themselves."""
         mine = {each.data_ptr(): each for one in self._after for each in (one.z, one.full, one.d)}
         every = [self._full, *mine.values(), self._kept, self._targets, self._values]
+        every += [] if self._weights is None else [self._weights]
         return sum(each.numel() * each.element_size() for each in every)
 
     def _inputs(self) -> None:
@@ -161,13 +166,22 @@ class Plan:
 
     def _gradient(self, slot: int) -> list[Call]:
         kept, target, d = self._kept_by_slot[slot], self._targets[slot], self._after[-1].d
+        calls: list[Call]
         if self._bound_loss and self.loss.bind_gradient is not None:
-            return self.loss.bind_gradient(kept, target, d, 1 / self.rows)
-        return [partial(_plain_gradient, self._judge, kept, target, d, self._values[slot])]
+            calls = self.loss.bind_gradient(kept, target, d, 1 / self.rows)
+        else:
+            calls = [partial(_plain_gradient, self._judge, kept, target, d, self._values[slot])]
+        if self._weights is None:
+            return calls
+        return [*calls, partial(torch.mul, d, by_rows(self._weights[slot], d), out=d)]
 
     @property
     def _judge(self) -> Any:
         return self.loss.fused if self._fused and self.loss.fused else self.loss
+
+
+def _picked(values: Tensor, picked: Tensor | slice) -> Tensor:
+    return values[picked] if isinstance(picked, slice) else values.index_select(0, picked)
 
 
 def _stacked(like: Tensor, slots: int) -> Tensor:

@@ -17,12 +17,17 @@ from netkit.training import Epoch
 __all__ = ["logged", "shown"]
 
 
-def logged(epochs: Iterator[Epoch], path: str | Path) -> Iterator[Epoch]:
+def logged(epochs: Iterator[Epoch], path: str | Path, done: int = 0) -> Iterator[Epoch]:
     """The same epochs, while each becomes a line of JSON in a file: number, loss, metrics, validation, best, and the
-    seconds since the first began. Raises `DataError` when the file cannot be written."""
-    start = time.monotonic()
+    seconds of training. The lines of the first `done` epochs stay, and the seconds go on from there.
+
+    Raises `DataError` when the file cannot be written.
+    """
     try:
+        kept = _kept(Path(path), done) if done else []
+        start = time.monotonic() - (json.loads(kept[-1])["seconds"] if kept else 0.0)
         with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in kept)
             for epoch in epochs:
                 file.write(json.dumps({**asdict(epoch), "seconds": round(time.monotonic() - start, 3)}) + "\n")
                 file.flush()
@@ -31,10 +36,22 @@ def logged(epochs: Iterator[Epoch], path: str | Path) -> Iterator[Epoch]:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def shown(epochs: Iterator[Epoch], total: int, show: bool = True) -> Iterator[Epoch]:
+def _kept(path: Path, done: int) -> list[str]:
+    """The lines of a log that belong to the first epochs; the last one may be cut off."""
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            if json.loads(line)["number"] <= done and json.loads(line)["seconds"] >= 0:
+                kept.append(line)
+        except (ValueError, TypeError, KeyError):
+            break
+    return kept
+
+
+def shown(epochs: Iterator[Epoch], total: int, show: bool = True, done: int = 0) -> Iterator[Epoch]:
     """The same epochs, while a bar on stderr shows loss and metrics. Off a terminal it is drawn every 10 seconds."""
     interval = 0.1 if sys.stderr.isatty() else 10.0
-    with tqdm(total=total, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True) as bar:
+    with tqdm(total=total, initial=done, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True) as bar:
         for epoch in epochs:
             bar.set_postfix_str(_words(epoch), refresh=False)
             bar.update()

@@ -11,12 +11,14 @@ import pyarrow as pa
 from torch import Tensor
 
 from netkit import checkpoint
+from netkit.data.columns import column
 from netkit.data.preparing import Features
 from netkit.data.reading import read
 from netkit.data.target import Target
 from netkit.errors import ModelFileError
 from netkit.model import Model
-from netkit.training import evaluate, make_metrics
+from netkit.rows import Rows, Source
+from netkit.scoring import evaluate, make_metrics
 
 __all__ = ["TableModel"]
 
@@ -66,7 +68,11 @@ class TableModel:
         """Outputs as values of the target column."""
         return self.target.decode(outputs, self.model.loss.threshold)
 
-    def evaluate(self, x: Tensor, y: Tensor, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
+    def rows(self, table: pa.Table) -> Rows:
+        """Inputs and targets of a table whose target is nowhere missing. Raises `DataError`."""
+        return Rows(self.features.transform(table), self.target.encode(column(table, self.target.name)))
+
+    def evaluate(self, source: Source, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units."""
         chosen = make_metrics(self.model.loss, metrics)
-        return evaluate(self.model.network, self.model.loss, x, y, chosen, self.target.unscale)
+        return evaluate(self.model.network, self.model.loss, source, chosen, self.target.unscale)

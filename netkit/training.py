@@ -1,9 +1,9 @@
-"""fit: mini-batch gradient descent as a generator of `Epoch` records. It prints nothing and can be stopped anywhere."""
+"""Mini-batch gradient descent as a generator of `Epoch` records. It prints nothing and can be stopped anywhere."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from netkit import spec
-from netkit.epochs import Plain, Planned, Rows
-from netkit.errors import DataError, DivergenceError, SettingError, ShapeError
-from netkit.kinds import Loss, Metric, Optimizer
+from netkit.epochs import Plain, Planned
+from netkit.errors import DivergenceError, SettingError
+from netkit.kinds import Loss, Metric
 from netkit.network import Network
-from netkit.targets import like
+from netkit.rows import Source
+from netkit.scoring import evaluate
 
-__all__ = ["Epoch", "Recipe", "check_head", "decide", "evaluate", "fit", "make_metrics", "targets_for"]
+__all__ = ["Epoch", "Recipe", "Run"]
 
 
 @dataclass(frozen=True)
@@ -71,173 +72,121 @@ class Recipe:
                 raise SettingError(f"{name}: a finite number above 0 is needed, got {value!r}")
 
 
-def fit(
-    network: Network,
-    loss: Loss,
-    rows: Rows,
-    recipe: Recipe,
-    shuffling: torch.Generator,
-    noise: torch.Generator,
-    metrics: Mapping[str, Metric],
-    validation: Rows | None = None,
-) -> Generator[Epoch]:
-    """Train the network in place, one `Epoch` at a time.
+class Run:
+    """A network in training on a source of rows, at some point of the way: the epochs that are done, and the batches of
+    the present one. `epochs` goes on from there.
 
-    Raises `DivergenceError` when loss or weights stop being finite; the network then has the last finite weights.
+    shuffling, noise: where the order of the rows and the layers' random numbers come from. rest: called whenever a few
+    batches are done and the network is at rest, and before each record of an epoch; it may end the run by raising.
     """
-    optimizer = spec.make("optimizer", recipe.optimizer)
-    alpha = optimizer.alpha if recipe.alpha is None else recipe.alpha
-    update = _update(optimizer, network, recipe)
-    learner = _learner(network, loss, rows, recipe, noise)
-    best, kept, sound, idle = math.inf, network.params.clone(), network.params.clone(), 0
-    try:
-        for number in range(1, recipe.epochs + 1):
-            sound.copy_(network.params)
-            order = _order(len(rows[0]), shuffling).to(rows[0].device) if recipe.shuffle else None
-            value = _learned(learner.epoch(order, lambda: update(alpha)), network, sound, number, alpha) / len(rows[0])
-            scores = evaluate(network, loss, *rows, metrics) if metrics else {}
-            judged = evaluate(network, loss, *validation, metrics) if validation else {}
-            current = judged.get("loss", value)
-            if better := current < best:
-                best, kept = current, network.params.clone() if recipe.keep_best else kept
-            scores.pop("loss", None)
-            yield Epoch(number, value, scores, judged, best=better)
-            idle = 0 if better else idle + 1
-            if idle == recipe.patience:
-                return
-    finally:
-        if recipe.keep_best and best < math.inf:
-            network.params.copy_(kept)
 
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        source: Source,
+        recipe: Recipe,
+        shuffling: torch.Generator,
+        noise: torch.Generator,
+        metrics: Mapping[str, Metric],
+        validation: Source | None = None,
+        rest: Callable[[Run], Any] | None = None,
+    ) -> None:
+        self.network, self.loss, self.source, self.recipe = network, loss, source, recipe
+        self.shuffling, self.noise = shuffling, noise
+        self._metrics, self._validation, self._rest = metrics, validation, rest or (lambda run: None)
+        self.optimizer = spec.make("optimizer", recipe.optimizer)
+        self.state: dict[str, Any] = self.optimizer.start(network.params)
+        self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
+        self.epoch, self.row, self.batches, self.total = 0, 0, 0, 0.0
+        """Epochs that are done; of the present one the rows and batches that are done, and the sum of their losses."""
+        self.best, self.best_epoch, self.idle, self.kept = math.inf, 0, 0, network.params.clone()
+        """The lowest loss after an epoch, which one that was, the epochs since, and the weights there."""
+        self.order = shuffling.get_state()
+        """What the order of the present epoch's rows is drawn from."""
+        self._sound = network.params.clone()
 
-def _order(rows: int, rng: torch.Generator) -> Tensor:
-    """The numbers of all rows, shuffled, in as few bytes as they need."""
-    return torch.randperm(rows, generator=rng, dtype=torch.int32 if rows < 2**31 else torch.int64)
+    def epochs(self) -> Generator[Epoch]:
+        """Train the network in place, one `Epoch` at a time.
 
+        Raises `DivergenceError` when loss or weights stop being finite; the network then has the last finite weights.
+        """
+        learner, update = self._learner(), self._update()
+        try:
+            while self.epoch < self.recipe.epochs and self.idle != self.recipe.patience:
+                yield self._pass(learner, update)
+        finally:
+            if self.recipe.keep_best and self.best < math.inf:
+                self.network.params.copy_(self.kept)
 
-def _learner(network: Network, loss: Loss, rows: Rows, recipe: Recipe, noise: torch.Generator) -> Plain | Planned:
-    if not recipe.plan:
-        return Plain(network, loss, rows, recipe.batch, noise)
-    return Planned(network, loss, rows, recipe.batch, noise, recipe.precision)
+    def _pass(self, learner: Plain | Planned, update: Callable[[], Any]) -> Epoch:
+        """What is left of one epoch."""
+        self._sound.copy_(self.network.params)
+        if self.row:
+            self.shuffling.set_state(self.order)
+        else:
+            self.order, self.batches, self.total = self.shuffling.get_state(), 0, 0.0
+        for window in self.source.windows(self.shuffling if self.recipe.shuffle else None, self.row):
+            learner.learn(window, update, self._learned)
+        if not bool(torch.isfinite(self.network.params).all()):
+            self._diverged(self.batches)
+        record = self._judged(self.total / len(self.source))
+        self.epoch, self.row = self.epoch + 1, 0
+        self.idle = 0 if record.best else self.idle + 1
+        self._rest(self)
+        return record
 
+    def _learned(self, sums: Tensor, rows: int) -> None:
+        """After a few batches of so many rows, with the sum of the losses in each."""
+        good = torch.isfinite(sums)
+        if not bool(good.all()):
+            self._diverged(self.batches + int((~good).nonzero()[0]) + 1)
+        self.total += float(sums.double().sum())
+        self.batches += len(sums)
+        self.row += rows
+        if self.row < len(self.source):
+            self._rest(self)
 
-def _learned(losses: Tensor, network: Network, sound: Tensor, epoch: int, alpha: float) -> float:
-    """The sum of an epoch's losses, given by batch. Raises `DivergenceError` and restores the sound weights."""
-    good = torch.isfinite(losses)
-    if bool(good.all()) and bool(torch.isfinite(network.params).all()):
-        return float(losses.double().sum())
-    network.params.copy_(sound)
-    batch = int((~good).nonzero()[0]) if not bool(good.all()) else len(losses) - 1
-    raise DivergenceError(_advice(epoch, batch + 1, alpha))
+    def _judged(self, value: float) -> Epoch:
+        """The record of an epoch with this mean loss; keeps the weights if they are the best so far."""
+        network, loss, metrics = self.network, self.loss, self._metrics
+        scores = evaluate(network, loss, self.source, metrics) if metrics else {}
+        judged = evaluate(network, loss, self._validation, metrics) if self._validation is not None else {}
+        current = judged.get("loss", value)
+        better = current < self.best
+        if better:
+            self.best, self.best_epoch = current, self.epoch + 1
+            if self.recipe.keep_best:
+                self.kept.copy_(network.params)
+        scores.pop("loss", None)
+        return Epoch(self.epoch + 1, value, scores, judged, best=better)
 
+    def _learner(self) -> Plain | Planned:
+        network, loss, recipe, noise = self.network, self.loss, self.recipe, self.noise
+        if not recipe.plan:
+            return Plain(network, loss, recipe.batch, noise)
+        return Planned(network, loss, recipe.batch, noise, recipe.precision)
 
-def _update(optimizer: Optimizer, network: Network, recipe: Recipe) -> Callable[[float], Any]:
-    """One step of the optimizer as a function of the learning rate."""
-    params, grads, clip = network.params, network.grads, recipe.clip
-    state = optimizer.start(params)
-    step: Callable[[float], Any] = lambda alpha: optimizer.step(params, grads, state, alpha)  # noqa: E731
-    if recipe.plan and optimizer.bind_step is not None:
-        step = optimizer.bind_step(params, grads, state)
-    if clip is None:
-        return step
+    def _update(self) -> Callable[[], Any]:
+        """One step of the optimizer."""
+        params, grads, clip, alpha = self.network.params, self.network.grads, self.recipe.clip, self.alpha
+        step: Callable[[float], Any] = lambda alpha: self.optimizer.step(params, grads, self.state, alpha)  # noqa: E731
+        if self.recipe.plan and self.optimizer.bind_step is not None:
+            step = self.optimizer.bind_step(params, grads, self.state)
+        if clip is None:
+            return lambda: step(alpha)
 
-    def clipped(alpha: float) -> None:
-        norm = float(grads.norm())
-        if norm > clip:
-            grads.mul_(clip / norm)
-        step(alpha)
+        def clipped() -> None:
+            norm = float(grads.norm())
+            if norm > clip:
+                grads.mul_(clip / norm)
+            step(alpha)
 
-    return clipped
+        return clipped
 
-
-def _advice(epoch: int, batch: int, alpha: float) -> str:
-    return (f"training diverged in epoch {epoch}, batch {batch}: loss or weights are nan or infinite; "
-            f"try a smaller alpha than {alpha:g}, or standardise the inputs; the last finite weights are kept")
-
-
-def evaluate(
-    network: Network,
-    loss: Loss,
-    x: Tensor,
-    target: Tensor,
-    metrics: Mapping[str, Metric],
-    decode: Callable[[Tensor], Tensor] = lambda values: values,
-) -> dict[str, float]:
-    """The mean loss, and every metric, over all rows, in blocks. `decode` takes values back to their own units first."""
-    fused = network.fuses(loss)
-    total, tallies = 0.0, dict[str, Tensor]()
-    for start, z, a in network.outputs(x):
-        wanted = target[start : start + len(a)]
-        values, _ = loss.fused(z, wanted) if fused and loss.fused else loss(a, wanted)
-        total += float(values.sum())
-        for name, metric in metrics.items():
-            tally = metric.tally(*_judged(metric, loss, decode(a), decode(wanted)))
-            tallies[name] = tallies[name] + tally if name in tallies else tally
-    return {"loss": total / len(x)} | {name: metric.score(tallies[name]) for name, metric in metrics.items()}
-
-
-def _judged(metric: Metric, loss: Loss, outputs: Tensor, target: Tensor) -> Rows:
-    if not metric.labels:
-        return outputs, target
-    return decide(loss, outputs), _winner(target) if loss.task == "multiclass" else target
-
-
-def decide(loss: Loss, outputs: Tensor) -> Tensor:
-    """What the outputs say: 0/1 in a binary task, one-hot rows in a multiclass one, themselves in a regression."""
-    if loss.task == "binary":
-        return (outputs >= loss.threshold).to(outputs.dtype)
-    return _winner(outputs) if loss.task == "multiclass" else outputs
-
-
-def _winner(rows: Tensor) -> Tensor:
-    """One-hot rows with the 1 at the largest, the first of equals."""
-    return torch.nn.functional.one_hot(rows.argmax(1), rows.shape[1]).to(rows.dtype)
-
-
-def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
-    """Metrics under their texts; those that belong to the loss when nobody chose. Raises `SettingError`."""
-    if chosen is None:
-        chosen = [loss.metric] if loss.metric else []
-    made: dict[str, Metric] = {}
-    for each in chosen:
-        metric: Metric = spec.make("metric", each)
-        if loss.task not in metric.tasks:
-            raise SettingError(f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, "
-                               f"{spec.name(loss)} is for {loss.task}")
-        made[each if isinstance(each, str) else spec.name(metric)] = metric
-    return made
-
-
-FITS = {"real": {"real", "unit", "simplex"}, "unit": {"unit", "simplex"}, "simplex": {"simplex"}}
-WORDS = {"unit": "outputs between 0 and 1", "simplex": "outputs that add up to one in each row", "real": "any outputs"}
-
-
-def check_head(network: Network, loss: Loss) -> None:
-    """Refuse a last activation whose outputs the loss cannot judge. Raises `ShapeError`."""
-    head = network.links[-1].activation
-    if (head.outputs if head else "real") not in FITS[loss.outputs]:
-        raise ShapeError(f"{spec.name(loss)}: needs {WORDS[loss.outputs]}, the last layer's activation is "
-                         f"{spec.name(head) if head else 'none'}; use {loss.head}")
-
-
-def targets_for(network: Network, loss: Loss, y: Tensor) -> Tensor:
-    """y in the shape of the network's outputs; class numbers become one-hot rows. Raises `ShapeError`, `DataError`."""
-    shape = (len(y), *network.out_shape)
-    flat = y.reshape(-1) if y.numel() == len(y) else y
-    if loss.task == "multiclass" and flat.ndim == 1 and network.out_shape != (1,):
-        return _one_hot(flat, network.out_shape[-1]).to(network.params)
-    if loss.task != "regression":
-        for value in (float(y.min()), float(y.max())):
-            if not 0 <= value <= 1:
-                raise DataError(f"y: {spec.name(loss)} needs targets from 0 to 1, got {value:g}")
-    try:
-        return like(network.params.new_empty(1).expand(shape), y)
-    except ShapeError:
-        raise ShapeError(f"y: shape {tuple(y.shape)} does not match the network's outputs {shape}") from None
-
-
-def _one_hot(classes: Tensor, k: int) -> Tensor:
-    wrong = classes[(classes != classes.floor()) | (classes < 0) | (classes >= k)]
-    if len(wrong):
-        raise DataError(f"y: class numbers from 0 to {k - 1} are needed, got {float(wrong[0]):g}")
-    return torch.nn.functional.one_hot(classes.long(), k)
+    def _diverged(self, batch: int) -> None:
+        """Put the last finite weights back and raise `DivergenceError`."""
+        self.network.params.copy_(self._sound)
+        raise DivergenceError(
+            f"training diverged in epoch {self.epoch + 1}, batch {batch}: loss or weights are nan or infinite; "
+            f"try a smaller alpha than {self.alpha:g}, or standardise the inputs; the last finite weights are kept")

@@ -114,9 +114,9 @@ def learned_from(model, monkeypatch):
     learn, run = model.network.learn, Planned._chunk
     model.network.learn = lambda rows, target, *rest: seen.append(rows) or learn(rows, target, *rest)
 
-    def chunk(self, plan, picked, update):
-        seen.extend(self._rows[0][picked].split(plan.rows))
-        losses = run(self, plan, picked, update)
+    def chunk(self, plan, rows, picked, update):
+        seen.extend(rows.x[picked].split(plan.rows))
+        losses = run(self, plan, rows, picked, update)
         assert torch.equal(torch.cat(seen[-len(losses) :]), plan._x[: len(losses) * plan.rows])
         return losses
 

@@ -19,6 +19,7 @@ from netkit import bound as bound_module
 from netkit.bound import bound, described, macs, rounded
 from netkit.kinds import KINDS
 from netkit.plan import Plan, slots_for
+from netkit.rows import Rows
 from netkit.testing import BrokenPromise, check
 
 
@@ -158,7 +159,7 @@ def test_the_plan_fills_the_same_gradients_and_a_step_allocates_nothing():
     model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
     x, y = torch.randn(24, 4, generator=rng()), torch.eye(3)[torch.arange(24) % 3]
     plan = Plan(model.network, model.loss, 8, slots=3, simplex=True)
-    assert plan.bound and plan.fill(x, y, slice(0, 24)) == 3
+    assert plan.bound and plan.fill(Rows(x, y), slice(0, 24)) == 3
     for slot in (2, 0, 1):
         plan.learn(slot)
         found = {name: each.clone() for name, each in model.network.gradients().items()}
@@ -174,7 +175,7 @@ def test_the_column_of_ones_stays_ones():
     model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
     plan = Plan(model.network, model.loss, 8, slots=2, simplex=True)
     for seed in range(3):
-        plan.fill(torch.randn(16, 4, generator=rng(seed)), torch.eye(3)[torch.arange(16) % 3], slice(0, 16))
+        plan.fill(Rows(torch.randn(16, 4, generator=rng(seed)), torch.eye(3)[torch.arange(16) % 3]), slice(0, 16))
         plan.learn(0)
         assert bool((plan._full[:, -1] == 1).all() & (plan._after[0].full[:, -1] == 1).all())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from netkit.cli.stopping import Stopped
 from netkit.errors import NetkitError, nearest
 
 __all__ = ["cli", "main"]
@@ -72,7 +73,7 @@ def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit. Every error is one line on stderr and an exit code: 2 for usage, 1 for data, 130 for
-    Ctrl-C, 70 for what nobody foresaw."""
+    Ctrl-C, 143 after SIGTERM, 70 for what nobody foresaw."""
     try:
         code = _run(arguments)
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
@@ -97,6 +98,8 @@ def _run(arguments: list[str] | None) -> int:
         return _say(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _say("stopped", 130)
+    except Stopped as error:
+        return _say("stopped", error.exit_code)
     except BrokenPipeError:
         raise
     except SystemExit as error:

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from netkit.cli.options import Columns, ComponentText, Hidden
+from netkit.cli.saving import Every
 from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
 from netkit.discovery import printable
 from netkit.errors import NetkitError
@@ -80,6 +81,8 @@ def _value(kind: click.ParamType) -> dict[str, Any]:  # type: ignore[type-arg]
         return {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}, {"type": "array", "items": part}]}
     if isinstance(kind, Columns):
         return {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
+    if isinstance(kind, Every):
+        return {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(s|min|h)?$"}]}
     if isinstance(kind, click.Choice):
         return {"enum": list(kind.choices)}
     return {"type": PLAIN[kind.name.split()[0]][0], **dict(_range(kind))}

@@ -44,7 +44,7 @@ def inspect(data: str, target: str | None, task: str | None, columns: Any, as_js
 def _about(data: str, name: str | None, task: str | None, types: dict[str, str], written: dict[str, Any]) -> Any:
     """All that there is to say, as plain data, and notes."""
     from netkit import spec
-    from netkit.cli.train import loss_for
+    from netkit.cli.job import loss_for
     from netkit.data.columns import column, refuse_infinite, rows_with
     from netkit.data.inspecting import about_columns, about_target
     from netkit.data.preparing import Features, text_among

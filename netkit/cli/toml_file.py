@@ -18,7 +18,7 @@ from netkit.discovery import applies
 from netkit.errors import DataError, NetkitError, PluginError, SettingError, nearest
 from netkit.registry import Registry, using
 
-__all__ = ["PLAIN", "Plugins", "check", "loaded", "options_of", "read_config"]
+__all__ = ["PLAIN", "Plugins", "apply_plugins", "check", "loaded", "options_of", "read_config"]
 
 PLAIN: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "integer": ("integer", int), "float": ("number", (int, float)), "boolean": ("boolean", bool), "text": ("string", str),
@@ -46,7 +46,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
     plugins = config.get("plugins", {})
     bad = {key for key, _ in _plugin_problems(plugins)}
     if "" not in bad:
-        _apply_plugins(ctx, path, {key: value for key, value in plugins.items() if key not in bad})
+        apply_plugins(ctx, path, {key: value for key, value in plugins.items() if key not in bad})
     from netkit.cli.train import train
 
     check(path, config, options_of(train))
@@ -71,7 +71,7 @@ def loaded(path: str) -> dict[str, Any]:
 def options_of(command: click.Command) -> dict[str, click.Option]:
     """The options that a configuration may set, by name."""
     options = [each for each in command.params if isinstance(each, click.Option)]
-    return {str(option.name): option for option in options if option.name not in ("config", "help")}
+    return {str(option.name): option for option in options if option.name not in ("config", "resume", "help")}
 
 
 def check(path: str, config: Mapping[str, Any], options: Mapping[str, click.Option]) -> None:
@@ -177,9 +177,10 @@ def _item(lines: list[str], start: int, number: int) -> int:
     return start
 
 
-def _apply_plugins(ctx: click.Context, path: str, table: Any) -> None:
+def apply_plugins(ctx: click.Context, path: str, table: Any) -> None:
     """Check what a configuration requires, and use a registry that follows the rest. Raises `PluginError`."""
     rules = msgspec.convert(table, Plugins)
+    ctx.find_root().meta["netkit.plugins"] = dict(table)
     needed = [needs for line in rules.require if applies(needs := Requirement(line))]
     if missing := [said for needs in needed if (said := _unmet(needs))]:
         raise PluginError(f"{path}: plugins: {'; '.join(missing)}")

@@ -6,33 +6,21 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netkit.cli.options import Columns, ComponentText, Hidden, csv_options
+from netkit.cli.saving import Every, Saver, began, read_checkpoint, refuse_changes
+from netkit.cli.stopping import Stopped, signals
 from netkit.cli.toml_file import read_config
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from netkit.data.preparing import Features
-    from netkit.kinds import Loss
+    from netkit.cli.job import Job
     from netkit.model import Model
-    from netkit.table import TableModel
-    from netkit.training import Epoch
+    from netkit.training import Epoch, Run
 
-__all__ = ["loss_for", "train"]
-
-Rows = tuple["Tensor", "Tensor"]
-
-
-class _Job(NamedTuple):
-    """A model that is ready to train, and the rows for it."""
-
-    table_model: TableModel
-    training: Rows
-    validation: Rows | None
+__all__ = ["train"]
 
 
 @click.command()
@@ -56,41 +44,69 @@ class _Job(NamedTuple):
 @click.option("--patience", type=click.IntRange(min=1), help="Stop after so many epochs without a better one; by default never.")
 @click.option("--clip", type=click.FloatRange(min=0, min_open=True), help="Scale gradients down to this norm; by default never.")
 @click.option("--log", metavar="FILE", help="Where a line of JSON for each epoch goes.")
+@click.option("--checkpoint", metavar="FOLDER", help="Where the run is saved while it trains, to be resumed.")
+@click.option("--every", type=Every(), default="5min", show_default=True, help="How often: 30s, 5min, 2h, or a number of epochs.")
+@click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Checkpoints that stay.")
+@click.option("--resume", callback=read_checkpoint, is_eager=True, metavar="FOLDER", help="Go on with the run saved there, to the same bits.")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
               help="Of the operands of large products; bfloat16 is faster and right to three digits.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--out", metavar="FILE", help="Where the model goes; by default DATA's name with .netkit, here.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def train(data: str, target: str, out: str | None, precision: str, **options: Any) -> None:
+@click.pass_context
+def train(ctx: click.Context, /, data: str, target: str, out: str | None, precision: str, **options: Any) -> None:
     """Train a model on the table DATA and save it: CSV, Parquet, Arrow or JSON lines, one file or a folder of them."""
-    from netkit.errors import DivergenceError
+    from netkit.cli.job import prepare
     from netkit.registry import current
 
     current().find()  # before torch is imported: see `discovery.find`
-    out = out or f"{Path(data).stem}.netkit"
+    if options["resume"]:
+        refuse_changes(ctx)
+    out = ctx.params["out"] = out or f"{Path(data).stem}.netkit"
     _writable(out)
-    job = _prepare(data, target, options)
+    job = prepare(data, target, options)
     recipe = _recipe(options, precision)
     _strangers(job.table_model.model, recipe.optimizer, options["metric"])
-    best: Epoch | None = None
-    last: Epoch | None = None
-    trouble: Exception | KeyboardInterrupt | None = None
-    run = _run(job, recipe, options)
-    with closing(run):
-        try:
-            for last in run:
-                best = last if last.best else best
-        except (KeyboardInterrupt, DivergenceError) as error:
-            trouble = error
-    if last is None or best is None:
-        raise trouble or DivergenceError("training: the loss was never finite")
-    stopped = "stopped by Ctrl-C: " if isinstance(trouble, KeyboardInterrupt) else ""
-    click.echo(f"{stopped}kept the weights of epoch {best.number} of {last.number}", err=bool(stopped))
+    with signals() as taken:
+        saver = Saver(options, began(ctx), taken)
+        run, trouble = _trained(ctx, job, recipe, options, saver)
+    _tell(run, saver, trouble)
     _finish(job, options, out)
-    if isinstance(trouble, DivergenceError):
-        raise trouble
+    if isinstance(trouble, Stopped):
+        raise SystemExit(trouble.exit_code)
     if trouble:
-        raise SystemExit(130)
+        raise trouble
+
+
+def _trained(ctx: click.Context, job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> tuple[Run, Exception | None]:
+    """The run when it has ended, and what ended it too early."""
+    from netkit.errors import DivergenceError
+
+    run = _run(job, recipe, options, saver)
+    if options["resume"]:
+        from netkit.resume import restore
+
+        restore(run, *ctx.meta["netkit.checkpoint"])
+        click.echo(f"goes on after epoch {run.epoch}" + (f" and {run.row} rows" if run.row else ""), err=True)
+    try:
+        with closing(run.epochs()) as records:
+            for _ in _watched(records, run, options):
+                pass
+    except (Stopped, DivergenceError) as error:
+        return run, error
+    return run, None
+
+
+def _tell(run: Run, saver: Saver, trouble: Exception | None) -> None:
+    """Which weights are kept. Ends the program when there are none that were judged."""
+    from netkit.errors import DivergenceError
+
+    stopped = f"stopped by {trouble}: " if isinstance(trouble, Stopped) else ""
+    if saver.last and trouble:
+        click.echo(f"{stopped}netkit train --resume {saver.last.parent} goes on", err=True)
+    if not run.best_epoch:
+        raise trouble or DivergenceError("training: the loss was never finite")
+    click.echo(f"{stopped}kept the weights of epoch {run.best_epoch} of {run.epoch}", err=bool(stopped))
 
 
 def _strangers(model: Model, optimizer: Any, metrics: tuple[Any, ...]) -> None:
@@ -131,140 +147,33 @@ def _recipe(options: dict[str, Any], precision: str) -> Any:
                   clip=options["clip"], precision=precision)  # fmt: skip
 
 
-def _prepare(data: str, name: str, options: dict[str, Any]) -> _Job:
-    from netkit.cli.use import notes
-    from netkit.data.columns import column, refuse_infinite, rows_with
-    from netkit.data.preparing import Features, text_among
-    from netkit.data.reading import read
-    from netkit.data.target import Target
-    from netkit.table import TableModel
-
-    columns = options["columns"] or {}
-    table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
-    refuse_infinite(table)
-    table, dropped = rows_with(table, name)
-    loss_given = _loss_given(options)
-    task = loss_given.task if loss_given else options["task"]
-    target = Target.fit(name, column(table, name), task)
-    train_table, held_out = _parts(table, target, options)
-    target = target.rescaled(column(train_table, name))
-    features = Features.fit(train_table, exclude=(name,), types=columns)
-    loss = loss_given or loss_for(target.task)
-    notes([*dropped, *features.notes])
-    model = _model(features, target, loss, options)
-    click.echo(_about(data, table.num_rows, target, model))
-    table_model = TableModel(features, model, target)
-    training = _rows(table_model, train_table)
-    return _Job(table_model, training, _rows(table_model, held_out) if held_out is not None else None)
-
-
-def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    from netkit.data.columns import column
-    from netkit.data.preparing import split
-
-    share = options["validation"]
-    if share == 0:
-        return table, None
-    strata = target.encode(column(table, target.name)) if target.classes else None
-    kept, held_out = split(table.num_rows, share, options["seed"], strata)
-    return table.take(kept.numpy()), table.take(held_out.numpy())
-
-
-def _rows(table_model: TableModel, table: Any) -> Rows:
-    from netkit.data.columns import column
-
-    target = table_model.target
-    return table_model.features.transform(table), target.encode(column(table, target.name))
-
-
-def _loss_given(options: dict[str, Any]) -> Loss | None:
-    from netkit import spec
-    from netkit.errors import SettingError
-
-    if options["loss"] is None:
-        return None
-    loss: Loss = spec.make("loss", options["loss"])
-    if options["task"] not in (None, loss.task):
-        raise SettingError(f"task: {spec.name(loss)} is for {loss.task}, got {options['task']}")
-    return loss
-
-
-def loss_for(task: str) -> Loss:
-    """netkit's own loss for a task."""
-    from netkit import spec
-    from netkit.registry import current
-
-    loss: Loss = spec.make("loss", current().losses.first(lambda loss: loss.task == task))
-    return loss
-
-
-def _model(features: Features, target: Any, loss: Loss, options: dict[str, Any]) -> Model:
-    from netkit.model import Model
-
-    layers = options["layers"] or _layers(target.width, loss, options)
-    model = Model([*_decoding(features.codes, layers), *layers], loss, seed=options["seed"])
-    network = model.build((features.width,))
-    if network.out_shape != (target.width,):
-        from netkit.errors import ShapeError
-
-        raise ShapeError(f"layers: the last one gives {network.out_shape}, {target.name} needs ({target.width},)")
-    return model
-
-
-def _layers(width: int, loss: Loss, options: dict[str, Any]) -> list[Any]:
-    """Numbers become netkit's first kind of layer; the last is the head that the loss asks for."""
-    from netkit.registry import current
-
-    kind = current().layers.first()
-    activation = current().activations.first() if options["activation"] is None else options["activation"]
-    hidden = [
-        {"type": kind, "units": part, "activation": activation} if isinstance(part, int) else part
-        for part in options["hidden"]
-    ]
-    return [*hidden, {"type": kind, "units": width, "activation": loss.head}]
-
-
-def _decoding(codes: dict[int, tuple[int, int]], layers: list[Any]) -> list[Any]:
-    """The layer that takes codes, in front of the others, where columns are coded and the first given layer is none."""
-    from netkit import spec
-    from netkit.registry import current
-
-    if not codes or spec.make("layer", layers[0]).codes:
-        return []
-    levels, dimensions = zip(*codes.values())
-    kind = current().layers.first(lambda layer: layer.codes)
-    return [{"type": kind, "columns": [*codes], "levels": [*levels], "dimensions": [*dimensions]}]
-
-
-def _about(data: str, rows: int, target: Any, model: Model) -> str:
-    from netkit import spec
-
-    what = f"{target.task}, {len(target.classes)} classes" if target.classes else target.task
-    sizes = "-".join(str(shape[-1]) for shape in [model.network.in_shape, *(k.out_shape for k in model.network.links)])
-    return (f"{data}: {rows} rows; target {target.name}: {what}; loss {spec.name(model.loss)}; "
-            f"network {sizes}, {model.network.params.numel()} parameters")
-
-
-def _run(job: _Job, recipe: Any, options: dict[str, Any]) -> Any:
-    from netkit.progress import logged, shown
+def _run(job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> Run:
+    from netkit.scoring import make_metrics
     from netkit.tensors import generator
-    from netkit.training import fit, make_metrics
+    from netkit.training import Run
 
     model, seed = job.table_model.model, options["seed"]
     metrics = make_metrics(model.loss, list(options["metric"]) or None)
     sources = generator(seed, 1), generator(seed, 2)
-    run: Iterator[Epoch] = fit(model.network, model.loss, job.training, recipe, *sources, metrics, job.validation)
-    run = run if options["log"] is None else logged(run, options["log"])
-    return shown(run, recipe.epochs, not options["quiet"])
+    return Run(model.network, model.loss, job.training, recipe, *sources, metrics, job.validation, saver)
 
 
-def _finish(job: _Job, options: dict[str, Any], out: str) -> None:
+def _watched(records: Iterator[Epoch], run: Run, options: dict[str, Any]) -> Iterator[Epoch]:
+    """The same records, while they are logged and shown."""
+    from netkit.progress import logged, shown
+
+    if options["log"] is not None:
+        records = logged(records, options["log"], run.epoch)
+    return shown(records, run.recipe.epochs, not options["quiet"], run.epoch)
+
+
+def _finish(job: Job, options: dict[str, Any], out: str) -> None:
     """Score the weights that are kept, save them, and say both."""
     metrics = list(options["metric"]) or None
     parts = {"validation": job.validation, "training": job.training}
-    scores = {name: dict(job.table_model.evaluate(*rows, metrics)) for name, rows in parts.items() if rows}
+    scores = {name: dict(job.table_model.evaluate(rows, metrics)) for name, rows in parts.items() if rows is not None}
     job.table_model.scores = scores
-    job.table_model.training = {"seed": options["seed"], "rows": len(job.training[0])}
+    job.table_model.training = {"seed": options["seed"], "rows": len(job.training)}
     job.table_model.save(out)
     for name, values in scores.items():
         click.echo(f"{name:>10}  " + "  ".join(f"{metric} {value:.4g}" for metric, value in values.items()))

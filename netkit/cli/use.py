@@ -42,13 +42,11 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated.")
 def evaluate(model: str, data: str, metric: tuple[Any, ...], **written: Any) -> None:
     """Score the predictions for DATA against its target column."""
-    from netkit.data.columns import column, rows_with
+    from netkit.data.columns import rows_with
 
     table_model, table = _both(model, data, written)
-    target = table_model.target
-    table, dropped = rows_with(table, target.name)
-    y = target.encode(column(table, target.name))
-    scores = table_model.evaluate(table_model.features.transform(table), y, list(metric) or None)
+    table, dropped = rows_with(table, table_model.target.name)
+    scores = table_model.evaluate(table_model.rows(table), list(metric) or None)
     notes([*dropped, *table_model.features.notes])
     for name, value in scores.items():
         click.echo(f"{name} {value:.6g}")

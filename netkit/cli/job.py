@@ -1,0 +1,132 @@
+"""From the options of `netkit train` to a model that is ready to train, and the rows for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from netkit.data.preparing import Features
+    from netkit.kinds import Loss
+    from netkit.model import Model
+    from netkit.rows import Source
+    from netkit.table import TableModel
+
+__all__ = ["Job", "loss_for", "prepare"]
+
+
+class Job(NamedTuple):
+    """A model that is ready to train, and the rows for it."""
+
+    table_model: TableModel
+    training: Source
+    validation: Source | None
+
+
+def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
+    """Read, split and prepare the table, and build the network for it."""
+    from netkit.cli.use import notes
+    from netkit.data.columns import column, refuse_infinite, rows_with
+    from netkit.data.preparing import Features, text_among
+    from netkit.data.reading import read
+    from netkit.data.target import Target
+    from netkit.table import TableModel
+
+    columns = options["columns"] or {}
+    table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
+    refuse_infinite(table)
+    table, dropped = rows_with(table, name)
+    loss_given = _loss_given(options)
+    task = loss_given.task if loss_given else options["task"]
+    target = Target.fit(name, column(table, name), task)
+    train_table, held_out = _parts(table, target, options)
+    target = target.rescaled(column(train_table, name))
+    features = Features.fit(train_table, exclude=(name,), types=columns)
+    loss = loss_given or loss_for(target.task)
+    notes([*dropped, *features.notes])
+    model = _model(features, target, loss, options)
+    click.echo(_about(data, table.num_rows, target, model))
+    table_model = TableModel(features, model, target)
+    training = table_model.rows(train_table)
+    return Job(table_model, training, table_model.rows(held_out) if held_out is not None else None)
+
+
+def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    from netkit.data.columns import column
+    from netkit.data.preparing import split
+
+    share = options["validation"]
+    if share == 0:
+        return table, None
+    strata = target.encode(column(table, target.name)) if target.classes else None
+    kept, held_out = split(table.num_rows, share, options["seed"], strata)
+    return table.take(kept.numpy()), table.take(held_out.numpy())
+
+
+def _loss_given(options: dict[str, Any]) -> Loss | None:
+    from netkit import spec
+    from netkit.errors import SettingError
+
+    if options["loss"] is None:
+        return None
+    loss: Loss = spec.make("loss", options["loss"])
+    if options["task"] not in (None, loss.task):
+        raise SettingError(f"task: {spec.name(loss)} is for {loss.task}, got {options['task']}")
+    return loss
+
+
+def loss_for(task: str) -> Loss:
+    """netkit's own loss for a task."""
+    from netkit import spec
+    from netkit.registry import current
+
+    loss: Loss = spec.make("loss", current().losses.first(lambda loss: loss.task == task))
+    return loss
+
+
+def _model(features: Features, target: Any, loss: Loss, options: dict[str, Any]) -> Model:
+    from netkit.model import Model
+
+    layers = options["layers"] or _layers(target.width, loss, options)
+    model = Model([*_decoding(features.codes, layers), *layers], loss, seed=options["seed"])
+    network = model.build((features.width,))
+    if network.out_shape != (target.width,):
+        from netkit.errors import ShapeError
+
+        raise ShapeError(f"layers: the last one gives {network.out_shape}, {target.name} needs ({target.width},)")
+    return model
+
+
+def _layers(width: int, loss: Loss, options: dict[str, Any]) -> list[Any]:
+    """Numbers become netkit's first kind of layer; the last is the head that the loss asks for."""
+    from netkit.registry import current
+
+    kind = current().layers.first()
+    activation = current().activations.first() if options["activation"] is None else options["activation"]
+    hidden = [
+        {"type": kind, "units": part, "activation": activation} if isinstance(part, int) else part
+        for part in options["hidden"]
+    ]
+    return [*hidden, {"type": kind, "units": width, "activation": loss.head}]
+
+
+def _decoding(codes: dict[int, tuple[int, int]], layers: list[Any]) -> list[Any]:
+    """The layer that takes codes, in front of the others, where columns are coded and the first given layer is none."""
+    from netkit import spec
+    from netkit.registry import current
+
+    if not codes or spec.make("layer", layers[0]).codes:
+        return []
+    levels, dimensions = zip(*codes.values())
+    kind = current().layers.first(lambda layer: layer.codes)
+    return [{"type": kind, "columns": [*codes], "levels": [*levels], "dimensions": [*dimensions]}]
+
+
+def _about(data: str, rows: int, target: Any, model: Model) -> str:
+    from netkit import spec
+
+    what = f"{target.task}, {len(target.classes)} classes" if target.classes else target.task
+    sizes = "-".join(str(shape[-1]) for shape in [model.network.in_shape, *(k.out_shape for k in model.network.links)])
+    return (f"{data}: {rows} rows; target {target.name}: {what}; loss {spec.name(model.loss)}; "
+            f"network {sizes}, {model.network.params.numel()} parameters")

@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM while a model trains: the first is taken when the network is at rest, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["Signals", "Stopped", "signals"]
+
+
+class Stopped(Exception):
+    """Somebody wants the run to end; the exit code is the one that shells give to the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+class Signals:
+    """The signal that came, if one did."""
+
+    def __init__(self) -> None:
+        self.came: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.came is not None:
+            os._exit(128 + number)
+        self.came = number
+
+    def check(self) -> None:
+        """Raise `Stopped` when one came."""
+        if self.came is not None:
+            raise Stopped(self.came)
+
+
+@contextmanager
+def signals() -> Iterator[Signals]:
+    """Take SIGINT and SIGTERM while this lasts."""
+    taken = Signals()
+    before = {number: signal.signal(number, taken) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield taken
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,97 @@
+"""Prepared rows, and the way through them: windows of as many rows as memory holds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+import torch
+from torch import Generator, Tensor
+
+__all__ = ["Rows", "Source", "Window", "by_rows"]
+
+
+class Window(NamedTuple):
+    """Rows in memory, the order in which to take them (None: as they lie), and the first place of that order to take."""
+
+    rows: Rows
+    order: Tensor | None
+    first: int
+
+
+class Source(Protocol):
+    """Rows to train on or to judge by, which need not be in memory all at once."""
+
+    @property
+    def simplex(self) -> bool:
+        """Whether the columns of every target add up to one."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows have weights."""
+
+    @property
+    def digest(self) -> int:
+        """A checksum of everything in them."""
+
+    def __len__(self) -> int:
+        """The number of rows."""
+
+    def steps(self, batch: int) -> int:
+        """The number of batches in an epoch."""
+
+    def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
+        """Every row once, shuffled where there is an rng, without the first `start` rows of that order. What is drawn
+        from rng does not depend on `start`."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows in memory: inputs (n, ...), targets (n, ...) and weights (n,), None where all weigh one."""
+
+    x: Tensor
+    target: Tensor
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @cached_property
+    def simplex(self) -> bool:
+        """Whether the columns of every target add up to one."""
+        return all(bool(((each.sum(-1) - 1).abs() < 1e-6).all()) for each in self.target.split(2**16))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows have weights."""
+        return self.weight is not None
+
+    @cached_property
+    def digest(self) -> int:
+        """A checksum of everything in them."""
+        found = 0
+        for each in (self.x, self.target, self.weight):
+            if each is not None:
+                found = crc32(each.detach().cpu().contiguous().numpy().data.cast("B"), found)
+        return found
+
+    def steps(self, batch: int) -> int:
+        """The number of batches in an epoch."""
+        return -(-len(self) // batch)
+
+    def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
+        """One window of all rows."""
+        yield Window(self, None if rng is None else _order(len(self), rng).to(self.x.device), start)
+
+
+def by_rows(weight: Tensor, like: Tensor) -> Tensor:
+    """Weights (n,) in a shape (n, 1, ...) that multiplies each row of `like`."""
+    return weight.view(-1, *[1] * (like.ndim - 1))
+
+
+def _order(rows: int, rng: Generator) -> Tensor:
+    """The numbers of all rows, shuffled, in as few bytes as they need."""
+    return torch.randperm(rows, generator=rng, dtype=torch.int32 if rows < 2**31 else torch.int64)
