@@ -2,7 +2,8 @@
 
 Each worker is a process of its own, so that thread pools cannot meet, and only one is ever asked at a time. The pools
 keep their own habits (a passive OpenMP makes small steps slower than anyone would have them): OpenMP's threads spin
-for some milliseconds after their last work and then sleep, OpenBLAS's for 26 ms at most, hence PAUSE before each turn.
+for some milliseconds after their last work and then sleep, OpenBLAS's until more than 50 ms later (whoever came next was
+twice as slow), hence PAUSE before each turn.
 Set OMP_WAIT_POLICY=PASSIVE to have them sleep at once, on a machine that others use too; workers inherit it.
 """
 
@@ -20,7 +21,7 @@ from statistics import quantiles
 from time import perf_counter, sleep
 from typing import Any
 
-PAUSE = 0.05
+PAUSE = 0.3
 HERE = Path(__file__).resolve().parent.parent
 NOT_INHERITED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """A current OpenBLAS picks the right kernel by itself."""
