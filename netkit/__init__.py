@@ -14,8 +14,8 @@ from typing import Any
 
 _HOMES = {
     "netkit.errors": (
-        "DataError", "DivergenceError", "ModelFileError", "NetkitError", "PluginError", "SettingError", "ShapeError",
-        "UnknownComponent", "UsageError",
+        "DataError", "DivergenceError", "MemoryExhausted", "ModelFileError", "NetkitError", "PluginError", "SettingError",
+        "ShapeError", "UnknownComponent", "UsageError",
     ),
     "netkit.hookspecs": ("hookimpl",),
     "netkit.kinds": ("Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer"),

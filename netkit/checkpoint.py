@@ -237,6 +237,8 @@ def _refuse_odd(components: Mapping[str, Source]) -> None:
 
 def _raw_header(path: str | Path) -> bytes:
     """The JSON text at the start of a safetensors file, behind eight bytes of length."""
+    if Path(path).is_fifo():
+        raise ModelFileError(f"{path}: not a netkit model: it is a pipe")
     try:
         with open(path, "rb") as file:
             start = file.read(8)

@@ -8,6 +8,7 @@
     |- PluginError                 a plugin that is broken, blocked or in dispute
     |- DataError                   a table that cannot be used
     |- ModelFileError              a file that is not a model netkit can load
+    |- MemoryExhausted             also a MemoryError
     `- DivergenceError             training reached nan or inf
 """
 
@@ -18,7 +19,7 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 __all__ = [
-    "DataError", "DivergenceError", "ModelFileError", "NetkitError", "PluginError",
+    "DataError", "DivergenceError", "MemoryExhausted", "ModelFileError", "NetkitError", "PluginError",
     "SettingError", "ShapeError", "UnknownComponent", "UsageError", "nearest",
 ]
 
@@ -61,6 +62,10 @@ class DataError(NetkitError, ValueError):
 
 class ModelFileError(NetkitError):
     """A file that is not a model netkit can load."""
+
+
+class MemoryExhausted(NetkitError, MemoryError):
+    """Something is too large for the memory that there is."""
 
 
 class DivergenceError(NetkitError, ArithmeticError):

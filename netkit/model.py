@@ -18,7 +18,7 @@ from netkit.progress import shown
 from netkit.registry import current
 from netkit.rows import Rows
 from netkit.scoring import check_head, decide, evaluate, make_metrics, targets_for
-from netkit.tensors import floats, generator
+from netkit.tensors import floats, generator, within_memory
 from netkit.training import Epoch, Recipe, Run
 
 __all__ = ["Model"]
@@ -65,7 +65,8 @@ class Model:
     def build(self, in_shape: Shape) -> Network:
         """Build the network for rows of this shape, once."""
         if self._network is None:
-            network = Network(self.layers, in_shape, self._weights, self.dtype, self.device)
+            with within_memory(f"network: layers for rows of shape {tuple(in_shape)}"):
+                network = Network(self.layers, in_shape, self._weights, self.dtype, self.device)
             check_head(network, self.loss)
             self._network = network
         return self._network

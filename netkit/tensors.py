@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from netkit.errors import DataError, SettingError
+from netkit.errors import DataError, MemoryExhausted, SettingError
 
-__all__ = ["by_row", "finite", "floats", "generator", "tensor"]
+__all__ = ["by_row", "finite", "floats", "generator", "tensor", "within_memory"]
 
 
 def tensor(who: str, values: Any) -> Tensor:
@@ -58,6 +59,18 @@ def generator(seed: int, stream: int) -> torch.Generator:
     rng = torch.Generator().manual_seed(seed)
     seeds = torch.randint(2**62, (stream + 1,), generator=rng)
     return torch.Generator().manual_seed(int(seeds[stream]))
+
+
+@contextmanager
+def within_memory(what: str) -> Iterator[None]:
+    """Raise `MemoryExhausted`, naming what was too large, where memory runs out while this lasts."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch has a class of its own for it on devices alone
+        words = str(error)
+        if not isinstance(error, MemoryError) and "allocate memory" not in words and "out of memory" not in words:
+            raise
+        raise MemoryExhausted(f"{what} need more memory than there is") from None
 
 
 def _line(error: Exception) -> str:

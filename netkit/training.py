@@ -17,6 +17,7 @@ from netkit.kinds import Loss, Metric
 from netkit.network import Network
 from netkit.rows import Source
 from netkit.scoring import evaluate
+from netkit.tensors import within_memory
 
 __all__ = ["Epoch", "Recipe", "Run"]
 
@@ -114,7 +115,9 @@ class Run:
         learner, update = self._learner(), self._update()
         try:
             while self.epoch < self.recipe.epochs and self.idle != self.recipe.patience:
-                yield self._pass(learner, update)
+                with within_memory(f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"):
+                    record = self._pass(learner, update)
+                yield record
         finally:
             if self.recipe.keep_best and self.best < math.inf:
                 self.network.params.copy_(self.kept)

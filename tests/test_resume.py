@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -266,8 +267,8 @@ def test_a_second_signal_ends_the_process_at_once(table, tmp_path):
     process.communicate()
 
 
-KILLS = 4
-"""A hundred were done by hand; see the closing lines of CHANGELOG's entry."""
+KILLS = int(os.environ.get("NETKIT_KILLS", "3"))
+"""Set NETKIT_KILLS=100 for the whole truth."""
 
 
 def test_killed_at_random_moments_the_run_goes_on_to_the_same_bits(cli, table, tmp_path):
@@ -285,3 +286,64 @@ def test_killed_at_random_moments_the_run_goes_on_to_the_same_bits(cli, table, t
         assert cli("train", "--resume", folder)[0] == 0
         assert (tmp_path / "part.netkit").read_bytes() == (tmp_path / "whole.netkit").read_bytes()
         shutil.rmtree(folder)
+
+
+def limited(tmp_path, kilobytes, *arguments):
+    command = f"ulimit -v {kilobytes}; exec {sys.executable} -m netkit {' '.join(map(str, arguments))}"
+    return subprocess.run(command, shell=True, executable="/bin/bash", cwd=tmp_path, text=True, capture_output=True, timeout=120)
+
+
+def test_memory_that_runs_out_is_one_line_and_the_last_checkpoint_stays(cli, table, tmp_path):
+    assert cli("train", table, *OPTIONS, "--checkpoint", "run")[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    options = [table, "--target", "y", "--quiet", "--batch", 150, "--checkpoint", "run", "--every", "1s"]
+    found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 3_000_000)
+    assert (found.returncode, found.stderr) == (1, "netkit: batch: 150 rows a step and 18000001 parameters need more memory than there is\n")
+    found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 300_000_000)
+    assert (found.returncode, found.stderr) == (1, "netkit: network: layers for rows of shape (4,) need more memory than there is\n")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_model_cannot_be_read_from_a_pipe(cli, table, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = cli("predict", "pipe", table)
+    assert (code, err) == (1, "netkit: pipe: not a netkit model: it is a pipe\n")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of 64 KiB, where this machine lets us make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True)
+    if made.returncode:
+        pytest.skip("no right to mount a file system")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_leaves_the_last_checkpoint(cli, table, tmp_path, small_disk):
+    options = [table, *OPTIONS, "--epochs", "30"]
+    code, _, err = cli("train", *options, "--checkpoint", small_disk / "run", "--every", "1", "--keep", "99")
+    assert code == 1 and re.fullmatch(rf"netkit: {small_disk}/run/\d+-0+\.checkpoint: cannot be written: No space left on device\n", err)
+    names = [path.name for path in (small_disk / "run").iterdir()]
+    assert names and all(name.endswith(".checkpoint") for name in names)
+    assert newest(small_disk / "run")[2] == []
+    shutil.copytree(small_disk / "run", tmp_path / "run")
+    assert cli("train", "--resume", "run", "--keep", "2", "--out", "a.netkit")[0] == 0
+    assert cli("train", *options, "--out", "b.netkit")[0] == 0
+    assert (tmp_path / "a.netkit").read_bytes() == (tmp_path / "b.netkit").read_bytes()
+    code, _, err = cli("train", *options, "--hidden", "500", "--out", small_disk / "m.netkit")
+    assert code == 1 and "m.netkit: cannot be written: " in err and not (small_disk / "m.netkit").exists()
+
+
+def test_a_folder_that_vanishes_ends_the_run_in_one_line(cli, table, tmp_path, monkeypatch):
+    write = Checkpoints.write
+
+    def gone(self, run):
+        shutil.rmtree(self.folder)
+        return write(self, run)
+
+    monkeypatch.setattr(Checkpoints, "write", gone)
+    code, _, err = cli("train", table, *OPTIONS, "--checkpoint", "run", "--every", "1")
+    assert code == 1 and re.fullmatch(r"netkit: run/000001-0+\.checkpoint: cannot be written: No such file or directory\n", err)
