@@ -28,7 +28,7 @@ __all__ = ["SMALL", "Call", "bound", "descent", "described", "macs", "rounded", 
 
 Call = Callable[[], Any]
 
-SMALL = 4096
+SMALL = 16384
 """Values up to which numpy's elementwise operations are faster than torch's."""
 FEW = 2**18
 """Multiply-adds up to which numpy's product is faster; it also stays on one thread there."""
@@ -36,10 +36,15 @@ MANY = 1_500_000
 """Multiply-adds from which on oneDNN's fixed cost of some 10 microseconds pays."""
 ALONE = 1_000_000
 """Multiply-adds of the largest product up to which a second thread costs more than it brings."""
+LIMITS: dict[Any, int] = {torch.sign: 1024, Tensor.add_: 4096}
+"""Where numpy is faster for fewer values than elsewhere; for what torch does in one operation and numpy in two."""
+FLOATS = (torch.float32, torch.float64)
 TWINS: dict[Any, Any] = {
-    torch.mul: np.multiply, torch.sub: np.subtract, torch.add: np.add, torch.sign: np.sign, torch.maximum: np.maximum,
+    torch.mul: np.multiply, torch.sub: np.subtract, torch.add: np.add, torch.div: np.divide, torch.neg: np.negative,
+    torch.abs: np.abs, torch.sign: np.sign, torch.maximum: np.maximum, torch.minimum: np.minimum,
+    torch.gt: np.greater, torch.ge: np.greater_equal, torch.lt: np.less, torch.le: np.less_equal,
 }  # fmt: skip
-"""What numpy calls an operation."""
+"""What numpy calls an operation that it rounds as torch does."""
 
 
 def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings: Any) -> Call:
@@ -50,11 +55,12 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
     """
     if operation is torch.mm:
         return _product(operands[0], operands[1], out)
-    if operation in TWINS and not settings and _small(out, *operands):
-        values = [each if isinstance(each, Tensor) else torch.full_like(out, each) for each in operands]
+    if operation in TWINS and not settings and _small(LIMITS.get(operation, SMALL), out, *operands):
+        like = next(each for each in operands if isinstance(each, Tensor))
+        values = [each if isinstance(each, Tensor) else torch.full_like(like, each) for each in operands]
         arrays, result = [_memory(each) for each in values], _memory(out)
-        if operation is torch.maximum:  # which takes its output by name alone; by place is a little faster
-            return partial(np.maximum, *arrays, out=result)
+        if operation in (torch.maximum, torch.minimum):  # which take their output by name alone; by place is a little faster
+            return partial(TWINS[operation], *arrays, out=result)
         return partial(TWINS[operation], *arrays, result)
     return partial(operation, *operands, out=out, **settings)
 
@@ -62,7 +68,7 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
 def descent(params: Tensor, grads: Tensor) -> Callable[[float], Any]:
     """params -= alpha grads, as a function of alpha."""
     rate, scaled = torch.full_like(grads, math.nan), torch.empty_like(grads)
-    if not _small(params, grads):
+    if not _small(LIMITS[Tensor.add_], params, grads):
         return lambda alpha: params.add_(grads, alpha=-alpha)
     last = math.nan
     by_rate, away = bound(torch.mul, grads, rate, out=scaled), bound(torch.sub, params, scaled, out=params)
@@ -138,11 +144,11 @@ def _memory(values: Tensor) -> np.ndarray:
     return (turned.view(-1) if turned.is_contiguous() else values).numpy()
 
 
-def _small(out: Tensor, *operands: Any) -> bool:
+def _small(limit: int, out: Tensor, *operands: Any) -> bool:
     """Whether numpy takes the operands as they are, and they are few."""
     tensors = [each for each in operands if isinstance(each, Tensor)]
-    return out.is_cpu and out.numel() <= SMALL and all(
-        each.dtype == out.dtype and each.shape == out.shape and each.stride() == out.stride() for each in tensors
+    return bool(tensors) and out.is_cpu and out.numel() <= limit and tensors[0].dtype in FLOATS and all(
+        each.dtype == tensors[0].dtype and each.shape == out.shape and each.stride() == out.stride() for each in tensors
     )  # fmt: skip
 
 

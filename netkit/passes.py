@@ -1,7 +1,7 @@
 """The links of a network bound to buffers: for a number of rows, the calls of one forward and one backward pass.
 
-Components that offer bound forms (`bind_...` in `netkit.kinds`) are called in place; the others run in their readable
-form between the same buffers.
+Components that offer bound forms (`bind_...` in `netkit.kinds`) are called in place; of the others a simple activation is
+bound by `netkit.watched`, and the rest run in their readable form between the same buffers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from netkit.bound import ALONE, Call, macs, running
+from netkit.watched import watched
 
 if TYPE_CHECKING:
     from netkit.network import Link
@@ -70,7 +71,7 @@ class Forward:
         self.z, self.a = to.z, to.a
         largest = max((macs(call) for call in self.calls), default=0)
         self._threads = 1 if full.is_cpu and largest < ALONE else None
-        self._bound = all(is_bound(link) for link in links)
+        self._bound = all(map(is_bound, self.calls))
 
     def run(self, x: Tensor) -> int:
         """Take at most as many rows as there is room for; returns how many. What z and a hold behind them means nothing."""
@@ -109,9 +110,9 @@ class Row:
         return a.clone() if a is self._z else a
 
 
-def is_bound(link: Link) -> bool:
-    """Whether a link runs in bound forms alone, in evaluation at least."""
-    return link.layer.bind_forward is not None and (link.activation is None or link.activation.bind_forward is not None)
+def is_bound(call: Call) -> bool:
+    """Whether a call runs none of a component's readable forms, which may look at anything."""
+    return getattr(call, "func", None) not in (_layer_forward, _layer_backward, _activation_forward, _activation_backward)
 
 
 def new(rows: int, shape: tuple[int, ...], link: Link, ones: bool = False, turned: bool = False) -> Tensor:
@@ -145,7 +146,8 @@ def activation_calls(activation: Any, to: Between) -> list[Call]:
     if activation.bind_forward is not None:
         calls: list[Call] = activation.bind_forward(to.z, to.a)
         return calls
-    return [partial(_activation_forward, activation, to.z, to.a)]
+    seen = watched(activation.forward, [to.z], to.a)
+    return [partial(_activation_forward, activation, to.z, to.a)] if seen is None else seen
 
 
 def backward_calls(link: Link, x: Tensor, full: Tensor, to: Between, dx: Tensor | None, at_logits: bool, saved: list[Any]) -> list[Call]:
@@ -163,7 +165,8 @@ def _activation_backward_calls(activation: Any, to: Between) -> list[Call]:
     if activation.bind_backward is not None:
         calls: list[Call] = activation.bind_backward(to.d, to.z, to.a, to.d)
         return calls
-    return [partial(_activation_backward, activation, to)]
+    seen = watched(activation.backward, [to.d, to.z, to.a], to.d)
+    return [partial(_activation_backward, activation, to)] if seen is None else seen
 
 
 def _in_place(activation: Any) -> bool:

@@ -55,7 +55,7 @@ class Plan:
         self._inputs()
         self._between()
         self.steps = [self._step(slot) for slot in range(slots)]
-        self.bound = self._bound_loss and all(is_bound(link) for link in network.links)
+        self.bound = self._bound_loss and all(map(is_bound, self.steps[0]))
         largest = max(macs(call) for call in self.steps[0])
         self.threads = 1 if network.params.is_cpu and largest < ALONE else None
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "netkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = [
-    {"errors"}, {"kinds"}, {"hookspecs"}, {"discovery"}, {"glance"}, {"naming"}, {"registry"}, {"spec", "targets", "tensors", "face", "bound", "storage"}, {"passes", "rows"}, {"network", "derived"},
+    {"errors"}, {"kinds"}, {"hookspecs"}, {"discovery"}, {"glance"}, {"naming"}, {"registry"}, {"spec", "targets", "tensors", "face", "bound", "storage"}, {"passes", "rows", "watched"}, {"network", "derived"},
     {"plan"}, {"epochs", "scoring"}, {"training"}, {"progress"}, {"checkpoint", "model", "resume", "data", "testing", "scaffold", "doctor"}, {"table"}, {"cli", "__main__"},
 ]  # fmt: skip
 """Each module imports from floors below its own, or from its own. A function may import what it needs late."""
