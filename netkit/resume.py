@@ -107,7 +107,6 @@ def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
         value.copy_(tensors[name])
     run.shuffling.set_state(tensors["shuffling"])
     run.noise.set_state(tensors["noise"])
-    run.order = tensors["order"]
     run.total, run.best = tensors["losses"].tolist()
     run.state.update(state.numbers)
     for name in COUNTS:

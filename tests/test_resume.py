@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import DataError, ModelFileError, Model, SettingError, registry
-from netkit.resume import SIGN, Began, Checkpoints, newest, restore
+from netkit.resume import COUNTS, SIGN, Began, Checkpoints, newest, restore
 from netkit.rows import Rows
 from netkit.tensors import generator
 from netkit.training import Recipe, Run
@@ -55,11 +55,13 @@ def ended(run):
     return run.network.params.clone(), [(each.number, each.loss, each.validation["loss"], each.best) for each in records]
 
 
-@settings(max_examples=25, deadline=None)
-@given(optimizer=st.sampled_from(sorted(registry.optimizers)), plan=st.booleans(), rests=st.integers(1, 8), clip=st.sampled_from([None, 0.1]))
-def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, plan, rests, clip):
+@settings(max_examples=40, deadline=None)
+@given(optimizer=st.sampled_from(sorted(registry.optimizers)), plan=st.booleans(), rests=st.integers(1, 12),
+       recipe=st.fixed_dictionaries({"clip": st.sampled_from([None, 0.1]), "patience": st.sampled_from([None, 1, 2]), "alpha": st.sampled_from([None, 0.05]),
+                                     "epochs": st.sampled_from([3, 6])}))  # fmt: skip
+def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, plan, rests, recipe):
     folder = tmp_path_factory.mktemp("run")
-    weights, records = ended(begun(optimizer, plan=plan, clip=clip))
+    weights, records = ended(begun(optimizer, plan=plan, **recipe))
     left = rests if plan else 40 * rests
 
     def rest(run):
@@ -70,13 +72,13 @@ def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, op
             raise Enough
 
     first = []
-    run = begun(optimizer, plan=plan, rest=rest, clip=clip)
+    run = begun(optimizer, plan=plan, rest=rest, **recipe)
     try:
         for record in run.epochs():
             first.append(record)
     except Enough:
         state, tensors, _ = newest(folder)
-        run = begun(optimizer, plan=plan, clip=clip)
+        run = begun(optimizer, plan=plan, **recipe)
         restore(run, state, tensors)
     found, rest_of = ended(run)
     assert torch.equal(found, weights)
@@ -347,3 +349,15 @@ def test_a_folder_that_vanishes_ends_the_run_in_one_line(cli, table, tmp_path, m
     monkeypatch.setattr(Checkpoints, "write", gone)
     code, _, err = cli("train", table, *OPTIONS, "--checkpoint", "run", "--every", "1")
     assert code == 1 and re.fullmatch(r"netkit: run/000001-0+\.checkpoint: cannot be written: No such file or directory\n", err)
+
+
+def test_every_count_comes_back(tmp_path):
+    run = begun()
+    for number, name in enumerate(COUNTS, start=3):
+        setattr(run, name, number)
+    run.total, run.best = 0.1 + 0.2, 1 / 3
+    Checkpoints(tmp_path, Began({})).write(run)
+    again = begun()
+    restore(again, *newest(tmp_path)[:2])
+    assert [getattr(again, name) for name in COUNTS] == list(range(3, 3 + len(COUNTS)))
+    assert (again.total, again.best) == (run.total, run.best)

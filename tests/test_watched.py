@@ -72,12 +72,17 @@ def looks(z):
     return z * 2 if z[0, 0] > 0 else z
 
 
+def fickle(z, state=[0]):  # noqa: B006
+    state[0] += 1
+    return z * state[0]
+
+
 def constant(z, kept=torch.ones(4, 3)):  # noqa: B008
     return z * kept
 
 
 @pytest.mark.parametrize("function", [
-    looks, constant, lambda z: z - z.mean(), lambda z: z.clone().mul_(2), lambda z: z * torch.rand_like(z), lambda z: z * float(z.sum()),
+    looks, fickle, constant, lambda z: z - z.mean(), lambda z: z.clone().mul_(2), lambda z: z * torch.rand_like(z), lambda z: z * float(z.sum()),
     lambda z: torch.softmax(z, -1), lambda z: z.t(), lambda z: (z > 0), lambda z: z[:2], lambda z: z / 0 * z.missing, lambda z: 1.0,
     lambda z: z.double().float(), lambda z: torch.from_numpy(z.numpy() * 2), lambda z: z * len(z.tolist()), lambda z: torch.zeros(4, 3),
 ])  # fmt: skip
