@@ -80,7 +80,7 @@ def train(ctx: click.Context, /, data: str, target: str, out: str | None, precis
 
 def _trained(ctx: click.Context, job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> tuple[Run, Exception | None]:
     """The run when it has ended, and what ended it too early."""
-    from netkit.errors import DivergenceError
+    from netkit.errors import DataError, DivergenceError, MemoryExhausted
 
     run = _run(job, recipe, options, saver)
     if options["resume"]:
@@ -92,7 +92,7 @@ def _trained(ctx: click.Context, job: Job, recipe: Any, options: dict[str, Any],
         with closing(run.epochs()) as records:
             for _ in _watched(records, run, options):
                 pass
-    except (Stopped, DivergenceError) as error:
+    except (Stopped, DivergenceError, DataError, MemoryExhausted) as error:
         return run, error
     return run, None
 
