@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer"]
 
 READABLE = {"forward", "backward", "param_grads", "build", "__call__", "fused", "start", "step"}
-"""The methods that say what a component does; what is `bind_...`, and a loss's `fused`, says the same faster."""
+"""The methods that say what a component does; what is `bind_...`, and a loss's `fused` forms, say the same faster."""
 Call = Callable[[], Any]
 Shape = tuple[int, ...]
 Params = Mapping[str, "Tensor"]
@@ -42,8 +42,9 @@ class Component(ABC):
         super().__init_subclass__(**options)
         mine = vars(cls)
         if READABLE & set(mine):
-            fast = [name for name in dir(cls) if name.startswith("bind_") or (name == "fused" and "__call__" in mine)]
-            for name in set(fast) - set(mine):
+            fast = {name for name in dir(cls) if name.startswith("bind_")}
+            fast |= {"fused", "fused_values"} & set(dir(cls)) if "__call__" in mine else {"fused_values"} & set(dir(cls))
+            for name in fast - set(mine):
                 setattr(cls, name, None)
 
     @classmethod
@@ -137,6 +138,8 @@ class Loss(Component):
     """In a binary task, a prediction of at least this is a 1."""
     fused: ClassVar[Callable[..., tuple[Tensor, Tensor]] | None] = None
     """Optional method `fused(z, target)`: the values and dL/dz straight from the logits z of `head`."""
+    fused_values: ClassVar[Callable[..., Tensor] | None] = None
+    """Optional method `fused_values(z, target)`: the values of `fused` alone, where nobody asks for the derivative."""
     bind_gradient: ClassVar[Callable[..., list[Call]] | None] = None
     """Optional method `bind_gradient(x, target, gradient, scale)`: calls that fill gradient with scale times the
     derivative by x: the logits of `head` where there is a `fused` form, else the prediction. Rows of a target on the

@@ -6,7 +6,7 @@ All parameters lie in one flat vector and their gradients in another; what a lay
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -20,7 +20,7 @@ from netkit.kinds import Activation, Layer, Loss, Shape
 from netkit.passes import Forward, Row
 from netkit.rows import by_rows
 
-__all__ = ["Link", "Network", "Trace"]
+__all__ = ["Link", "Network", "Trace", "judge", "values"]
 
 BLOCK = 2**21
 """Values in the widest layer of one block of rows, when nothing has to be remembered for a backward pass."""
@@ -154,12 +154,11 @@ class Network:
         weight."""
         fused = self.fuses(loss)
         trace = self.forward(x, rng, logits=fused)
-        judge = loss.fused if fused and loss.fused else loss
-        values, gradient = judge(trace.output, target)
+        found, gradient = judge(loss, fused)(trace.output, target)
         if weight is not None:
-            values, gradient = values * weight, gradient * by_rows(weight, gradient)
+            found, gradient = found * weight, gradient * by_rows(weight, gradient)
         self.backward(trace, gradient / len(x), logits=fused)
-        return values
+        return found
 
     def fuses(self, loss: Loss) -> bool:
         """Whether the last activation is the one that the loss has a fused form with."""
@@ -220,6 +219,18 @@ class _Own(threading.local):
     def __init__(self) -> None:
         self.passes: dict[int, Forward] = {}
         self.row: Row | None = None
+
+
+def judge(loss: Loss, fused: bool) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The loss of predictions, or `fused` that of logits."""
+    return loss.fused if fused and loss.fused else loss
+
+
+def values(loss: Loss, fused: bool, outputs: Tensor, target: Tensor) -> Tensor:
+    """The loss of each row alone, (n,), from predictions, or `fused` from logits."""
+    if fused and loss.fused_values:
+        return loss.fused_values(outputs, target)
+    return judge(loss, fused)(outputs, target)[0]
 
 
 def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:

@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from netkit.bound import ALONE, Call, described, macs
 from netkit.kinds import Loss
-from netkit.network import Network
+from netkit.network import Network, judge, values
 from netkit.passes import Between, backward_calls, buffers, forward_calls, is_bound, new, wants_ones
 from netkit.rows import Rows, by_rows
 
@@ -84,7 +84,7 @@ class Plan:
         """The loss of each row in the first `count` slots, as it was when the row was learned from, times its weight."""
         found: Tensor = self._values[:count].flatten()
         if self._bound_loss:
-            found = self._judge(self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1))[0]
+            found = values(self.loss, self._fused, self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1))
         return found if self._weights is None else found * self._weights[:count].flatten()
 
     def describe(self) -> Iterator[str]:
@@ -177,7 +177,7 @@ class Plan:
 
     @property
     def _judge(self) -> Any:
-        return self.loss.fused if self._fused and self.loss.fused else self.loss
+        return judge(self.loss, self._fused)
 
 
 def _picked(values: Tensor, picked: Tensor | slice) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from netkit import spec
 from netkit.errors import DataError, SettingError, ShapeError
 from netkit.kinds import Loss, Metric
-from netkit.network import Network
+from netkit.network import Network, values
 from netkit.rows import Source
 from netkit.targets import like
 
@@ -33,8 +33,8 @@ def evaluate(
         for start, z, a in network.outputs(rows.x):
             block = slice(start, start + len(a))
             wanted = rows.target[block]
-            values, _ = loss.fused(z, wanted) if fused and loss.fused else loss(a, wanted)
-            total += float((values if rows.weight is None else values * rows.weight[block]).sum())
+            found = values(loss, fused, z if fused else a, wanted)
+            total += float((found if rows.weight is None else found * rows.weight[block]).sum())
             for name, metric in metrics.items():
                 tally = metric.tally(*_judged(metric, loss, decode(a), decode(wanted)))
                 tallies[name] = tallies[name] + tally if name in tallies else tally

@@ -266,6 +266,7 @@ MUTANTS = {
     "mae: 2 where equal": mse(__call__=lambda self, p, y: ((p - y).abs().sum(1), (p - y).sign() + 2.0 * (p == y))),
     "log: inf at 0": mse(__call__=lambda self, p, y: (-(y * p.log()).sum(1), -y / p), outputs="unit", task="binary"),
     "fused: other numbers": mse(fused=lambda self, z, y: (((z - y) ** 2).mean(1), z - y), head="identity"),
+    "fused_values: other numbers": mse(fused=lambda self, z, y: (((z - y) ** 2).mean(1), 2 * (z - y) / 3), fused_values=lambda self, z, y: (z - y).abs().mean(1), head="identity"),
     "dense: no dx": dense(backward=lambda self, params, saved, grad: (0 * saved, {"W": saved.t() @ grad, "b": grad.sum(0)})),
     "dense: b by mean": dense(backward=lambda self, params, saved, grad: (grad @ params["W"].t(), {"W": saved.t() @ grad, "b": grad.mean(0)})),
     "dense: b forgotten": dense(backward=lambda self, params, saved, grad: (grad @ params["W"].t(), {"W": saved.t() @ grad})),

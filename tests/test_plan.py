@@ -376,12 +376,22 @@ def test_a_class_that_changes_the_readable_form_does_not_inherit_the_fast_ones()
             return values / 2, gradient / 2
 
     @dataclass(frozen=True)
+    class Thirded(bce):
+        """A third of it on logits."""
+
+        def fused(self, z, target):
+            values, gradient = super().fused(z, target)
+            return values / 3, gradient / 3
+
+    @dataclass(frozen=True)
     class Renamed(relu):
         """The same by another name."""
 
+    assert Halved.fused_values is None and Thirded.fused_values is None and bce.fused_values
     assert Doubled.bind_forward is None and Doubled.bind_backward is None and Halved.fused is None and Halved.bind_gradient is None
     assert Renamed.bind_forward is relu.bind_forward and relu.bind_forward and bce.fused and dense.bind_backward and adam.bind_step
     agree([Dense(5, 9, Doubled()), Dense(units=3, activation="sigmoid")], Halved())
+    agree([Dense(5, 9, Doubled()), Dense(units=3, activation="sigmoid")], Thirded())
 
 
 def test_a_route_that_rounds_or_does_not_pay_is_not_taken(monkeypatch):

@@ -142,6 +142,9 @@ def fused(component: Loss) -> float:
         far = (z * scale).float()
         values, dz = form(far, target.float())
         need(bool(torch.isfinite(values).all() & torch.isfinite(dz).all()), "fused form must be finite", z=far, target=target)
+        if component.fused_values is not None:
+            alone = component.fused_values(far, target.float())
+            need(torch.equal(alone, values), f"fused_values: got {alone.tolist()}, the fused form gives {values.tolist()}", z=far, target=target)
     return worst
 
 

@@ -40,8 +40,11 @@ class BinaryCrossEntropy(Loss):
     def fused(self, z: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """From logits: max(z, 0) - z y + log(1 + e^-|z|)."""
         y = like(z, target)
-        values = z.clamp_min(0) - z * y + torch.log1p(torch.exp(-z.abs()))
-        return _by_row(values), (torch.sigmoid(z) - y) / _columns(y)
+        return BinaryCrossEntropy.fused_values(self, z, y), (torch.sigmoid(z) - y) / _columns(y)
+
+    def fused_values(self, z: Tensor, target: Tensor) -> Tensor:
+        """The values of `fused`."""
+        return _by_row(z.clamp_min(0) - z * like(z, target) + torch.log1p(torch.exp(-z.abs())))
 
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         return [bound(torch.sigmoid, z, out=gradient), *_difference(gradient, target, scale / _columns(z))]
@@ -67,6 +70,10 @@ class CategoricalCrossEntropy(Loss):
         y = like(z, target)
         log_a = by_row(torch.log_softmax, z)
         return -(y * log_a).sum(-1), log_a.exp() * y.sum(-1, keepdim=True) - y
+
+    def fused_values(self, z: Tensor, target: Tensor) -> Tensor:
+        """The values of `fused`."""
+        return -(like(z, target) * by_row(torch.log_softmax, z)).sum(-1)
 
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
