@@ -55,10 +55,12 @@ def ended(run):
 
 
 @settings(max_examples=25, deadline=None)
-@given(optimizer=st.sampled_from(sorted(registry.optimizers)), plan=st.booleans(), rests=st.integers(1, 8), clip=st.sampled_from([None, 0.1]))
-def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, plan, rests, clip):
+@given(optimizer=st.sampled_from(sorted(registry.optimizers)), plan=st.booleans(), rests=st.integers(1, 8), clip=st.sampled_from([None, 0.1]),
+       schedule=st.sampled_from([None, "warm_up:then=cosine"]), average=st.sampled_from([None, 0.99]))
+def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, plan, rests, clip, schedule, average):
+    recipe = {"plan": plan, "clip": clip, "schedule": schedule, "average": average}
     folder = tmp_path_factory.mktemp("run")
-    weights, records = ended(begun(optimizer, plan=plan, clip=clip))
+    weights, records = ended(begun(optimizer, **recipe))
     left = rests if plan else 40 * rests
 
     def rest(run):
@@ -69,13 +71,13 @@ def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, op
             raise Enough
 
     first = []
-    run = begun(optimizer, plan=plan, rest=rest, clip=clip)
+    run = begun(optimizer, rest=rest, **recipe)
     try:
         for record in run.epochs():
             first.append(record)
     except Enough:
         state, tensors, _ = newest(folder)
-        run = begun(optimizer, plan=plan, clip=clip)
+        run = begun(optimizer, **recipe)
         restore(run, state, tensors)
     found, rest_of = ended(run)
     assert torch.equal(found, weights)
