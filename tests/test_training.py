@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.utils.class_weight import compute_class_weight
 
 from netkit import DataError, DivergenceError, Model, SettingError, ShapeError, registry, spec
 from netkit.rows import Rows
