@@ -18,7 +18,7 @@ _HOMES = {
         "ShapeError", "UnknownComponent", "UsageError",
     ),
     "netkit.hookspecs": ("hookimpl",),
-    "netkit.kinds": ("Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer"),
+    "netkit.kinds": ("Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Schedule"),
     "netkit.model": ("Model",),
     "netkit.checkpoint": ("load",),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import pluggy
 
-from netkit.kinds import Activation, Initializer, Layer, Loss, Metric, Optimizer
+from netkit.kinds import Activation, Initializer, Layer, Loss, Metric, Optimizer, Schedule
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -47,3 +47,8 @@ def netkit_optimizers() -> Mapping[str, type[Optimizer] | str]:  # type: ignore[
 @hookspec
 def netkit_initializers() -> Mapping[str, type[Initializer] | str]:  # type: ignore[empty-body]
     """Sources of starting values."""
+
+
+@hookspec
+def netkit_schedules() -> Mapping[str, type[Schedule] | str]:  # type: ignore[empty-body]
+    """How the learning rate changes on the way."""

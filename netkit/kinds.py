@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-__all__ = ["KINDS", "Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer"]
+__all__ = ["KINDS", "Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Schedule"]
 
 READABLE = {"forward", "backward", "param_grads", "build", "__call__", "fused", "start", "step"}
 """The methods that say what a component does; what is `bind_...`, and a loss's `fused` forms, say the same faster."""
@@ -206,7 +206,18 @@ class Initializer(Component):
         """A float32 tensor of this shape, for a map from fan_in inputs to fan_out outputs; random only through rng."""
 
 
+class Schedule(Component):
+    """How the learning rate changes on the way: a pure function of how far a run is."""
+
+    kind, plural = "schedule", "schedules"
+
+    @abstractmethod
+    def __call__(self, done: float) -> float:
+        """The factor on alpha, at least 0 and finite, where `done` of the steps are done: 0 at the first step of a run,
+        and 1 behind the last."""
+
+
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind for kind in (Activation, Layer, Loss, Metric, Optimizer, Initializer)
+    kind.kind: kind for kind in (Activation, Layer, Loss, Metric, Optimizer, Initializer, Schedule)
 }
 """Every kind by its name; the order is the order of `netkit list-plugins`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from netkit.network import Network
 from netkit.progress import shown
 from netkit.registry import current
 from netkit.rows import Rows
-from netkit.scoring import check_head, decide, evaluate, make_metrics, targets_for
+from netkit.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
 from netkit.tensors import floats, generator, within_memory
 from netkit.training import Epoch, Recipe, Run
 
@@ -97,11 +97,15 @@ class Model:
         *,
         optimizer: Any = None,
         shuffle: bool = True,
-        validation: tuple[Any, Any] | None = None,
+        validation: tuple[Any, ...] | None = None,
+        weights: Any = None,
         metrics: Sequence[Any] | None = None,
         keep_best: bool = False,
         patience: int | None = None,
         clip: float | None = None,
+        schedule: Any = None,
+        average: float | None = None,
+        callbacks: Sequence[Callable[[Epoch], Any]] = (),
         progress: bool = True,
         plan: bool = True,
         precision: str = "float32",
@@ -109,25 +113,34 @@ class Model:
         """Learn from rows x and targets y; returns one record of losses and metrics for each epoch.
 
         batch: rows a step. alpha: learning rate, the optimizer's own by default. optimizer: plain gradient descent by
-        default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) to judge every
-        epoch by. keep_best: end with the weights of the best epoch. patience: stop after so many epochs without a better
-        one. clip: scale gradients down to this norm. plan=False: the steps as they read in
-        `netkit.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
+        default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) or (x, y, weights)
+        to judge every epoch by. weights: what each row counts in the loss, (n,), scaled to a mean of one; metrics count
+        all rows alike. keep_best: end with the weights of the best epoch. patience: stop after so many epochs without a better
+        one. clip: scale gradients down to this norm. schedule: how alpha changes on the way. average: decay of the running
+        mean of the parameters, such as 0.999, which is judged and left behind instead of the last ones. callbacks: each is
+        called with the record of every epoch, while the model has the parameters that it speaks of; one that returns True
+        ends the run, and so does what one raises. plan=False: the steps as they read in `netkit.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
         rounded to 8 bits, each off by up to 0.4 percent: faster, for networks that bear it. Raises `DataError`, `ShapeError`, `SettingError`,
         and `DivergenceError`, after which the model has its last finite weights.
         """
         metrics_by_name = make_metrics(self.loss, metrics)
         chosen = current().optimizers.first() if optimizer is None else optimizer
-        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision)
-        rows = self._rows(x, y)
+        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision,
+                        None if schedule is None else spec.make("schedule", schedule), average)
+        rows = self._rows(x, y, weights)
         judged = None if validation is None else self._rows(*validation)
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)
-        with closing(run.epochs()) as records:
-            return list(shown(records, epochs, progress))
+        with closing(run.epochs()) as records, closing(shown(records, epochs, progress)) as told:
+            history = []
+            for record in told:
+                history.append(record)
+                if any([callback(record) is True for callback in callbacks]):  # a list: every one is called
+                    break
+            return history
 
-    def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None) -> dict[str, float]:
-        """The mean loss and the metrics on these rows."""
-        return evaluate(self.network, self.loss, self._rows(x, y), make_metrics(self.loss, metrics))
+    def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None, weights: Any = None) -> dict[str, float]:
+        """The mean loss and the metrics on these rows; weights (n,) are what each row counts in the loss."""
+        return evaluate(self.network, self.loss, self._rows(x, y, weights), make_metrics(self.loss, metrics))
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; `netkit.load(path)` reads it."""
@@ -135,12 +148,13 @@ class Model:
 
         save(self, path)
 
-    def _rows(self, x: Any, y: Any) -> Rows:
+    def _rows(self, x: Any, y: Any, weights: Any = None) -> Rows:
         inputs = self._inputs(x)
         target = floats("y", y, self.network.params)
         if len(target) != len(inputs):
             raise ShapeError(f"y: {len(target)} rows do not match x's {len(inputs)}")
-        return Rows(inputs, targets_for(self.network, self.loss, target))
+        weight = None if weights is None else weights_for(len(inputs), weights).to(inputs)
+        return Rows(inputs, targets_for(self.network, self.loss, target), weight)
 
     def _inputs(self, x: Any) -> Tensor:
         rows = floats("x", x, torch.empty(0, dtype=self.dtype, device=self.device))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def _kept(path: Path, done: int) -> list[str]:
     return kept
 
 
-def shown(epochs: Iterator[Epoch], total: int, show: bool = True, done: int = 0) -> Iterator[Epoch]:
+def shown(epochs: Iterator[Epoch], total: int, show: bool = True, done: int = 0) -> Generator[Epoch]:
     """The same epochs, while a bar on stderr shows loss and metrics. Off a terminal it is drawn every 10 seconds."""
     interval = 0.1 if sys.stderr.isatty() else 10.0
     with tqdm(total=total, initial=done, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True) as bar:

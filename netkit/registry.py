@@ -1,6 +1,6 @@
 """Names to components: where each came from, and what is broken, blocked or in dispute.
 
-`registry.activations["relu"]` is a class; `registry.losses`, `.layers`, `.metrics`, `.optimizers` and `.initializers`
+`registry.activations["relu"]` is a class; `registry.losses`, `.layers`, `.metrics`, `.optimizers`, `.initializers` and `.schedules`
 likewise, and `.info(name)` tells where it came from. A component's qualified name is `distribution/name`. netkit's own
 components keep their bare names whatever is installed; of two strangers with one name neither gets it.
 """

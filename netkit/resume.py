@@ -155,6 +155,8 @@ def _tensors(run: Run) -> dict[str, Tensor]:
 
     mine = {"params": run.network.params, "kept": run.kept, "order": run.order, "shuffling": run.shuffling.get_state(),
             "noise": run.noise.get_state(), "losses": torch.tensor([run.total, run.best], dtype=torch.float64)}  # fmt: skip
+    if run.averaged is not run.network.params:
+        mine["averaged"] = run.averaged
     return mine | {f"state.{name}": value for name, value in run.state.items() if isinstance(value, torch.Tensor)}
 
 

@@ -14,8 +14,9 @@ from netkit.kinds import Loss, Metric
 from netkit.network import Network, values
 from netkit.rows import Source
 from netkit.targets import like
+from netkit.tensors import finite, tensor
 
-__all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for"]
+__all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for", "weights_for"]
 
 
 def evaluate(
@@ -99,6 +100,19 @@ def targets_for(network: Network, loss: Loss, y: Tensor) -> Tensor:
         return like(network.params.new_empty(1).expand(shape), y)
     except ShapeError:
         raise ShapeError(f"y: shape {tuple(y.shape)} does not match the network's outputs {shape}") from None
+
+
+def weights_for(rows: int, given: Any, who: str = "weights") -> Tensor:
+    """What each row weighs, (n,) in float64, scaled to a mean of one. Raises `ShapeError`, `DataError`."""
+    values = finite(who, tensor(who, given).double())
+    if values.shape not in ((rows,), (rows, 1)):
+        raise ShapeError(f"{who}: one for each of {rows} rows is needed, got shape {tuple(values.shape)}")
+    if bool((values < 0).any()):
+        row = int((values.flatten() < 0).nonzero()[0])
+        raise DataError(f"{who}: none may be negative, row {row} holds {float(values.flatten()[row]):g}")
+    if not bool((values > 0).any()):
+        raise DataError(f"{who}: one must be above 0, all are 0")
+    return values.flatten() / values.mean()
 
 
 def _one_hot(classes: Tensor, k: int) -> Tensor:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -57,6 +60,12 @@ class Recipe:
     """Longest gradient: one of a larger norm, over all parameters, is scaled down to it; None lets all pass."""
     precision: str = "float32"
     """float32, or bfloat16 for the operands of large products in a planned step: faster, and right to three digits."""
+    schedule: Any = None
+    """How alpha changes on the way, step by step; None keeps it."""
+    average: float | None = None
+    """Decay of the running mean of the weights, such as 0.999: it is judged and left behind instead of the last weights,
+    which go on training. At step t from 0 the decay is at most (1 + t) / (10 + t), so that the mean forgets the start: a
+    tenth or so of all steps count (Shamir and Zhang 2013, arXiv:1212.1824). None takes no mean."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "epochs", "patience"):
@@ -71,6 +80,8 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
                 raise SettingError(f"{name}: a finite number above 0 is needed, got {value!r}")
+        if self.average is not None and not (isinstance(self.average, (int, float)) and 0 <= self.average < 1):
+            raise SettingError(f"average: a number from 0 to below 1 is needed, got {self.average!r}")
 
 
 class Run:
@@ -105,7 +116,14 @@ class Run:
         """The lowest loss after an epoch, which one that was, the epochs since, and the weights there."""
         self.order = shuffling.get_state()
         """What the order of the present epoch's rows is drawn from."""
+        self.averaged = network.params if recipe.average is None else network.params.clone()
+        """The weights that count: the running mean, else the network's own."""
         self._sound = network.params.clone()
+
+    @property
+    def steps(self) -> int:
+        """The optimizer's steps that are done."""
+        return self.epoch * self.source.steps(self.recipe.batch) + (self.batches if self.row else 0)
 
     def epochs(self) -> Generator[Epoch]:
         """Train the network in place, one `Epoch` at a time.
@@ -117,14 +135,15 @@ class Run:
             while self.epoch < self.recipe.epochs and self.idle != self.recipe.patience:
                 with within_memory(f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"):
                     record = self._pass(learner, update)
-                yield record
+                with self._weights_that_count():
+                    yield record
         finally:
-            if self.recipe.keep_best and self.best < math.inf:
-                self.network.params.copy_(self.kept)
+            kept = self.recipe.keep_best and self.best < math.inf
+            self.network.params.copy_(self.kept if kept else self.averaged)
 
     def _pass(self, learner: Plain | Planned, update: Callable[[], Any]) -> Epoch:
         """What is left of one epoch."""
-        self._sound.copy_(self.network.params)
+        self._sound.copy_(self.averaged)
         if self.row:
             self.shuffling.set_state(self.order)
         else:
@@ -133,7 +152,8 @@ class Run:
             learner.learn(window, update, self._learned)
         if not bool(torch.isfinite(self.network.params).all()):
             self._diverged(self.batches)
-        record = self._judged(self.total / len(self.source))
+        with self._weights_that_count():
+            record = self._judged(self.total / len(self.source))
         self.epoch, self.row = self.epoch + 1, 0
         self.idle = 0 if record.best else self.idle + 1
         self._rest(self)
@@ -164,6 +184,18 @@ class Run:
         scores.pop("loss", None)
         return Epoch(self.epoch + 1, value, scores, judged, best=better)
 
+    @contextmanager
+    def _weights_that_count(self) -> Iterator[None]:
+        """They are the network's while this lasts."""
+        params = self.network.params
+        learning = None if self.averaged is params else params.clone()
+        params.copy_(self.averaged)
+        try:
+            yield
+        finally:
+            if learning is not None:
+                params.copy_(learning)
+
     def _learner(self) -> Plain | Planned:
         network, loss, recipe, noise = self.network, self.loss, self.recipe, self.noise
         if not recipe.plan:
@@ -171,15 +203,32 @@ class Run:
         return Planned(network, loss, recipe.batch, noise, recipe.precision)
 
     def _update(self) -> Callable[[], Any]:
-        """One step of the optimizer."""
-        params, grads, clip, alpha = self.network.params, self.network.grads, self.recipe.clip, self.alpha
+        """One step of the optimizer, and what goes by its number."""
+        step, alpha, recipe = self._step(), self.alpha, self.recipe
+        if recipe.schedule is None and recipe.average is None:
+            return partial(step, alpha)
+        factor = spec.make("schedule", recipe.schedule) if recipe.schedule is not None else lambda done: 1.0
+        numbers, total = count(self.steps), recipe.epochs * self.source.steps(recipe.batch)
+
+        def update() -> None:
+            number = next(numbers)
+            step(alpha * factor(number / total))
+            if recipe.average is not None:
+                decay = min(recipe.average, (1 + number) / (10 + number))
+                self.averaged.lerp_(self.network.params, 1 - decay)
+
+        return update
+
+    def _step(self) -> Callable[[float], Any]:
+        """One step of the optimizer as a function of alpha."""
+        params, grads, clip = self.network.params, self.network.grads, self.recipe.clip
         step: Callable[[float], Any] = lambda alpha: self.optimizer.step(params, grads, self.state, alpha)  # noqa: E731
         if self.recipe.plan and self.optimizer.bind_step is not None:
             step = self.optimizer.bind_step(params, grads, self.state)
         if clip is None:
-            return lambda: step(alpha)
+            return step
 
-        def clipped() -> None:
+        def clipped(alpha: float) -> None:
             norm = float(grads.norm())
             if norm > clip:
                 grads.mul_(clip / norm)
@@ -190,6 +239,7 @@ class Run:
     def _diverged(self, batch: int) -> None:
         """Put the last finite weights back and raise `DivergenceError`."""
         self.network.params.copy_(self._sound)
+        self.averaged.copy_(self._sound)
         raise DivergenceError(
             f"training diverged in epoch {self.epoch + 1}, batch {batch}: loss or weights are nan or infinite; "
             f"try a smaller alpha than {self.alpha:g}, or standardise the inputs; the last finite weights are kept")

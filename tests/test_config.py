@@ -15,6 +15,10 @@ NET = """
 target = "species"
 epochs = 2
 optimizer = {type = "sgd", momentum = 0.9}
+schedule = {type = "warm_up", then = "cosine:floor=0.1"}
+average = 0.99
+balanced = true
+validation = 0.2
 hidden = [8, {type = "dropout", rate = 0.2}]
 
 [plugins]
@@ -81,6 +85,11 @@ WRONG = {
     "alpha = 0": "line 2: alpha: 0.0 is not in the range x>0",
     "alpha = [1]": "line 2: alpha: expected `number`, got [1]",
     "validation = 1": "line 2: validation: 1.0 is not in the range 0<=x<1",
+    "validation = true": "line 2: validation: a share of the rows or a file is needed, got True",
+    "average = 1": "line 2: average: 1.0 is not in the range 0<=x<1",
+    "schedule = 'warm_up:then=cosin'": "line 2: schedule: schedule 'cosin' is unknown; did you mean cosine?",
+    "schedule = {type = 'step', every = 0}": "line 2: schedule: step: every: expected `float` > 0.0, got 0",
+    "balanced = 1": "line 2: balanced: expected `boolean`, got 1",
     "seed = -1": "line 2: seed: -1 is not in the range 0<=x<=9223372036854775807",
     "quiet = 1": "line 2: quiet: expected `boolean`, got 1",
     "out = 3": "line 2: out: expected `string`, got 3",
@@ -134,4 +143,6 @@ def test_all_mistakes_are_told_at_once(cli, tmp_path, penguins):
 def test_the_schema_refuses_what_train_refuses_and_knows_the_limits(schema):
     assert schema["properties"]["epochs"]["minimum"] == 1 and schema["properties"]["epochs"]["type"] == "integer"
     assert schema["properties"]["alpha"]["exclusiveMinimum"] == 0 and schema["properties"]["alpha"]["type"] == "number"
-    assert (schema["properties"]["validation"]["minimum"], schema["properties"]["validation"]["exclusiveMaximum"]) == (0, 1)
+    share, file = schema["properties"]["validation"]["anyOf"]
+    assert share == {"type": "number", "minimum": 0, "exclusiveMaximum": 1} and file == {"type": "string"}
+    assert schema["properties"]["schedule"]["$ref"] == "#/$defs/schedule" and schema["properties"]["balanced"]["type"] == "boolean"

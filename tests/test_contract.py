@@ -10,7 +10,7 @@ import numpy
 import pytest
 import torch
 
-from netkit import Activation, Initializer, Layer, Loss, Metric, Optimizer, registry, spec
+from netkit import Activation, Initializer, Layer, Loss, Metric, Optimizer, Schedule, registry, spec
 from netkit.errors import NetkitError, UnknownComponent
 from netkit.kinds import KINDS
 from netkit.testing import BrokenPromise, check, examine
@@ -298,6 +298,12 @@ MUTANTS = {
     "initializer: shape": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape[::-1])),
     "initializer: float64": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape).double()),
     "initializer: inf": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.zeros(shape) / (fan_in - fan_out)),
+    "schedule: negative": wrong(Schedule, __call__=lambda self, done: 0.99 - done),
+    "schedule: inf at the end": wrong(Schedule, __call__=lambda self, done: 1 / (1 - done) if done < 1 else math.inf),
+    "schedule: nan": wrong(Schedule, __call__=lambda self, done: math.nan if done == 0.5 else 1.0),
+    "schedule: a tensor": wrong(Schedule, __call__=lambda self, done: torch.tensor(1.0 - done)),
+    "schedule: nothing": wrong(Schedule, __call__=lambda self, done: 0.0),
+    "schedule: hidden state": wrong(Schedule, __call__=lambda self, done, seen=[1.0]: seen.append(0.999 * seen[-1]) or seen[-1]),
 }  # fmt: skip
 
 
@@ -330,6 +336,7 @@ RIGHT = {
     "share, in integers": share(lambda right: right.all(1), torch.int64),
     "sign": wrong(Optimizer, **START, step=lambda self, params, grads, state, alpha: params.sub_(alpha * grads.sign())),
     "identity matrix": wrong(Initializer, __call__=lambda self, shape, fan_in, fan_out, rng: torch.eye(shape[0], math.prod(shape[1:])).reshape(shape)),
+    "straight line": wrong(Schedule, __call__=lambda self, done: 1.0 - done),
 }
 
 

@@ -59,7 +59,7 @@ def agree(layers, loss, **options):
 def test_every_component_trains_the_same_both_ways(kind, name, dtype):
     for example in registry.current().kinds[kind][name].examples():
         layers = [{"type": "dense", "units": 6, "activation": "tanh"}, {"type": "dense", "units": 3}]
-        loss, optimizer = "mean_squared_error", "sgd"
+        loss, options = "mean_squared_error", {"optimizer": "sgd"}
         if kind == "activation":
             layers = [{"type": "dense", "units": 6, "activation": example}, {"type": "dense", "units": 3, "activation": example}]
         elif kind == "layer":
@@ -69,8 +69,8 @@ def test_every_component_trains_the_same_both_ways(kind, name, dtype):
         elif kind == "loss":
             loss, layers[1] = example, {"type": "dense", "units": 3, "activation": example.head or "identity"}
         else:
-            optimizer = example
-        agree(layers, loss, dtype=dtype, optimizer=optimizer)
+            options[kind] = example
+        agree(layers, loss, dtype=dtype, **options)
 
 
 @settings(max_examples=40, deadline=None)

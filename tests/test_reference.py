@@ -127,8 +127,37 @@ LAYERS = {
     "activate:activation=tanh": lambda params, x: x,
     'torch:module="Linear(4, 3)"': lambda params, x: F.linear(x, params["weight"], params["bias"]),
 }
+TOTAL = 200
+"""Steps of a run: the last factor of torch's is that behind the last step."""
+
+
+def cosine_after_linear(optimizer):
+    lrs = torch.optim.lr_scheduler
+    return lrs.SequentialLR(optimizer, [
+        lrs.LinearLR(optimizer, start_factor=0.1, total_iters=40),
+        lrs.CosineAnnealingLR(optimizer, T_max=160, eta_min=0.05)], [40])  # fmt: skip
+
+
+def one_cycle(rise, start, end):
+    """torch's first phase ends a step before the share that it is given."""
+    return lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.5, total_steps=TOTAL + 1, pct_start=(rise * TOTAL + 1) / (TOTAL + 1), div_factor=1 / start,
+        final_div_factor=start / end, cycle_momentum=False)  # fmt: skip
+
+
+SCHEDULES = {
+    "constant": lambda o: torch.optim.lr_scheduler.ConstantLR(o, factor=1.0),
+    "cosine": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=TOTAL),
+    "cosine:floor=0.1": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=TOTAL, eta_min=0.05),
+    "step": lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=60, gamma=0.1),
+    "step:every=0.1,factor=0.5": lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=20, gamma=0.5),
+    "one_cycle": one_cycle(0.3, 0.04, 4e-6),
+    "one_cycle:rise=0.5,start=0.1,end=0.01": one_cycle(0.5, 0.1, 0.01),
+    "warm_up": lambda o: torch.optim.lr_scheduler.LinearLR(o, start_factor=0.01, total_iters=20),
+    'warm_up:share=0.2,start=0.1,then="cosine:floor=0.1"': cosine_after_linear,
+}
 TABLES = {"activation": ACTIVATIONS, "loss": LOSSES, "metric": METRICS, "optimizer": OPTIMIZERS,
-          "initializer": INITIALIZERS, "layer": LAYERS}  # fmt: skip
+          "initializer": INITIALIZERS, "layer": LAYERS, "schedule": SCHEDULES}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -191,6 +220,25 @@ def test_initializers(text):
     assert weights.shape == (200, 300) and weights.dtype == torch.float32 and INITIALIZERS[text](weights)
     assert torch.equal(weights, initializer((200, 300), 200, 300, rng(4)))
     assert torch.equal(weights, initializer((200, 300), 200, 300, rng(5))) == (text == "zeros")
+
+
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step")
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize("text", SCHEDULES)
+def test_schedules(text):
+    schedule = spec.make("schedule", text)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+    theirs = SCHEDULES[text](optimizer)
+    for step in range(TOTAL + 1):
+        assert 0.5 * schedule(step / TOTAL) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9, abs=1e-12), step
+        if step < TOTAL:
+            optimizer.step()
+            theirs.step()
+
+
+def test_a_schedule_takes_the_one_behind_it_by_name_also_where_nobody_made_it():
+    warm_up = registry.schedules["warm_up"]
+    assert warm_up(share=0.5, then="cosine")(0.75) == spec.make("schedule", "warm_up:share=0.5,then=cosine")(0.75) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("text", LAYERS)

@@ -56,13 +56,13 @@ def ended(run):
 
 
 @settings(max_examples=40, deadline=None)
-@given(optimizer=st.sampled_from(sorted(registry.optimizers)), plan=st.booleans(), rests=st.integers(1, 12),
-       recipe=st.fixed_dictionaries({"clip": st.sampled_from([None, 0.1]), "patience": st.sampled_from([None, 1, 2]), "alpha": st.sampled_from([None, 0.05]),
-                                     "epochs": st.sampled_from([3, 6])}))  # fmt: skip
-def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, plan, rests, recipe):
+@given(optimizer=st.sampled_from(sorted(registry.optimizers)), rests=st.integers(1, 12), recipe=st.fixed_dictionaries({
+    "plan": st.booleans(), "clip": st.sampled_from([None, 0.1]), "patience": st.sampled_from([None, 1, 2]), "alpha": st.sampled_from([None, 0.05]),
+    "epochs": st.sampled_from([3, 6]), "schedule": st.sampled_from([None, "warm_up:then=cosine"]), "average": st.sampled_from([None, 0.99])}))  # fmt: skip
+def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, rests, recipe):
     folder = tmp_path_factory.mktemp("run")
-    weights, records = ended(begun(optimizer, plan=plan, **recipe))
-    left = rests if plan else 40 * rests
+    weights, records = ended(begun(optimizer, **recipe))
+    left = rests if recipe["plan"] else 40 * rests
 
     def rest(run):
         nonlocal left
@@ -72,13 +72,13 @@ def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, op
             raise Enough
 
     first = []
-    run = begun(optimizer, plan=plan, rest=rest, **recipe)
+    run = begun(optimizer, rest=rest, **recipe)
     try:
         for record in run.epochs():
             first.append(record)
     except Enough:
         state, tensors, _ = newest(folder)
-        run = begun(optimizer, plan=plan, **recipe)
+        run = begun(optimizer, **recipe)
         restore(run, state, tensors)
     found, rest_of = ended(run)
     assert torch.equal(found, weights)

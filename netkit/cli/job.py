@@ -26,6 +26,7 @@ class Job(NamedTuple):
 
 def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     """Read, split and prepare the table, and build the network for it."""
+    from netkit.cli.parts import check_columns, parts, weighed
     from netkit.cli.use import notes
     from netkit.data.columns import column, refuse_infinite, rows_with
     from netkit.data.preparing import Features, text_among
@@ -36,32 +37,22 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     columns = options["columns"] or {}
     table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
     refuse_infinite(table)
+    aside = check_columns(table, name, options)
     table, dropped = rows_with(table, name)
     loss_given = _loss_given(options)
     task = loss_given.task if loss_given else options["task"]
     target = Target.fit(name, column(table, name), task)
-    train_table, held_out = _parts(table, target, options)
+    train_table, judging, parted = parts(table, target, options)
     target = target.rescaled(column(train_table, name))
-    features = Features.fit(train_table, exclude=(name,), types=columns)
+    features = Features.fit(train_table, exclude=(name, *aside), types=columns)
     loss = loss_given or loss_for(target.task)
-    notes([*dropped, *features.notes])
+    notes([*dropped, *parted, *features.notes])
     model = _model(features, target, loss, options)
     click.echo(_about(data, table.num_rows, target, model))
     table_model = TableModel(features, model, target)
-    training = table_model.rows(train_table)
-    return Job(table_model, training, table_model.rows(held_out) if held_out is not None else None)
-
-
-def _parts(table: Any, target: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    from netkit.data.columns import column
-    from netkit.data.preparing import split
-
-    share = options["validation"]
-    if share == 0:
-        return table, None
-    strata = target.encode(column(table, target.name)) if target.classes else None
-    kept, held_out = split(table.num_rows, share, options["seed"], strata)
-    return table.take(kept.numpy()), table.take(held_out.numpy())
+    training, validation, found = weighed(table_model, train_table, judging, options)
+    notes(found)
+    return Job(table_model, training, validation)
 
 
 def _loss_given(options: dict[str, Any]) -> Loss | None:

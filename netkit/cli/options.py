@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from netkit.registry import Lookup
 
-__all__ = ["Columns", "ComponentText", "Hidden", "completed", "csv_options"]
+__all__ = ["Columns", "ComponentText", "Hidden", "Validation", "completed", "csv_options"]
 
 
 def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list[CompletionItem]:
@@ -85,6 +85,23 @@ class Columns(click.ParamType):  # type: ignore[type-arg]
         if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
             self.fail(f"columns read name=type,..., got {value!r}", param, ctx)
         return dict(pairs)
+
+
+class Validation(click.ParamType):  # type: ignore[type-arg]
+    """A share of the rows from 0 to below 1, or a table of its own."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not str(value).strip():
+            self.fail(f"a share of the rows or a file is needed, got {value!r}", param, ctx)
+        try:
+            share = float(value)
+        except ValueError:
+            return str(value)
+        if not 0 <= share < 1:
+            self.fail(f"{share} is not in the range 0<=x<1", param, ctx)
+        return share
 
 
 def csv_options(command: Any) -> Any:

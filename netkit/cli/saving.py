@@ -24,7 +24,7 @@ __all__ = ["Every", "Saver", "began", "read_checkpoint", "refuse_changes"]
 SECONDS = {"s": 1, "min": 60, "h": 3600}
 FREE = ("data", "epochs", "patience", "out", "log", "quiet", "checkpoint", "every", "keep", "resume", "config")
 """What may differ when a run is taken up again; all else would make it another run. The table may have moved."""
-PATHS = ("data", "out", "log")
+PATHS = ("data", "out", "log", "validation")
 
 
 class _Interval(NamedTuple):
@@ -87,7 +87,7 @@ def began(ctx: click.Context) -> Began:
     from netkit.resume import Began
 
     values = {name: _plain(value) for name, value in ctx.params.items() if name not in ("resume", "config", "checkpoint")}
-    values |= {name: os.path.abspath(values[name]) for name in PATHS if values[name]}
+    values |= {name: os.path.abspath(values[name]) for name in PATHS if isinstance(values[name], str)}
     return Began(values, ctx.find_root().meta.get("netkit.plugins", {}))
 
 

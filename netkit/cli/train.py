@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netkit.cli.options import Columns, ComponentText, Hidden, csv_options
+from netkit.cli.options import Columns, ComponentText, Hidden, Validation, csv_options
 from netkit.cli.saving import Every, Saver, began, read_checkpoint, refuse_changes
 from netkit.cli.stopping import Stopped, signals
 from netkit.cli.toml_file import read_config
@@ -18,7 +18,7 @@ from netkit.cli.toml_file import read_config
 if TYPE_CHECKING:
     from netkit.cli.job import Job
     from netkit.model import Model
-    from netkit.training import Epoch, Run
+    from netkit.training import Epoch, Recipe, Run
 
 __all__ = ["train"]
 
@@ -37,10 +37,15 @@ __all__ = ["train"]
 @click.option("--optimizer", type=ComponentText("optimizer"), help="Such as NAME:setting=value.")
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="What to show; may be repeated.")
 @click.option("--alpha", type=click.FloatRange(min=0, min_open=True), help="Learning rate; by default the optimizer's own.")
+@click.option("--schedule", type=ComponentText("schedule"), help="How alpha changes on the way; by default it stays.")
+@click.option("--average", type=click.FloatRange(0, 1, max_open=True), help="Decay of a running mean of the parameters, such as 0.999, to judge and keep.")
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step.")
 @click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over the training rows.")
-@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
-              help="Share of rows held out, 0 for none.")  # fmt: skip
+@click.option("--validation", type=Validation(), default=0.1, show_default=True, metavar="SHARE|FILE",
+              help="Share of rows held out, 0 for none; or a table of its own.")  # fmt: skip
+@click.option("--group", metavar="COLUMN", help="Hold out whole groups of rows: a column that is no input, such as the patient.")
+@click.option("--weights", metavar="COLUMN", help="What rows count in the loss: a column that is no input. Metrics and `evaluate` count all alike.")
+@click.option("--balanced", is_flag=True, help="Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).")
 @click.option("--patience", type=click.IntRange(min=1), help="Stop after so many epochs without a better one; by default never.")
 @click.option("--clip", type=click.FloatRange(min=0, min_open=True), help="Scale gradients down to this norm; by default never.")
 @click.option("--log", metavar="FILE", help="Where a line of JSON for each epoch goes.")
@@ -66,7 +71,7 @@ def train(ctx: click.Context, /, data: str, target: str, out: str | None, precis
     _writable(out)
     job = prepare(data, target, options)
     recipe = _recipe(options, precision)
-    _strangers(job.table_model.model, recipe.optimizer, options["metric"])
+    _strangers(job.table_model.model, recipe, options["metric"])
     with signals() as taken:
         saver = Saver(options, began(ctx), taken)
         run, trouble = _trained(ctx, job, recipe, options, saver)
@@ -109,13 +114,14 @@ def _tell(run: Run, saver: Saver, trouble: Exception | None) -> None:
     click.echo(f"{stopped}kept the weights of epoch {run.best_epoch} of {run.epoch}", err=bool(stopped))
 
 
-def _strangers(model: Model, optimizer: Any, metrics: tuple[Any, ...]) -> None:
+def _strangers(model: Model, recipe: Recipe, metrics: tuple[Any, ...]) -> None:
     """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
     from netkit import spec
     from netkit.checkpoint import sources
     from netkit.discovery import DISTRIBUTION
 
-    parts = [*model.layers, model.loss, optimizer, *(spec.make("metric", each) for each in metrics)]
+    chosen = [each for each in (recipe.optimizer, recipe.schedule) if each is not None]
+    parts = [*model.layers, model.loss, *chosen, *(spec.make("metric", each) for each in metrics)]
     for name, source in {name: source for part in parts for name, source in sources(part)}.items():
         if source.distribution != DISTRIBUTION:
             click.echo(f"using {source.kind} {name} ({source.distribution} {source.version})")
@@ -134,7 +140,7 @@ def _writable(out: str) -> None:
         raise DataError(f"{out}: cannot be written: no permission in {parent}")
 
 
-def _recipe(options: dict[str, Any], precision: str) -> Any:
+def _recipe(options: dict[str, Any], precision: str) -> Recipe:
     from netkit import spec
     from netkit.registry import current
     from netkit.training import Recipe
@@ -143,8 +149,9 @@ def _recipe(options: dict[str, Any], precision: str) -> Any:
     if chosen is None:
         chosen = current().optimizers.first(lambda optimizer: optimizer.adaptive)
     optimizer = spec.make("optimizer", chosen)
-    return Recipe(options["batch"], options["epochs"], options["alpha"], optimizer, shuffle=True, keep_best=True, patience=options["patience"],
-                  clip=options["clip"], precision=precision)  # fmt: skip
+    schedule = None if options["schedule"] is None else spec.make("schedule", options["schedule"])
+    given = {name: options[name] for name in ("batch", "epochs", "alpha", "patience", "clip", "average")}
+    return Recipe(**given, optimizer=optimizer, schedule=schedule, keep_best=True, precision=precision)
 
 
 def _run(job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> Run:

@@ -26,6 +26,7 @@ PROMISES: dict[str, list[Any]] = {
     "metric": others.METRIC,
     "optimizer": [*others.OPTIMIZER, bindings.optimizer],
     "initializer": others.INITIALIZER,
+    "schedule": others.SCHEDULE,
 }
 AT_ANY_SETTING: dict[str, list[Any]] = {"activation": activations.AT_ANY_SETTING, "loss": losses.AT_ANY_SETTING}
 """Those that are also tried with settings that nobody gave as an example."""

@@ -1,4 +1,4 @@
-"""What is promised of metrics, optimizers and initializers, and of every component's settings."""
+"""What is promised of metrics, optimizers, initializers and schedules, and of every component's settings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from netkit import spec
 from netkit.errors import UnknownComponent
-from netkit.kinds import Component, Initializer, Metric, Optimizer
+from netkit.kinds import Component, Initializer, Metric, Optimizer, Schedule
 from netkit.testing.comparing import need, rand, rng, untouched
 from netkit.testing.sampling import TASKS
 
-__all__ = ["EVERY", "INITIALIZER", "METRIC", "OPTIMIZER"]
+__all__ = ["EVERY", "INITIALIZER", "METRIC", "OPTIMIZER", "SCHEDULE"]
 
 
 def settings(component: Component) -> float:
@@ -181,7 +181,21 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
 
 
+def factors(component: Schedule) -> float:
+    """a finite factor of at least 0 at every place of a run, above 0 at one of them, and a function of the place alone"""
+    places = [number / 1000 for number in range(1001)]
+    forth = [component(done) for done in places]
+    for done, factor in zip(places, forth):
+        need(isinstance(factor, float), f"a factor must be a float, got {type(factor).__name__} at done = {done}")
+        need(0 <= factor < math.inf, f"a factor must be finite and at least 0, got {factor} at done = {done}")
+    need(max(forth) > 0, "a factor of 0 all the way: nothing would be learnt")
+    back = [component(done) for done in reversed(places)][::-1]
+    need(forth == back, "the same place gives another factor in another order: something is remembered")
+    return 0.0
+
+
 EVERY = [settings, explained]
 METRIC = [words, tallies, exact, better, columns]
 OPTIMIZER = [moves, steps]
 INITIALIZER = [seeded]
+SCHEDULE = [factors]
