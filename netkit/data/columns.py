@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from netkit.errors import DataError, nearest
 
 __all__ = [
-    "RowError", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "numbers", "refuse_infinite", "rows_from",
-    "rows_with", "text",
+    "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "lost_rows", "numbers",
+    "refuse_infinite", "rows_from", "rows_with", "text",
 ]  # fmt: skip
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -51,8 +51,18 @@ def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
     if not lost:
         return table, []
     if lost == len(present):
-        raise DataError(f"{name}: every value is missing")
-    return table.filter(present), [f"{name}: {lost} rows without a value are left out"]
+        raise all_missing(name)
+    return table.filter(present), lost_rows(name, lost)
+
+
+def all_missing(name: str) -> DataError:
+    """What to raise for a column without a value."""
+    return DataError(f"{name}: every value is missing")
+
+
+def lost_rows(name: str, lost: int) -> list[str]:
+    """A note when rows without a value were left out."""
+    return [f"{name}: {lost} rows without a value are left out"] if lost else []
 
 
 def refuse_infinite(table: pa.Table) -> None:

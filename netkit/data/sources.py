@@ -72,7 +72,7 @@ class Files:
                 for piece in format_of(path).pieces(path, self._dialect, size):
                     first = first or (path, piece.schema)
                     _refuse_differing(path, piece.schema, *first)
-                    yield path, _plain(piece.select(first[1].names))
+                    yield path, _plain(piece)
 
     @property
     def _dialect(self) -> Dialect:
@@ -118,7 +118,7 @@ class Types:
 
     def cast(self, table: pa.Table) -> pa.Table:
         """The same columns in one order and with the types of all."""
-        return table if table.schema.equals(self.schema) else table.select(self.schema.names).cast(self.schema)
+        return table if table.schema.equals(self.schema) else table.select(self.schema.names).cast(self.schema, safe=False)
 
     def _disputed(self, path: Path, schema: pa.Schema) -> Iterator[str]:
         for mine in self.schema:
