@@ -12,7 +12,7 @@ from netkit import spec
 from netkit.errors import DataError, SettingError, ShapeError
 from netkit.kinds import Loss, Metric
 from netkit.network import Network
-from netkit.rows import Source
+from netkit.rows import Passage
 from netkit.targets import like
 
 __all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for"]
@@ -21,7 +21,7 @@ __all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for"]
 def evaluate(
     network: Network,
     loss: Loss,
-    source: Source,
+    source: Passage,
     metrics: Mapping[str, Metric],
     decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> dict[str, float]:

@@ -13,7 +13,7 @@ from netkit.errors import DataError, nearest
 
 __all__ = [
     "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "lost_rows", "numbers",
-    "refuse_infinite", "rows_from", "rows_with", "text",
+    "refuse_infinite", "rows_from", "rows_with", "text", "with_value",
 ]  # fmt: skip
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -46,13 +46,17 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
     """The rows in which a column is not missing, and a note when some were left out."""
+    kept, lost = with_value(table, name)
+    if lost and not len(kept):
+        raise all_missing(name)
+    return kept, lost_rows(name, lost)
+
+
+def with_value(table: pa.Table, name: str) -> tuple[pa.Table, int]:
+    """The rows in which a column is not missing, and the number of the others."""
     present = pc.invert(pc.is_null(column(table, name), nan_is_null=True))
     lost = len(present) - pc.sum(present, min_count=0).as_py()
-    if not lost:
-        return table, []
-    if lost == len(present):
-        raise all_missing(name)
-    return table.filter(present), lost_rows(name, lost)
+    return (table.filter(present) if lost else table), lost
 
 
 def all_missing(name: str) -> DataError:

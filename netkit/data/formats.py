@@ -17,7 +17,7 @@ import pyarrow.parquet
 from netkit.data.cutting import csv_texts, line_texts
 from netkit.errors import DataError
 
-__all__ = ["COMPRESSED", "FORMATS", "TYPED", "Dialect", "format_of", "suffix"]
+__all__ = ["COMPRESSED", "FORMATS", "TYPED", "Dialect", "Format", "format_of", "suffix"]
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "none", "#N/A", "?"]
 """Cells that count as missing, in columns of numbers and of text alike."""

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from netkit.data.columns import all_missing, column, dates, is_date, is_number, lost_rows, numbers, refuse_infinite, rows_from
+from netkit.data.columns import all_missing, column, dates, is_date, is_number, lost_rows, numbers, refuse_infinite, rows_from, with_value
 from netkit.data.parting import Parting
 from netkit.data.preparing import SKIP, Survey
 from netkit.data.reading import check_names
@@ -45,8 +45,7 @@ class Gathered:
             for name, kind in self._types.items():
                 STRICT.get(kind, lambda name, values: None)(name, column(piece, name))
         self.rows += len(piece)
-        present = pc.invert(pc.is_null(column(piece, self._name), nan_is_null=True))
-        kept = piece.filter(present) if (lost := len(piece) - (pc.sum(present).as_py() or 0)) else piece
+        kept, lost = with_value(piece, self._name)
         self.lost += lost
         if len(kept):
             self._part(kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from netkit.data.sources import Files
 from netkit.errors import DataError
 
-__all__ = ["check_names", "read"]
+__all__ = ["check_names", "pieces", "read"]
 
 
 def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()) -> pa.Table:
@@ -30,6 +30,20 @@ def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: I
         who, table = "table", _in_memory(data)
     check_names(who, table.column_names, table.num_rows)
     return table
+
+
+def pieces(
+    data: Any, size: int = 2**24, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()
+) -> Iterator[pa.Table]:  # fmt: skip
+    """The same table in pieces: of files, about `size` bytes at a time, with types of their own. Raises `DataError`."""
+    rows = 0
+    files = Files(str(data), separator, decimal, tuple(text)) if isinstance(data, (str, Path)) else None
+    for who, piece in files.pieces(size) if files else [("table", _in_memory(data))]:
+        check_names(str(who), piece.column_names, 1)
+        rows += len(piece)
+        if len(piece):
+            yield piece
+    check_names(str(data) if files else "table", [], rows)
 
 
 def _in_memory(data: Any) -> pa.Table:
