@@ -9,7 +9,7 @@ import click
 
 __all__ = ["PATTERN", "Memory", "settled"]
 
-PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)B\s*$"
+PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """A number and a unit; with an i the unit is a power of 1024."""
 UNITS = ("", "K", "M", "G", "T")
 SHARE = 0.75

@@ -14,7 +14,7 @@ import pyarrow as pa
 from netkit.data.formats import FORMATS, TYPED, Dialect, format_of, suffix
 from netkit.errors import DataError, SettingError
 
-__all__ = ["Files", "Types"]
+__all__ = ["Files", "Types", "widened"]
 
 Taken = TypeVar("Taken")
 
@@ -118,7 +118,7 @@ class Types:
 
     def cast(self, table: pa.Table) -> pa.Table:
         """The same columns in one order and with the types of all."""
-        return table if table.schema.equals(self.schema) else table.select(self.schema.names).cast(self.schema, safe=False)
+        return widened(table, self.schema)
 
     def _disputed(self, path: Path, schema: pa.Schema) -> Iterator[str]:
         for mine in self.schema:
@@ -130,6 +130,11 @@ class Types:
                     kinds = f"{other.type}, in {self._first} {mine.type}"
                     raise DataError(f"{path}: column {mine.name!r} holds {kinds}") from None
                 yield mine.name
+
+
+def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The same columns in the order and with the types of a schema that can hold them: whole numbers may be rounded."""
+    return table if table.schema.equals(schema) else table.select(schema.names).cast(schema, safe=False)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from zlib import crc32
 
 import pyarrow as pa
 
+from netkit.data.sources import widened
 from netkit.errors import DataError
 
 __all__ = ["Spill", "spill_folder"]
@@ -28,7 +30,6 @@ def spill_folder(beside: str | Path) -> str:
 class _Block(NamedTuple):
     start: int
     bytes: int
-    rows: int
     schema: pa.Schema
 
 
@@ -40,27 +41,21 @@ class Spill:
         self._folder, self._blocks = folder, list[_Block]()
         self.schema = pa.schema([])
         """The types of all columns, with those of later portions taken in."""
+        self.size, self.sizes = 0, list[int]()
+        """Bytes of the file, and the rows of each block."""
         self._left: pa.Table | None = None
         with self._told():
-            self._file = tempfile.TemporaryFile(dir=folder)
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)
+        weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
-        return sum(block.rows for block in self._blocks)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file."""
-        return sum(block.bytes for block in self._blocks)
-
-    @property
-    def sizes(self) -> list[int]:
-        """The rows of each block."""
-        return [block.rows for block in self._blocks]
+        return sum(self.sizes)
 
     def add(self, table: pa.Table) -> None:
         """Write whole blocks, and keep what is left over for the next portion."""
+        self.schema = pa.unify_schemas([self.schema, table.schema], promote_options="permissive")
         if self._left is not None:
-            table = pa.concat_tables([self._left, table], promote_options="permissive")
+            table = pa.concat_tables([widened(each, self.schema) for each in (self._left, table)])
         whole = len(table) - len(table) % ROWS
         for start in range(0, whole, ROWS):
             self._write(table.slice(start, ROWS))
@@ -71,8 +66,6 @@ class Spill:
         if self._left is not None and len(self._left):
             self._write(self._left)
         self._left = None
-        with self._told():
-            self._file.flush()
         return self
 
     def table(self, numbers: Sequence[int]) -> pa.Table:
@@ -90,14 +83,16 @@ class Spill:
         [batch] = table.combine_chunks().to_batches()
         content = batch.serialize()
         with self._told():
-            start = self._file.tell()
-            self._file.write(content)
-        self.schema = pa.unify_schemas([self.schema, batch.schema], promote_options="permissive")
-        self._blocks.append(_Block(start, content.size, len(table), batch.schema))
+            left = memoryview(content)
+            while left:
+                left = left[self._file.write(left) :]
+        self._blocks.append(_Block(self.size, content.size, batch.schema))
+        self.sizes.append(len(table))
+        self.size += content.size
 
     def _read(self, block: _Block) -> pa.Table:
         batch = pa.ipc.read_record_batch(pa.py_buffer(self._bytes(block)), block.schema)
-        return pa.Table.from_batches([batch]).cast(self.schema, safe=False)
+        return widened(pa.Table.from_batches([batch]), self.schema)
 
     def _bytes(self, block: _Block) -> bytes:
         return os.pread(self._file.fileno(), block.bytes, block.start)
