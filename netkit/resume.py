@@ -26,7 +26,7 @@ __all__ = ["Began", "Checkpoints", "State", "newest", "restore"]
 
 FORMAT = 1
 SIGN = b"netkit checkpoint\n"
-COUNTS = ("epoch", "row", "batches", "idle", "best_epoch")
+COUNTS = ("steps", "epoch", "row", "batches", "idle", "best_epoch")
 NAME = re.compile(r"\d{6,}-\d{12,}\.checkpoint")
 """Epochs and rows that are done."""
 

@@ -11,7 +11,7 @@ from zlib import crc32
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["Rows", "Source", "Window", "by_rows"]
+__all__ = ["Passage", "Rows", "Source", "Window", "by_rows"]
 
 
 class Window(NamedTuple):
@@ -22,8 +22,18 @@ class Window(NamedTuple):
     first: int
 
 
-class Source(Protocol):
-    """Rows to train on or to judge by, which need not be in memory all at once."""
+class Passage(Protocol):
+    """Rows to judge by, which need not be in memory all at once, nor to be gone through more than once."""
+
+    def __len__(self) -> int:
+        """The number of rows, known when all have passed."""
+
+    def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
+        """Every row once."""
+
+
+class Source(Passage, Protocol):
+    """Rows to train on, as often as wanted."""
 
     @property
     def simplex(self) -> bool:

@@ -12,7 +12,7 @@ from netkit import spec
 from netkit.errors import DataError, SettingError, ShapeError
 from netkit.kinds import Loss, Metric
 from netkit.network import Network, values
-from netkit.rows import Source
+from netkit.rows import Passage
 from netkit.targets import like
 from netkit.tensors import finite, tensor
 
@@ -22,7 +22,7 @@ __all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for", "w
 def evaluate(
     network: Network,
     loss: Loss,
-    source: Source,
+    source: Passage,
     metrics: Mapping[str, Metric],
     decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> dict[str, float]:

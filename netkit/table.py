@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
 
 from netkit import checkpoint
-from netkit.data.columns import column
+from netkit.data.columns import all_missing, column, lost_rows, rows_from, with_value
 from netkit.data.preparing import Features
-from netkit.data.reading import read
+from netkit.data.reading import pieces, read
 from netkit.data.target import Target
 from netkit.errors import ModelFileError
 from netkit.model import Model
-from netkit.rows import Rows, Source
+from netkit.rows import Passage, Rows, Window
 from netkit.scoring import evaluate, make_metrics
 
-__all__ = ["TableModel"]
+__all__ = ["Passing", "TableModel"]
 
 
 @dataclass
@@ -50,11 +52,14 @@ class TableModel:
         about = {"features": self.features.to_json(), "target": self.target.to_json()}
         checkpoint.save(self.model, path, **about, scores=self.scores, training=self.training)
 
-    def read(self, data: Any, separator: str | None = None, decimal: str = ".") -> pa.Table:
+    def read(self, data: Any, **written: Any) -> pa.Table:
         """The table in anything that `netkit.data.reading.read` takes, text where training had text. Raises `DataError`."""
+        return read(data, text=self._text, **written)
+
+    @property
+    def _text(self) -> list[str]:
         words = any(isinstance(label, str) for label in self.target.classes)
-        text = [*self.features.text, *([self.target.name] if words else [])]
-        return read(data, separator=separator, decimal=decimal, text=text)
+        return [*self.features.text, *([self.target.name] if words else [])]
 
     def outputs(self, data: Any) -> Tensor:
         """The network's outputs for each row of a table, (n, units)."""
@@ -64,6 +69,22 @@ class TableModel:
         """The target of each row of a table, as it was written in the training table."""
         return self.labels(self.outputs(data))
 
+    def portions(self, data: Any, **written: Any) -> Iterator[Tensor]:
+        """The same for one piece of a table after another, in bounded memory; `features.notes` adds up."""
+        for inputs, _ in self._prepared(pieces(data, text=self._text, **written)):
+            yield self.model.forward(inputs)
+
+    def _prepared(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Tensor, pa.Table]]:
+        """The inputs for each piece of a table, and the piece."""
+        rows, unseen = 0, Counter[str]()
+        for table in tables:
+            with rows_from(rows):
+                inputs = torch.zeros(len(table), self.features.width)
+                unseen.update(self.features.prepare(table, inputs))
+            rows += len(table)
+            self.features.note(unseen)
+            yield inputs, table
+
     def labels(self, outputs: Tensor) -> list[Any]:
         """Outputs as values of the target column."""
         return self.target.decode(outputs, self.model.loss.threshold)
@@ -72,7 +93,44 @@ class TableModel:
         """Inputs and targets of a table whose target is nowhere missing. Raises `DataError`."""
         return Rows(self.features.transform(table), self.target.encode(column(table, self.target.name)))
 
-    def evaluate(self, source: Source, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
+    def passage(self, data: Any, **written: Any) -> Passing:
+        """The rows of a table, to be judged by piece by piece, in bounded memory."""
+        return Passing(self, pieces(data, text=self._text, **written))
+
+    def evaluate(self, source: Passage, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units."""
         chosen = make_metrics(self.model.loss, metrics)
         return evaluate(self.model.network, self.model.loss, source, chosen, self.target.unscale)
+
+
+class Passing:
+    """The rows of a table with a target, gone through once, as it is read."""
+
+    def __init__(self, model: TableModel, tables: Iterable[pa.Table]) -> None:
+        self._model, self._tables, self._rows, self._lost = model, tables, 0, 0
+
+    def __len__(self) -> int:
+        """The number of rows that have passed."""
+        return self._rows
+
+    def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
+        """One window for each piece. Raises `DataError`."""
+        target = self._model.target
+        for inputs, table in self._model._prepared(self._present()):
+            with rows_from(self._rows):
+                rows = Rows(inputs, target.encode(column(table, target.name)))
+            self._rows += len(rows)
+            yield Window(rows, None, 0)
+        if not self._rows:
+            raise all_missing(target.name)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, and what training never saw."""
+        return [*lost_rows(self._model.target.name, self._lost), *self._model.features.notes]
+
+    def _present(self) -> Iterator[pa.Table]:
+        for table in self._tables:
+            kept, lost = with_value(table, self._model.target.name)
+            self._lost += lost
+            yield kept

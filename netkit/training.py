@@ -110,8 +110,9 @@ class Run:
         self.optimizer = spec.make("optimizer", recipe.optimizer)
         self.state: dict[str, Any] = self.optimizer.start(network.params)
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
-        self.epoch, self.row, self.batches, self.total = 0, 0, 0, 0.0
-        """Epochs that are done; of the present one the rows and batches that are done, and the sum of their losses."""
+        self.steps, self.epoch, self.row, self.batches, self.total = 0, 0, 0, 0, 0.0
+        """Steps and epochs that are done; of the present epoch the rows and batches that are done, and the sum of their
+        losses."""
         self.best, self.best_epoch, self.idle, self.kept = math.inf, 0, 0, network.params.clone()
         """The lowest loss after an epoch, which one that was, the epochs since, and the weights there."""
         self.order = shuffling.get_state()
@@ -119,11 +120,6 @@ class Run:
         self.averaged = network.params if recipe.average is None else network.params.clone()
         """The weights that count: the running mean, else the network's own."""
         self._sound = network.params.clone()
-
-    @property
-    def steps(self) -> int:
-        """The optimizer's steps that are done."""
-        return self.epoch * self.source.steps(self.recipe.batch) + (self.batches if self.row else 0)
 
     def epochs(self) -> Generator[Epoch]:
         """Train the network in place, one `Epoch` at a time.
@@ -165,7 +161,7 @@ class Run:
         if not bool(good.all()):
             self._diverged(self.batches + int((~good).nonzero()[0]) + 1)
         self.total += float(sums.double().sum())
-        self.batches += len(sums)
+        self.steps, self.batches = self.steps + len(sums), self.batches + len(sums)
         self.row += rows
         if self.row < len(self.source):
             self._rest(self)
@@ -212,7 +208,7 @@ class Run:
 
         def update() -> None:
             number = next(numbers)
-            step(alpha * factor(number / total))
+            step(alpha * factor(min(number / total, 1.0)))
             if recipe.average is not None:
                 decay = min(recipe.average, (1 + number) / (10 + number))
                 self.averaged.lerp_(self.network.params, 1 - decay)

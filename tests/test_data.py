@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from netkit.data.prepared import Number
 from netkit.data.preparing import Features, split
+from netkit.data.summary import Numbers
 from netkit.data.target import Target
 from netkit.errors import DataError, ModelFileError, SettingError
 
@@ -22,6 +23,12 @@ words = st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size
 
 def column(values, type=None):
     return pa.chunked_array([pa.array(values, type)])
+
+
+def summary(values):
+    found = Numbers("x")
+    found.feed(values)
+    return found
 
 
 @given(numbers, words)
@@ -64,9 +71,9 @@ def test_a_heavy_tail_has_a_body_scaled_by_quartiles_and_clipped_smoothly(values
 
 def test_a_value_five_quartile_ranges_out_is_the_first_that_makes_a_tail():
     values = [0.0, 1.0, 2.0, 3.0, 4.0] * 9  # quartiles 1, 2, 3
-    assert Number.fit("x", column([*values, *[2.0] * 10, 12.0])).body is None
-    assert Number.fit("x", column([*values, *[2.0] * 10, 13.0])).body == (2.0, 2.0)
-    assert Number.fit("x", column([0.0] * 99 + [5.0])).body is None  # no quartile range to measure by
+    assert Number.fit(summary(column([*values, *[2.0] * 10, 12.0]))).body is None
+    assert Number.fit(summary(column([*values, *[2.0] * 10, 13.0]))).body == (2.0, 2.0)
+    assert Number.fit(summary(column([0.0] * 99 + [5.0]))).body is None  # no quartile range to measure by
 
 
 def test_a_number_far_beyond_training_stays_finite():
@@ -94,7 +101,7 @@ def test_a_constant_with_holes_is_its_holes(value):
 
 def test_quartiles_of_a_long_column_come_from_a_sample():
     values = np.random.default_rng(0).standard_t(1, 300_000)
-    fitted = Number.fit("x", pa.chunked_array([np.sort(values)]))
+    fitted = Number.fit(summary(pa.chunked_array([np.sort(values)])))
     assert fitted.body == pytest.approx((0, 2), abs=0.05)
 
 

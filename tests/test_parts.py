@@ -18,7 +18,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from netkit import DataError
 from netkit.cli.job import prepare
 from netkit.cli.train import train
-from netkit.data.parting import groups, split_groups
+from netkit.data.grouping import groups, split_groups
 from netkit.data.weighing import Weighing, balance
 from netkit.rows import Rows
 from netkit.table import TableModel

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from netkit.cli.memory import PATTERN, Memory
 from netkit.cli.options import Columns, ComponentText, Hidden, Validation
 from netkit.cli.saving import Every
 from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
@@ -83,6 +84,8 @@ def _value(kind: click.ParamType) -> dict[str, Any]:  # type: ignore[type-arg]
         return {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
     if isinstance(kind, Validation):
         return {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string"}]}
+    if isinstance(kind, Memory):
+        return {"type": "string", "pattern": PATTERN}
     if isinstance(kind, Every):
         return {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(s|min|h)?$"}]}
     if isinstance(kind, click.Choice):

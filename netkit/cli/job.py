@@ -34,6 +34,8 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     from netkit.data.target import Target
     from netkit.table import TableModel
 
+    if options["memory"] is not None:
+        return _streamed(data, name, options)
     columns = options["columns"] or {}
     table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
     refuse_infinite(table)
@@ -53,6 +55,43 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     training, validation, found = weighed(table_model, train_table, judging, options)
     notes(found)
     return Job(table_model, training, validation)
+
+
+def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
+    """The same with the rows in a file, and only as many of them in memory as fit."""
+    from netkit.cli.use import notes
+    from netkit.data.budget import Budget
+    from netkit.data.gathering import gather
+    from netkit.data.preparing import Features, text_among
+    from netkit.data.sources import Files
+    from netkit.data.spill import spill_folder
+    from netkit.data.stream import Streamed
+    from netkit.data.target import Target
+    from netkit.table import TableModel
+
+    _refuse_unstreamed(options)
+    columns, budget, loss_given = options["columns"] or {}, Budget(options["memory"]), _loss_given(options)
+    files = Files(data, options["separator"], options["decimal"], tuple(text_among(columns)))
+    found = gather(files, budget.piece, name, columns, options["validation"], options["seed"], spill_folder(options["out"]))
+    target = Target.of(name, found.labels, loss_given.task if loss_given else options["task"]).scaled(found.scale)
+    features = Features.of(found.survey)
+    notes([*found.notes, *features.notes])
+    model = _model(features, target, loss_given or loss_for(target.task), options)
+    size = budget.window(found.training, features.width, target.width, model.network.params.numel())
+    training, held_out = (Streamed(spill, features, target, size) for spill in (found.training, found.held_out))
+    click.echo(_about(data, found.rows - found.lost, target, model))
+    click.echo(f"streamed: {len(training):,} rows in windows of {min(size, len(training)):,}")
+    return Job(TableModel(features, model, target), training, held_out if len(held_out) else None)
+
+
+def _refuse_unstreamed(options: dict[str, Any]) -> None:
+    from netkit.errors import SettingError
+
+    for name in ("weights", "balanced", "group"):
+        if options[name]:
+            raise SettingError(f"{name}: a table that is streamed cannot have it, got {options[name]!r}; it needs the whole table in memory")
+    if isinstance(options["validation"], str):
+        raise SettingError(f"validation: a share of a table that is streamed is held out, got {options['validation']!r}")
 
 
 def _loss_given(options: dict[str, Any]) -> Loss | None:

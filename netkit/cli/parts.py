@@ -21,7 +21,7 @@ def check_columns(table: pa.Table, target: str, options: dict[str, Any]) -> tupl
     Raises `DataError` for a row without a weight or a group, `SettingError` where there is nothing to hold out.
     """
     from netkit.data.columns import column
-    from netkit.data.parting import check_groups
+    from netkit.data.grouping import check_groups
     from netkit.data.weighing import check_weights
     from netkit.errors import SettingError
 
@@ -40,7 +40,7 @@ def parts(table: pa.Table, target: Target, options: dict[str, Any]) -> tuple[pa.
     """The rows to learn from, those held out by a share, and what there is to note. Raises `SettingError` where classes
     are to be balanced and there are none."""
     from netkit.data.columns import column
-    from netkit.data.parting import groups, split_groups
+    from netkit.data.grouping import groups, split_groups
     from netkit.data.preparing import split
     from netkit.errors import SettingError
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netkit.cli.memory import Memory, settled
 from netkit.cli.options import Columns, ComponentText, Hidden, Validation, csv_options
 from netkit.cli.saving import Every, Saver, began, read_checkpoint, refuse_changes
 from netkit.cli.stopping import Stopped, signals
@@ -55,6 +56,7 @@ __all__ = ["train"]
 @click.option("--resume", callback=read_checkpoint, is_eager=True, metavar="FOLDER", help="Go on with the run saved there, to the same bits.")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
               help="Of the operands of large products; bfloat16 is faster and right to three digits.")  # fmt: skip
+@click.option("--memory", type=Memory(), metavar="SIZE", help="All that may be taken, such as 2GB; by default what the table needs.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--out", metavar="FILE", help="Where the model goes; by default DATA's name with .netkit, here.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -69,7 +71,8 @@ def train(ctx: click.Context, /, data: str, target: str, out: str | None, precis
         refuse_changes(ctx)
     out = ctx.params["out"] = out or f"{Path(data).stem}.netkit"
     _writable(out)
-    job = prepare(data, target, options)
+    options["memory"] = ctx.params["memory"] = settled(data, options)
+    job = prepare(data, target, {**options, "out": out})
     recipe = _recipe(options, precision)
     _strangers(job.table_model.model, recipe, options["metric"])
     with signals() as taken:

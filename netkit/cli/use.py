@@ -9,7 +9,7 @@ import click
 from netkit.cli.options import ComponentText, csv_options
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from torch import Tensor
 
     from netkit.table import TableModel
 
@@ -26,13 +26,14 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.data.writing import write_csv
 
-    table_model, table = _both(model, data, written)
-    outputs = table_model.outputs(table)
-    columns: dict[str, Any] = {table_model.target.name: table_model.labels(outputs)}
-    if probabilities:
-        columns |= _probabilities(table_model, outputs)
+    table_model = _loaded(model)
+    target = table_model.target
+    _refuse_values(table_model, probabilities)
+    names = [target.name, *(f"{target.name}={each}" for each in target.classes if probabilities)]
+    portions = ([table_model.labels(outputs), *(_probabilities(outputs) if probabilities else ())]
+                for outputs in table_model.portions(data, **written))  # fmt: skip
+    write_csv(out, names, portions)
     notes(table_model.features.notes)
-    write_csv(out, list(columns), list(columns.values()))
 
 
 @click.command()
@@ -42,12 +43,10 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated.")
 def evaluate(model: str, data: str, metric: tuple[Any, ...], **written: Any) -> None:
     """Score the predictions for DATA against its target column."""
-    from netkit.data.columns import rows_with
-
-    table_model, table = _both(model, data, written)
-    table, dropped = rows_with(table, table_model.target.name)
-    scores = table_model.evaluate(table_model.rows(table), list(metric) or None)
-    notes([*dropped, *table_model.features.notes])
+    table_model = _loaded(model)
+    rows = table_model.passage(data, **written)
+    scores = table_model.evaluate(rows, list(metric) or None)
+    notes(rows.notes)
     for name, value in scores.items():
         click.echo(f"{name} {value:.6g}")
 
@@ -58,22 +57,25 @@ def notes(lines: list[str]) -> None:
         click.echo(f"note: {line}", err=True)
 
 
-def _both(model: str, data: str, written: dict[str, Any]) -> tuple[TableModel, pa.Table]:
+def _loaded(model: str) -> TableModel:
     from netkit.registry import current
 
     current().find()  # before torch is imported: see `discovery.find`
     from netkit.table import TableModel
 
-    table_model = TableModel.load(model)
-    return table_model, table_model.read(data, **written)
+    return TableModel.load(model)
 
 
-def _probabilities(table_model: TableModel, outputs: Any) -> dict[str, Any]:
+def _refuse_values(table_model: TableModel, probabilities: bool) -> None:
     from netkit.errors import SettingError
 
-    target = table_model.target
     head = table_model.model.network.links[-1].activation
-    if head is None or head.outputs == "real":
-        raise SettingError(f"{target.name}: this model has no class probabilities, its outputs are plain values")
-    columns = outputs.T if target.width > 1 else [1 - outputs[:, 0], outputs[:, 0]]
-    return {f"{target.name}={name}": values.tolist() for name, values in zip(target.classes, columns)}
+    if probabilities and (head is None or head.outputs == "real"):
+        name = table_model.target.name
+        raise SettingError(f"{name}: this model has no class probabilities, its outputs are plain values")
+
+
+def _probabilities(outputs: Tensor) -> list[list[float]]:
+    """A column for each class."""
+    columns = outputs.T if outputs.shape[1] > 1 else [1 - outputs[:, 0], outputs[:, 0]]
+    return [values.tolist() for values in columns]

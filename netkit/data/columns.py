@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.errors import DataError, nearest
 
-__all__ = ["column", "dates", "is_date", "is_number", "is_text", "is_whole", "numbers", "refuse_infinite", "rows_with", "text"]
+__all__ = [
+    "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "lost_rows", "numbers",
+    "refuse_infinite", "rows_from", "rows_with", "text", "with_value",
+]  # fmt: skip
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+class RowError(DataError):
+    """A value that cannot be used; the message tells which row, from 0 on, at its `{row}`."""
+
+    def __init__(self, message: str, row: int) -> None:
+        super().__init__(message.replace("{row}", str(row + 1), 1))
+        self.message, self.row = message, row
+
+
+@contextmanager
+def rows_from(first: int) -> Iterator[None]:
+    """Count the rows that errors tell from here on: a piece of a table does not begin at its first row."""
+    try:
+        yield
+    except RowError as error:
+        raise RowError(error.message, first + error.row) from None
 
 
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -23,13 +46,27 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
     """The rows in which a column is not missing, and a note when some were left out."""
+    kept, lost = with_value(table, name)
+    if lost and not len(kept):
+        raise all_missing(name)
+    return kept, lost_rows(name, lost)
+
+
+def with_value(table: pa.Table, name: str) -> tuple[pa.Table, int]:
+    """The rows in which a column is not missing, and the number of the others."""
     present = pc.invert(pc.is_null(column(table, name), nan_is_null=True))
     lost = len(present) - pc.sum(present, min_count=0).as_py()
-    if not lost:
-        return table, []
-    if lost == len(present):
-        raise DataError(f"{name}: every value is missing")
-    return table.filter(present), [f"{name}: {lost} rows without a value are left out"]
+    return (table.filter(present) if lost else table), lost
+
+
+def all_missing(name: str) -> DataError:
+    """What to raise for a column without a value."""
+    return DataError(f"{name}: every value is missing")
+
+
+def lost_rows(name: str, lost: int) -> list[str]:
+    """A note when rows without a value were left out."""
+    return [f"{name}: {lost} rows without a value are left out"] if lost else []
 
 
 def refuse_infinite(table: pa.Table) -> None:
@@ -77,7 +114,7 @@ def numbers(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         return found
     found = pc.if_else(pc.is_nan(found), pa.scalar(None, pa.float64()), found)
     if (row := pc.index(pc.is_inf(found), True).as_py()) >= 0:
-        raise DataError(f"{name}: numbers must be finite, row {row + 1} holds {found[row]}")
+        raise RowError(f"{name}: numbers must be finite, row {{row}} holds {found[row]}", row)
     return found
 
 
@@ -116,7 +153,7 @@ def _cast(name: str, words: pa.ChunkedArray, kind: pa.DataType, what: str) -> pa
         return pc.cast(words, kind)
     except pa.ArrowInvalid:
         row = next(row for row in range(len(words)) if not _casts(words[row], kind))
-        raise DataError(f"{name}: row {row + 1}: {words[row].as_py()!r} is not {what}") from None
+        raise RowError(f"{name}: row {{row}}: {words[row].as_py()!r} is not {what}", row) from None
 
 
 def _casts(value: pa.Scalar, kind: pa.DataType) -> bool:

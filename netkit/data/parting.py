@@ -1,46 +1,66 @@
-"""Whole groups of rows held out, so that nothing of a group that is judged was learnt from."""
+"""Rows to hold out, chosen while a table is read for the first time and nobody knows yet how long it is."""
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
-from torch import Tensor
 
-from netkit.data.columns import is_text, text
-from netkit.errors import DataError
+from netkit.data.columns import is_date, is_number, numbers, text
 
-__all__ = ["check_groups", "groups", "split_groups"]
+__all__ = ["Parting"]
 
-
-def check_groups(name: str, values: pa.ChunkedArray) -> None:
-    """Raise `DataError` for the first row without a group: any group could be its own."""
-    if pa.types.is_nested(values.type):
-        raise DataError(f"{name}: {values.type} cannot be a group")
-    missing = pc.is_null(values, nan_is_null=True)
-    if (row := pc.index(missing, True).as_py()) >= 0:
-        raise DataError(f"{name}: every row needs a group, row {row + 1} has none")
+CLASSES = 1000
+"""Values of the target that are each shared out evenly; the later ones share out among themselves."""
 
 
-def groups(values: pa.ChunkedArray) -> Tensor:
-    """The number of each row's group, (n,)."""
-    encoded = pc.dictionary_encode((text(values) if is_text(values) else values).combine_chunks())
-    found: Tensor = torch.tensor(encoded.indices.to_numpy(), dtype=torch.int64).unique(return_inverse=True)[1]
-    return found
+class Parting:
+    """Of the rows with one value of the target, in stretches of 1 / share, one is held out of each at random: so the share
+    is even in every class, and right for numbers, too. Which rows they are follows from the seed and their order alone."""
+
+    def __init__(self, name: str, share: float, seed: int) -> None:
+        self._name, self._share, self._seed = name, share, seed
+        self._known: pa.Array | None = None
+        self._seen = np.zeros(CLASSES + 1, dtype=np.int64)
+        """How many rows there were of each known value, and of all others."""
+
+    def held_out(self, values: pa.ChunkedArray) -> np.ndarray:
+        """Which of the next rows are held out, by their targets."""
+        codes = self._codes(numbers(self._name, values) if is_number(values) or is_date(values) else text(values))
+        order = np.argsort(codes, kind="stable")
+        counts = np.bincount(codes, minlength=CLASSES + 1)
+        starts = np.cumsum(counts) - counts
+        places = np.empty(len(codes), dtype=np.int64)
+        places[order] = np.arange(len(codes)) - starts[codes[order]] + self._seen[codes[order]]
+        self._seen += counts
+        return self._chosen(places, codes)
+
+    def _codes(self, values: pa.ChunkedArray) -> np.ndarray:
+        """The number of each value among those that are known, CLASSES for another one."""
+        if self._known is None:
+            self._known = pa.array([], values.type)
+        codes = pc.index_in(values, self._known)
+        if codes.null_count and len(self._known) < CLASSES:
+            new = pc.unique(values.filter(pc.is_null(codes)))[: CLASSES - len(self._known)]
+            self._known = pa.concat_arrays([self._known, new])
+            codes = pc.index_in(values, self._known)
+        found: np.ndarray = pc.fill_null(codes, CLASSES).to_numpy().astype(np.int16)
+        return found
+
+    def _chosen(self, places: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        stretch = np.floor(places * self._share)
+        first, end = np.ceil(stretch / self._share), np.ceil((stretch + 1) / self._share)
+        drawn = _uniform(np.uint64(self._seed), codes.astype(np.uint64), stretch.astype(np.uint64))
+        chosen: np.ndarray = places == first + np.floor(drawn * (end - first))
+        return chosen
 
 
-def split_groups(name: str, group: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Row numbers to keep and to hold out, each in order. Groups are taken in a shuffled order, each that brings the
-    rows held out closer to `fraction` of all; the smallest where none does. Raises `DataError` for a single group."""
-    sizes = group.bincount()
-    if len(sizes) < 2:
-        raise DataError(f"{name}: at least 2 groups are needed to hold one out, got {len(sizes)}")
-    rng = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(sizes), generator=rng)
-    taken, held, goal = list[int](), 0, fraction * len(group)
-    for each, size in zip(order.tolist(), sizes[order].tolist()):
-        if abs(held + size - goal) < abs(held - goal) and held + size < len(group):
-            taken, held = [*taken, each], held + size
-    chosen = torch.tensor(taken or [int(order[sizes[order].argmin()])])
-    out = torch.isin(group, chosen)
-    return (~out).nonzero().flatten(), out.nonzero().flatten()
+def _uniform(seed: np.uint64, *keys: np.ndarray) -> np.ndarray:
+    """A number from 0 to below 1 for each combination of keys (splitmix64: Steele, Lea and Flood, 2014)."""
+    z = np.full(len(keys[0]), seed)
+    for key in keys:
+        z = (z ^ key) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)) * 2.0**-53

@@ -7,7 +7,7 @@ for numbers and dates another input says that it is missing, where training had 
 from __future__ import annotations
 
 from math import ceil
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -15,19 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.data.columns import dates, numbers, text
-from netkit.errors import DataError
+from netkit.data.summary import CYCLES, Dates, Levels, Numbers
 
 __all__ = ["Codes", "Column", "Date", "Number", "Text"]
 
 LEVELS = 100
 """Levels of a text column that get an input of their own; the rarer ones share one."""
-DAY = 86400.0
-CYCLES = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
-"""Seconds of each cycle that a date may follow."""
 TAIL = 5.0
 """A column of numbers has a heavy tail when a value lies this many interquartile ranges from the median."""
-SAMPLE = 100_000
-"""Values that are sorted at most to find the quartiles of a column."""
 LARGEST = 1e30
 """An input is cut off here, so that it is finite in float32 whatever a later table holds."""
 
@@ -41,6 +36,7 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     The body alone would hide how far out a value lies, which costs a regression on such a column more than it gains.
     """
 
+    summary: ClassVar = Numbers
     name: str
     center: float = 0.0
     scale: Scale = 1.0
@@ -60,15 +56,13 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         return " + ".join(name for name, there in given.items() if there)
 
     @classmethod
-    def fit(cls, name: str, values: pa.ChunkedArray) -> Number | str:
+    def fit(cls, found: Numbers) -> Number | str:
         """From the training rows; a text that says why the column can tell nothing. Raises `DataError`."""
-        known = numbers(name, values).drop_null()
-        missing = len(known) < len(values)
-        if not len(known):
+        if not found.count:
             return "every value is missing"
-        if _constant(known) and not missing:
-            return f"every value is {known[0].as_py():g}"
-        return cls(name, *_moments(name, known), _body(known), missing)
+        if found.low == found.high and not found.missing:
+            return f"every value is {found.low:g}"
+        return cls(found.name, found.mean, found.deviation or 1.0, _body(found), found.missing > 0)
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes. Raises `DataError`."""
@@ -86,6 +80,7 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="date"):
     """The seconds t since 1970, standardised, and sin and cos of 2 pi t / period for each cycle that it goes through."""
 
+    summary: ClassVar = Dates
     name: str
     center: float = 0.0
     scale: Scale = 1.0
@@ -104,17 +99,13 @@ class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
         return " + ".join(["standardised", *self.cycles, *(["missing"] if self.missing else [])])
 
     @classmethod
-    def fit(cls, name: str, values: pa.ChunkedArray) -> Date | str:
+    def fit(cls, found: Dates) -> Date | str:
         """From the training rows; a text that says why the column can tell nothing. Raises `DataError`."""
-        known = dates(name, values).drop_null()
-        missing = len(known) < len(values)
-        if not len(known):
+        if not found.count:
             return "every value is missing"
-        if _constant(known) and not missing:
+        if found.low == found.high and not found.missing:
             return "every date is the same"
-        seconds = known.to_numpy()
-        cycles = [cycle for cycle, length in CYCLES.items() if np.ptp(seconds) >= length and np.ptp(seconds % length) > 0]
-        return cls(name, *_moments(name, known), tuple(cycles), missing)
+        return cls(found.name, found.mean, found.deviation or 1.0, found.cycles, found.missing > 0)
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes. Raises `DataError`."""
@@ -134,6 +125,7 @@ class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
     """A 1 for the level that the value is; where there were too many levels the rare and the unseen share an input."""
 
+    summary: ClassVar = Levels
     name: str
     levels: tuple[str, ...]
     other: bool = False
@@ -149,12 +141,12 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
         return f"one-hot of {len(self.levels)} levels" + (" + other" if self.other else "")
 
     @classmethod
-    def fit(cls, name: str, values: pa.ChunkedArray) -> Text | str:
+    def fit(cls, found: Levels) -> Text | str:
         """From the training rows; a text that says why the column can tell nothing."""
-        counts = _counts(values)
-        if len(counts) < 2 and not (counts and values.null_count):
+        counts = found.counts
+        if len(counts) < 2 and not (counts and found.missing):
             return f"every value is {next(iter(counts))!r}" if counts else "every value is missing"
-        return cls(name, tuple(sorted(list(counts)[:LEVELS])), other=len(counts) > LEVELS)
+        return cls(found.name, tuple(sorted(list(counts)[:LEVELS])), other=len(counts) > LEVELS)
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes."""
@@ -174,6 +166,7 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="embedding"):
     """The number of the level, from 1 on; 0 for a value that is missing, was seen once only, or never."""
 
+    summary: ClassVar = Levels
     name: str
     levels: tuple[str, ...]
 
@@ -194,10 +187,10 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         return f"embedding, {self.size[0]} x {self.size[1]}"
 
     @classmethod
-    def fit(cls, name: str, values: pa.ChunkedArray) -> Codes | str:
+    def fit(cls, found: Levels) -> Codes | str:
         """From the training rows; a text that says why the column can tell nothing."""
-        levels = [level for level, count in _counts(values).items() if count > 1]
-        return cls(name, tuple(levels)) if levels else "every value differs"
+        levels = [level for level, count in found.counts.items() if count > 1]
+        return cls(found.name, tuple(levels)) if levels else "every value differs"
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes."""
@@ -212,26 +205,10 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 Column = Number | Date | Text | Codes
 
 
-def _constant(known: pa.ChunkedArray) -> bool:
-    ends = pc.min_max(known)
-    return bool(ends["min"] == ends["max"])
-
-
-def _moments(name: str, known: pa.ChunkedArray) -> tuple[float, float]:
-    mean, scale = pc.mean(known).as_py(), pc.stddev(known).as_py()
-    if not np.isfinite([mean, scale]).all():
-        largest = max(abs(end) for end in pc.min_max(known).as_py().values())
-        raise DataError(f"{name}: its values are too large to standardise, the largest is {largest:g}")
-    return mean, scale or 1.0
-
-
-def _body(known: pa.ChunkedArray) -> tuple[float, float] | None:
-    """Median and interquartile range where the values have a heavy tail. Quartiles of every k-th value if there are many."""
-    values = known.to_numpy()
-    with np.errstate(over="ignore"):
-        low, median, high = map(float, np.percentile(values[:: len(values) // SAMPLE + 1], [25, 50, 75]))
-    ends = pc.min_max(known).as_py().values()
-    return (median, high - low) if max(abs(end - median) for end in ends) > TAIL * (high - low) > 0 else None
+def _body(found: Numbers) -> tuple[float, float] | None:
+    """Median and interquartile range where the values have a heavy tail."""
+    low, median, high = found.quartiles
+    return (median, high - low) if max(abs(end - median) for end in (found.low, found.high)) > TAIL * (high - low) > 0 else None
 
 
 def _standardised(values: pa.Array, center: float, scale: float) -> np.ndarray:
@@ -247,12 +224,6 @@ def _write(u: np.ndarray, into: np.ndarray, mark: bool = False) -> None:
     into[:, 0] = u
     if mark:
         into[:, -1] = missing
-
-
-def _counts(values: pa.ChunkedArray) -> dict[str, int]:
-    """How often each level occurs, the most frequent first."""
-    counts: list[dict[str, Any]] = pc.value_counts(text(values).drop_null()).to_pylist()
-    return {each["values"]: each["counts"] for each in sorted(counts, key=lambda each: (-each["counts"], each["values"]))}
 
 
 def _codes(values: pa.Array, levels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from netkit.data.columns import column, is_date, is_number, is_text
 from netkit.data.prepared import Codes, Column, Date, Number, Text
+from netkit.data.summary import Levels, Numbers
 from netkit.errors import DataError, ModelFileError, SettingError
 
-__all__ = ["SKIP", "TYPES", "Features", "split", "text_among"]
+__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "split", "text_among"]
 
 SKIP = "skip"
 """The type of a column that is left out."""
@@ -48,10 +48,16 @@ class Features:
 
         Raises `DataError` when no column is left, or one cannot be what it is set to; `SettingError` for another type.
         """
-        types = _checked(table, types or {})
-        names = [name for name in table.column_names if name not in exclude]
+        survey = Survey(exclude, types)
+        survey.feed(table)
+        return cls.of(survey)
+
+    @classmethod
+    def of(cls, survey: Survey) -> Features:
+        """From all that a survey has seen. Raises `DataError`."""
+        types, names = survey.types, list(survey.columns)
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(lambda name: _fitted(name, table[name], types.get(name)), names))
+            found = list(pool.map(lambda name: _fitted(survey.columns[name], types.get(name)), names))
         columns = tuple(each for each in found if not isinstance(each, str))
         left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
         notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
@@ -83,15 +89,23 @@ class Features:
 
     def transform(self, table: pa.Table) -> Tensor:
         """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
+        inputs = torch.zeros((table.num_rows, self.width))
+        self.note(self.prepare(table, inputs))
+        return inputs
+
+    def prepare(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
+        """Write the inputs for every row over zeros; returns how many values each column had that training never saw."""
         given = pa.table({each.name: each.conform(column(table, each.name)) for each in self.columns})
-        inputs = np.zeros((table.num_rows, self.width), dtype=np.float32)
-        unseen: Counter[str] = Counter()
+        into, unseen = inputs.numpy(), Counter[str]()
         with ThreadPoolExecutor() as pool:
-            for found in pool.map(lambda block: self._fill(inputs, *block), _blocks(given)):
+            for found in pool.map(lambda block: self._fill(into, *block), _blocks(given)):
                 unseen.update(found)
+        return unseen
+
+    def note(self, unseen: Mapping[str, int]) -> None:
+        """Let `notes` tell of values that training never saw."""
         self.notes[:] = [f"{name}: {count} values that training never saw count as none of its levels"
                          for name, count in unseen.items() if count]  # fmt: skip
-        return torch.from_numpy(inputs)
 
     def _fill(self, inputs: np.ndarray, batch: pa.RecordBatch, row: int) -> dict[str, int]:
         """Write the inputs of a block of rows; returns how many values each column had that training never saw."""
@@ -127,24 +141,62 @@ def text_among(types: Mapping[str, str]) -> list[str]:
     return [name for name, kind in types.items() if KINDS.get(kind) in (Text, Codes)]
 
 
-def _checked(table: pa.Table, types: Mapping[str, str]) -> Mapping[str, str]:
+class Survey:
+    """What a preparation is fitted from: every column but the excluded ones, fed with one piece of the table after
+    another. `types` sets columns to one of `TYPES`."""
+
+    def __init__(self, exclude: tuple[str, ...] = (), types: Mapping[str, str] | None = None) -> None:
+        self.types = types or {}
+        self.columns: dict[str, Seen] = {}
+        self._exclude = exclude
+
+    def feed(self, table: pa.Table) -> None:
+        """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another type."""
+        _check(table, self.types)
+        names = [name for name in table.column_names if name not in self._exclude]
+        for name in names:
+            self.columns.setdefault(name, Seen(name, self.types.get(name)))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: self.columns[name].feed(table[name]), names))
+
+
+class Seen:
+    """One column in a survey. What it is shows at the first value that is not missing, where it is not set."""
+
+    def __init__(self, name: str, kind: str | None) -> None:
+        self.name, self.kind = name, kind
+        self.type, self.rows = pa.null(), 0
+        self.summary: Numbers | Levels | None = KINDS[kind].summary(name) if kind in KINDS else None
+
+    def feed(self, values: pa.ChunkedArray) -> None:
+        """Take in a piece. Raises `DataError`."""
+        if self.kind is None and not pa.types.is_null(values.type):
+            self.type = values.type
+            self.kind = "number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else ""
+            self.summary = KINDS[self.kind].summary(self.name) if self.kind else None
+            if self.summary:
+                self.summary.missing = self.rows
+        if self.summary:
+            self.summary.feed(values)
+        self.rows += len(values)
+
+
+def _check(table: pa.Table, types: Mapping[str, str]) -> None:
     for name, kind in types.items():
         column(table, name)
         if kind not in TYPES:
             raise SettingError(f"columns: {name}: {', '.join(TYPES[:-1])} or {SKIP} is needed, got {kind!r}")
-    return types
 
 
-def _fitted(name: str, values: pa.ChunkedArray, kind: str | None) -> Column | str:
+def _fitted(seen: Seen, given: str | None) -> Column | str:
     """The column as it is set, or else as its values are; the reason where it is left out."""
-    if kind == SKIP:
+    if given == SKIP:
         return "as it is set"
-    if kind is None and is_text(values) and len(values) > SMALL and pc.count_distinct(values).as_py() == len(values):
+    if not seen.kind:
+        return "every value is missing" if seen.kind is None else f"{seen.type} is neither number, text nor date"
+    if given is None and isinstance(seen.summary, Levels) and seen.rows > SMALL and seen.summary.differ:
         return "every value differs, as in a name"
-    kind = kind or ("number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else "")
-    if not kind:
-        return f"{values.type} is neither number, text nor date"
-    found: Column | str = KINDS[kind].fit(name, values)
+    found: Column | str = KINDS[seen.kind].fit(seen.summary)
     return found
 
 

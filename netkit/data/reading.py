@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from netkit.data.sources import Files
 from netkit.errors import DataError
 
-__all__ = ["read"]
+__all__ = ["check_names", "pieces", "read"]
 
 
 def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()) -> pa.Table:
@@ -28,7 +28,22 @@ def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: I
         who, table = str(data), Files(str(data), separator, decimal, tuple(text)).table()
     else:
         who, table = "table", _in_memory(data)
-    return _checked(who, table)
+    check_names(who, table.column_names, table.num_rows)
+    return table
+
+
+def pieces(
+    data: Any, size: int = 2**24, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()
+) -> Iterator[pa.Table]:  # fmt: skip
+    """The same table in pieces: of files, about `size` bytes at a time, with types of their own. Raises `DataError`."""
+    rows = 0
+    files = Files(str(data), separator, decimal, tuple(text)) if isinstance(data, (str, Path)) else None
+    for who, piece in files.pieces(size) if files else [("table", _in_memory(data))]:
+        check_names(str(who), piece.column_names, 1)
+        rows += len(piece)
+        if len(piece):
+            yield piece
+    check_names(str(data) if files else "table", [], rows)
 
 
 def _in_memory(data: Any) -> pa.Table:
@@ -52,12 +67,11 @@ def _from_array(array: np.ndarray) -> pa.Table:
     return pa.table({f"x{number}": column for number, column in enumerate(array.T)})
 
 
-def _checked(who: str, table: pa.Table) -> pa.Table:
-    names = table.column_names
+def check_names(who: str, names: list[str], rows: int) -> None:
+    """Raise `DataError` for a table whose columns have no names of their own, or that has no rows."""
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"{who}: column names must differ, {twice[0]!r} comes twice")
     if not all(name.strip() for name in names):
         raise DataError(f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none")
-    if not table.num_rows:
+    if not rows:
         raise DataError(f"{who}: a header alone, and no rows")
-    return table

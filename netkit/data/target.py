@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import is_date, is_number, is_text, is_whole, numbers, text
+from netkit.data.columns import RowError, is_date, is_number, is_text, numbers, text
+from netkit.data.summary import Labels, Numbers
 from netkit.errors import DataError, ModelFileError
 
 __all__ = ["Target"]
@@ -36,19 +37,28 @@ class Target:
 
     @classmethod
     def fit(cls, name: str, values: pa.ChunkedArray, task: str | None = None) -> Target:
-        """From all its values, none missing. Without a task: two values are binary, text or few whole numbers are
+        """From all its values, none missing, as `of` does."""
+        labels = Labels()
+        labels.feed(values)
+        return cls.of(name, labels, task).rescaled(values)
+
+    @classmethod
+    def of(cls, name: str, labels: Labels, task: str | None = None) -> Target:
+        """From a summary of all its values. Without a task: two values are binary, text or few whole numbers are
         multiclass, the rest is regression. Raises `DataError` when the values cannot be the task's."""
-        if not (is_number(values) or is_date(values) or is_text(values)):
-            raise DataError(f"{name}: the target must be numbers, text or dates, got {values.type}")
-        distinct = pc.unique(_plain(values))
+        if not labels.usable:
+            raise DataError(f"{name}: the target must be numbers, text or dates, got {labels.type}")
+        distinct = labels.values
         if len(distinct) < 2:
-            raise DataError(f"{name}: the target has one value only, {distinct[0].as_py()!r}")
-        task = task or _task(values, len(distinct))
-        if task == "regression":
-            return cls(name, task).rescaled(values)
+            raise DataError(f"{name}: the target has one value only, {distinct[0]!r}")
+        task = task or _task(labels, len(distinct))
+        if task == "regression" and not labels.measured:
+            raise DataError(f"{name}: a regression needs numbers, got {labels.first!r}")
         if task == "binary" and len(distinct) != 2:
             raise DataError(f"{name}: a binary target has two values, this one has {len(distinct)}")
-        return cls(name, task, tuple(sorted(distinct.to_pylist())))
+        if task != "regression" and labels.cut:
+            raise DataError(f"{name}: a target of classes has {len(distinct)} at most, this one has more")
+        return cls(name, task, () if task == "regression" else tuple(sorted(distinct)))
 
     @property
     def width(self) -> int:
@@ -59,15 +69,18 @@ class Target:
         """In a regression, with mean and scale of these values: the training rows alone."""
         if self.task != "regression":
             return self
-        if not (is_number(values) or is_date(values)):
-            raise DataError(f"{self.name}: a regression needs numbers, got {values[0].as_py()!r}")
-        known = numbers(self.name, values).to_numpy()
-        return replace(self, mean=float(known.mean()), scale=float(known.std()) or 1.0)
+        found = Numbers(self.name)
+        found.feed(values)
+        return self.scaled(found)
+
+    def scaled(self, found: Numbers) -> Target:
+        """In a regression, with mean and scale of the values that were summarised."""
+        return replace(self, mean=found.mean, scale=found.deviation or 1.0) if self.task == "regression" else self
 
     def encode(self, values: pa.ChunkedArray) -> Tensor:
         """Targets, float32 (n, width). Raises `DataError` for a missing value or a class that training never saw."""
         if values.null_count:
-            raise DataError(f"{self.name}: row {pc.is_null(values).to_pylist().index(True) + 1} has no value")
+            raise RowError(f"{self.name}: row {{row}} has no value", pc.index(pc.is_null(values), True).as_py())
         if self.task == "regression":
             scaled = (numbers(self.name, values).to_numpy() - self.mean) / self.scale
             return torch.from_numpy(scaled.astype(np.float32))[:, None]
@@ -108,22 +121,14 @@ class Target:
         given = text(values) if words else numbers(self.name, values)
         codes = pc.index_in(given, known)
         if codes.null_count:
-            row = pc.is_null(codes).to_pylist().index(True)
-            raise DataError(f"{self.name}: row {row + 1} holds {values[row].as_py()!r}, a class that training never saw")
+            row = pc.index(pc.is_null(codes), True).as_py()
+            raise RowError(f"{self.name}: row {{row}} holds {values[row].as_py()!r}, a class that training never saw", row)
         return torch.from_numpy(codes.to_numpy().astype(np.int64))
 
 
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Labels of a type that JSON can keep."""
-    kind = values.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return values
-    return pc.cast(values, pa.float64()) if pa.types.is_decimal(kind) else text(values)
-
-
-def _task(values: pa.ChunkedArray, distinct: int) -> str:
+def _task(labels: Labels, distinct: int) -> str:
     if distinct == 2:
         return "binary"
-    if not (is_number(values) or is_date(values)):
+    if not labels.measured:
         return "multiclass"
-    return "multiclass" if is_whole(values) and distinct <= FEW and distinct * 5 <= len(values) else "regression"
+    return "multiclass" if labels.whole and distinct <= FEW and distinct * 5 <= labels.count else "regression"
