@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -63,6 +63,12 @@ class Header(msgspec.Struct, frozen=True):
     training: dict[str, Any] = {}
     tensors: dict[str, tuple[int, ...]] = {}
     """The shape of every parameter; filled in when a file is read."""
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What a safetensors file says of one tensor."""
+
+    shape: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
 
 
 def save(model: Model, path: str | Path, **about: Any) -> None:
@@ -218,8 +224,9 @@ def read_header(path: str | Path) -> Header:
         if isinstance(described, dict) and isinstance(described.get("format"), int) and described["format"] > FORMAT:
             raise ModelFileError(f"{path}: format {described['format']} of netkit {described.get('netkit')} is newer "
                                  f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}")
+        json.dumps(described, ensure_ascii=False).encode()  # refuses half of a surrogate pair
         header = msgspec.convert(described, Header)
-        shapes = {name: tuple(entry["shape"]) for name, entry in raw.items()}
+        shapes = {name: entry.shape for name, entry in msgspec.convert(raw, dict[str, _Entry]).items()}
         _refuse_odd(header.components)
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: damaged model file: {error}") from None

@@ -162,6 +162,8 @@ def _setting(who: str, hint: Any, value: Any) -> Any:
     except msgspec.ValidationError as error:
         rule = str(error).partition(", got")[0].partition(" - at")[0]
         raise SettingError(f"{who}: {rule[:1].lower()}{rule[1:]}, got {value!r}") from None
+    except UnicodeEncodeError:
+        raise SettingError(f"{who}: text is needed that UTF-8 can write, got {value!r}") from None
     except TypeError:
         return value  # a hint that nobody can check
     if isinstance(settled, float) and not math.isfinite(settled):

@@ -7,7 +7,7 @@ for numbers and dates another input says that it is missing, where training had 
 from __future__ import annotations
 
 from math import ceil
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ LEVELS = 100
 DAY = 86400.0
 CYCLES = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
 """Seconds of each cycle that a date may follow."""
+Cycle = Literal["day", "week", "year"]
 TAIL = 5.0
 """A column of numbers has a heavy tail when a value lies this many interquartile ranges from the median."""
 SAMPLE = 100_000
@@ -89,7 +90,7 @@ class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     name: str
     center: float = 0.0
     scale: Scale = 1.0
-    cycles: tuple[str, ...] = ()
+    cycles: tuple[Cycle, ...] = ()
     missing: bool = False
 
     @property

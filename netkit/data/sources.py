@@ -87,6 +87,8 @@ class Files:
             raise DataError(f"{path}: cannot be read: it is a pipe, and a table is gone through more than once")
         try:
             return FORMATS.get(_suffix(path), _csv)(path, self)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8: the name of a column holds {error.object[:20]!r}") from None
         except pa.ArrowInvalid as error:
             raise DataError(f"{path}: not a table: {_line(error)}") from None
         except (OSError, pa.ArrowException) as error:
@@ -193,15 +195,22 @@ def _refuse_encoding(path: Path) -> None:
 
 
 def _parquet(path: Path, files: Files) -> pa.Table:
-    return pyarrow.parquet.read_table(path)
+    return _sound(pyarrow.parquet.read_table(path))
 
 
 def _arrow(path: Path, files: Files) -> pa.Table:
-    return pyarrow.feather.read_table(path)
+    return _sound(pyarrow.feather.read_table(path))
 
 
 def _json(path: Path, files: Files) -> pa.Table:
-    return pyarrow.json.read_json(path)
+    return _sound(pyarrow.json.read_json(path))
+
+
+def _sound(table: pa.Table) -> pa.Table:
+    """The table, when offsets lie in their buffers and text is UTF-8: pyarrow believes a damaged file, and crashes later."""
+    table.validate(full=True)
+    assert table.column_names
+    return table
 
 
 def _line(error: Exception) -> str:
