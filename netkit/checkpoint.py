@@ -11,7 +11,8 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -195,8 +196,9 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
     from netkit.model import Model
 
     try:
-        model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
-        parameters = model.build(header.in_shape).parameters()
+        with _bounded(2**20 + 4 * sum(value.numel() for value in tensors.values())):
+            model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
+            parameters = model.build(header.in_shape).parameters()
     except (Exception, SystemExit) as error:
         cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else discovery.cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
@@ -211,6 +213,21 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
         if distribution != discovery.DISTRIBUTION:  # its own changes are told by the format
             warnings.warn(f"{path}: {said}", stacklevel=3)
     return model
+
+
+def _bounded(limit: int) -> AbstractContextManager[Any]:
+    """A context in which torch makes no tensor of more than `limit` numbers: the settings in a small file could ask for
+    all memory. Raises `ModelFileError`."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Bounded(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            for size in args:
+                if isinstance(size, (list, tuple)) and all(isinstance(n, int) for n in size) and prod(size) > limit:
+                    raise ModelFileError(f"its settings ask for a tensor {tuple(size)}, far more than the file holds")
+            return func(*args, **(kwargs or {}))
+
+    return Bounded()  # type: ignore[no-untyped-call]
 
 
 def read_header(path: str | Path) -> Header:

@@ -78,7 +78,10 @@ class Number(click.FloatRange):
     """A number in a range. nan is in none, but compares as if it were in all."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
+        try:
+            number = super().convert(value, param, ctx)
+        except OverflowError:
+            self.fail(f"a number of 64 bits is needed, got one of {len(str(value))} digits", param, ctx)
         if math.isnan(number):
             self.fail(f"a number is needed, got {value!r}", param, ctx)
         return number

@@ -22,9 +22,9 @@ __all__ = ["Codes", "Column", "Date", "Number", "Text"]
 LEVELS = 100
 """Levels of a text column that get an input of their own; the rarer ones share one."""
 DAY = 86400.0
-CYCLES = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
-"""Seconds of each cycle that a date may follow."""
 Cycle = Literal["day", "week", "year"]
+CYCLES: dict[Cycle, float] = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
+"""Seconds of each cycle that a date may follow."""
 TAIL = 5.0
 """A column of numbers has a heavy tail when a value lies this many interquartile ranges from the median."""
 SAMPLE = 100_000

@@ -39,6 +39,8 @@ class Files:
         for name, value in (("separator", self.separator), ("decimal", self.decimal)):
             if value is not None and len(value) != 1:
                 raise SettingError(f"{name}: one character is needed, got {value!r}")
+            if value is not None and (not value.isascii() or value in '"\r\n\0'):
+                raise SettingError(f"{name}: a character of ASCII, no quote and no line end, is needed, got {value!r}")
         if self.decimal == (self.separator or ","):
             raise SettingError(f"decimal: {self.decimal!r} is the separator of columns too")
 
