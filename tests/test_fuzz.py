@@ -7,6 +7,7 @@ import re
 import struct
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from fuzz.targets import TARGETS, ran, seeds
 from hypothesis import HealthCheck, example, given, settings
@@ -124,3 +125,35 @@ def test_what_fuzzing_found_stays_found(case, monkeypatch):
     monkeypatch.setattr("fuzz.targets.ran", lambda *arguments: said.append(ran(*arguments)))
     TARGETS[name](make())
     assert message is None or any(code and re.search(message, err) for code, err in said), said
+
+
+SEVENS = [row % 7 for row in range(24)]
+WHOLE = pa.array(SEVENS)
+WORDS = pa.array([f"ab{row}" for row in SEVENS])
+COLUMNS = {
+    **{str(kind): WHOLE.cast(pa.int32()).cast(kind) for kind in (pa.int8(), pa.uint64(), pa.float16(), pa.bool_(), pa.date32(), pa.time32("s"))},
+    **{str(kind): WHOLE.cast(kind) for kind in (pa.time64("ns"), pa.timestamp("ns", "UTC"), pa.duration("s"), pa.duration("ns"))},
+    **{str(kind): WORDS.cast(kind) for kind in (pa.string_view(), pa.binary(), pa.binary_view(), pa.large_string())},
+    "dictionary": WORDS.dictionary_encode(), "dictionary of numbers": WHOLE.dictionary_encode(), "runs": pc.run_end_encode(WHOLE),
+    "decimal": WHOLE.cast(pa.decimal128(21, 2)), "null": pa.nulls(24), "list": pa.array([[row] for row in SEVENS]),
+    "struct": pa.array([{"a": row} for row in SEVENS]), "interval": pa.array([pa.MonthDayNano([1, row, 3]) for row in SEVENS]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_column_of_any_type_is_used_left_out_or_refused(kind, tmp_path):
+    table = pa.table({"c": COLUMNS[kind], "x": range(24), "w": WORDS, "t": WHOLE.cast(pa.timestamp("s"))})
+    path = tmp_path / "t.arrow"
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    for target in ("c", "x"):
+        assert ran("inspect", path)[0] == 0
+        code, _ = ran("train", path, "--target", target, "--epochs", 1, "--quiet", "--out", tmp_path / "m")
+        assert ran("inspect", path, "--target", target)[0] == code
+    assert code == 0
+    for name in ("x", "w", "t"):  # in a later table the column holds something else
+        path = tmp_path / f"{name}.arrow"
+        other = table.set_column(table.schema.names.index(name), name, COLUMNS[kind])
+        with pa.ipc.new_file(path, other.schema) as writer:
+            writer.write_table(other)
+        ran("evaluate", tmp_path / "m", path)

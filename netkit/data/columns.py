@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from netkit.errors import DataError, nearest
 
-__all__ = ["column", "dates", "is_date", "is_number", "is_text", "is_whole", "numbers", "refuse_infinite", "rows_with", "text"]
+__all__ = ["column", "dates", "is_date", "is_number", "is_text", "is_whole", "numbers", "plain", "refuse_infinite", "rows_with", "text"]
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -19,6 +19,17 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
         hint = nearest(name, table.column_names) or f"; there are {', '.join(table.column_names[:20])}"
         raise DataError(f"there is no column {name!r}{hint}")
     return table[name]
+
+
+def plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same values in a type that all of pyarrow's functions take: dictionaries and runs written out, no views, and no
+    half floats."""
+    if pa.types.is_dictionary(values.type):
+        return plain(pc.dictionary_decode(values))
+    if pa.types.is_run_end_encoded(values.type):
+        return plain(pc.run_end_decode(values))
+    simpler = {pa.float16(): pa.float32(), pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pc.cast(values, simpler[values.type]) if values.type in simpler else values
 
 
 def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
@@ -72,7 +83,7 @@ def numbers(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
 
     Raises `DataError` for text that is no number and for inf.
     """
-    found = _seconds(values) if pa.types.is_temporal(values.type) else _floats(name, values)
+    found = _seconds(values) if pa.types.is_temporal(values.type) and (is_number(values) or is_date(values)) else _floats(name, values)
     if np.isfinite(pc.sum(found, min_count=0).as_py()):  # so every one is: one pass, and by far the most frequent case
         return found
     found = pc.if_else(pc.is_nan(found), pa.scalar(None, pa.float64()), found)
@@ -90,9 +101,12 @@ def dates(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return numbers(name, values)
 
 
-def text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as text, null where missing."""
-    return pc.cast(pc.dictionary_decode(values) if pa.types.is_dictionary(values.type) else values, pa.string())
+def text(values: pa.ChunkedArray, name: str = "text") -> pa.ChunkedArray:
+    """Values as text, null where missing. Raises `DataError` for lists, and for bytes that are no UTF-8."""
+    try:
+        return pc.cast(pc.dictionary_decode(values) if pa.types.is_dictionary(values.type) else values, pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise DataError(f"{name}: text is needed, got {values.type}") from None
 
 
 def _seconds(values: pa.ChunkedArray) -> pa.ChunkedArray:

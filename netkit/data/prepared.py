@@ -152,14 +152,14 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     @classmethod
     def fit(cls, name: str, values: pa.ChunkedArray) -> Text | str:
         """From the training rows; a text that says why the column can tell nothing."""
-        counts = _counts(values)
+        counts = _counts(name, values)
         if len(counts) < 2 and not (counts and values.null_count):
             return f"every value is {next(iter(counts))!r}" if counts else "every value is missing"
         return cls(name, tuple(sorted(list(counts)[:LEVELS])), other=len(counts) > LEVELS)
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes."""
-        return text(values)
+        return text(values, self.name)
 
     def fill(self, values: pa.Array, into: np.ndarray) -> int:
         """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw."""
@@ -197,12 +197,12 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     @classmethod
     def fit(cls, name: str, values: pa.ChunkedArray) -> Codes | str:
         """From the training rows; a text that says why the column can tell nothing."""
-        levels = [level for level, count in _counts(values).items() if count > 1]
+        levels = [level for level, count in _counts(name, values).items() if count > 1]
         return cls(name, tuple(levels)) if levels else "every value differs"
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes."""
-        return text(values)
+        return text(values, self.name)
 
     def fill(self, values: pa.Array, into: np.ndarray) -> int:
         """Write the codes (n, 1); returns 0, since a value that training never saw has a code of its own."""
@@ -250,9 +250,9 @@ def _write(u: np.ndarray, into: np.ndarray, mark: bool = False) -> None:
         into[:, -1] = missing
 
 
-def _counts(values: pa.ChunkedArray) -> dict[str, int]:
+def _counts(name: str, values: pa.ChunkedArray) -> dict[str, int]:
     """How often each level occurs, the most frequent first."""
-    counts: list[dict[str, Any]] = pc.value_counts(text(values).drop_null()).to_pylist()
+    counts: list[dict[str, Any]] = pc.value_counts(text(values, name).drop_null()).to_pylist()
     return {each["values"]: each["counts"] for each in sorted(counts, key=lambda each: (-each["counts"], each["values"]))}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from netkit.data.columns import plain
 from netkit.data.sources import Files
 from netkit.errors import DataError
 
@@ -60,4 +61,4 @@ def _checked(who: str, table: pa.Table) -> pa.Table:
         raise DataError(f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none")
     if not table.num_rows:
         raise DataError(f"{who}: a header alone, and no rows")
-    return table
+    return pa.table([plain(values) for values in table.columns], names)
