@@ -112,6 +112,7 @@ FOUND = {
     "a shape below zero": ("outer", lambda: changed("outer", b'"shape":[', b'"shape":[-1,'), "damaged model file: Expected `int` >= 0"),
     "half of a pair": ("header", lambda: changed("header", b'"name": "x"', b'"name": "\\ud800"'), "damaged model file: 'utf-8' codec can't encode"),
     "no such cycle": ("header", lambda: changed("header", b'"week"', b'"weak"'), "the preparation of the columns is damaged: Invalid enum value 'weak'"),
+    "more than all memory": ("header", lambda: changed("header", b'"units": 4', b'"units": 2147483648'), r"its settings ask for a tensor \(7, 2147483648\), far more"),
     "options of other types": ("state", lambda: changed("state", b'"batch":32', b'"batch":[32]'), r"run: cannot be resumed: batch: expected `integer`, got \[32\]"),
     "no target": ("state", lambda: changed("state", b'"target":"y"', b'"target":null'), "Missing option '--target'"),
     "rows that there are not": ("state", lambda: changed("state", b'"row":0', b'"row":99'), "resume: damaged checkpoint: no run can stand where it says"),
