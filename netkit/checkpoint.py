@@ -11,9 +11,10 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -63,6 +64,12 @@ class Header(msgspec.Struct, frozen=True):
     training: dict[str, Any] = {}
     tensors: dict[str, tuple[int, ...]] = {}
     """The shape of every parameter; filled in when a file is read."""
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What a safetensors file says of one tensor."""
+
+    shape: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
 
 
 def save(model: Model, path: str | Path, **about: Any) -> None:
@@ -189,8 +196,9 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
     from netkit.model import Model
 
     try:
-        model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
-        parameters = model.build(header.in_shape).parameters()
+        with _bounded(2**20 + 4 * sum(value.numel() for value in tensors.values())):
+            model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
+            parameters = model.build(header.in_shape).parameters()
     except (Exception, SystemExit) as error:
         cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else discovery.cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
@@ -207,6 +215,21 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
     return model
 
 
+def _bounded(limit: int) -> AbstractContextManager[Any]:
+    """A context in which torch makes no tensor of more than `limit` numbers: the settings in a small file could ask for
+    all memory. Raises `ModelFileError`."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Bounded(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            for size in args:
+                if isinstance(size, (list, tuple)) and all(isinstance(n, int) for n in size) and prod(size) > limit:
+                    raise ModelFileError(f"its settings ask for a tensor {tuple(size)}, far more than the file holds")
+            return func(*args, **(kwargs or {}))
+
+    return Bounded()  # type: ignore[no-untyped-call]
+
+
 def read_header(path: str | Path) -> Header:
     """What the file says about itself, without loading torch or any plugin. Raises `ModelFileError`, `DataError`."""
     raw = _json(path, _raw_header(path))
@@ -218,8 +241,9 @@ def read_header(path: str | Path) -> Header:
         if isinstance(described, dict) and isinstance(described.get("format"), int) and described["format"] > FORMAT:
             raise ModelFileError(f"{path}: format {described['format']} of netkit {described.get('netkit')} is newer "
                                  f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}")
+        json.dumps(described, ensure_ascii=False).encode()  # refuses half of a surrogate pair
         header = msgspec.convert(described, Header)
-        shapes = {name: tuple(entry["shape"]) for name, entry in raw.items()}
+        shapes = {name: entry.shape for name, entry in msgspec.convert(raw, dict[str, _Entry]).items()}
         _refuse_odd(header.components)
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: damaged model file: {error}") from None

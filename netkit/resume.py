@@ -103,6 +103,8 @@ def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
     found = {name: (value.dtype, value.shape) for name, value in tensors.items()}
     if found != {name: (value.dtype, value.shape) for name, value in mine.items()} or set(state.numbers) != set(_numbers(run)):
         raise ModelFileError("resume: the checkpoint does not fit this network and this optimizer")
+    if state.counts["row"] >= len(run.source) or not all(_seeds(tensors[name]) for name in ("shuffling", "noise", "order")):
+        raise ModelFileError("resume: damaged checkpoint: no run can stand where it says")
     for name, value in mine.items():
         value.copy_(tensors[name])
     run.shuffling.set_state(tensors["shuffling"])
@@ -111,6 +113,17 @@ def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
     run.state.update(state.numbers)
     for name in COUNTS:
         setattr(run, name, state.counts[name])
+
+
+def _seeds(state: Tensor) -> bool:
+    """Whether random numbers can follow from such a state of a generator."""
+    import torch
+
+    try:
+        torch.Generator().set_state(state)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _packed(run: Run, began: Began) -> bytes:

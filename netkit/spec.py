@@ -162,8 +162,12 @@ def _setting(who: str, hint: Any, value: Any) -> Any:
     except msgspec.ValidationError as error:
         rule = str(error).partition(", got")[0].partition(" - at")[0]
         raise SettingError(f"{who}: {rule[:1].lower()}{rule[1:]}, got {value!r}") from None
+    except UnicodeEncodeError:
+        raise SettingError(f"{who}: text is needed that UTF-8 can write, got {value!r}") from None
     except TypeError:
         return value  # a hint that nobody can check
+    if isinstance(settled, int) and not -(2**63) <= settled < 2**63:
+        raise SettingError(f"{who}: a whole number of at most 64 bits is needed, got {value!r}")
     if isinstance(settled, float) and not math.isfinite(settled):
         raise SettingError(f"{who}: a finite number is needed, got {value!r}")
     return settled

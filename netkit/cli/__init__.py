@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -30,6 +31,8 @@ COMMANDS = {
     "doctor": "netkit.cli.doctor:doctor",
     "new-plugin": "netkit.cli.new_plugin:new_plugin",
 }
+NO_MEMORY = re.compile("can't allocate memory|out of memory|calculation overflowed|multiplication overflow")
+"""How torch says it, in plain RuntimeErrors."""
 
 
 class Commands(click.Group):
@@ -122,6 +125,8 @@ def _left(error: SystemExit) -> int:
 def _unforeseen(error: BaseException) -> int:
     from netkit.discovery import cause
 
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
+        return _say("there is not enough memory for this table or this network; fewer units, columns or rows need less", 1)
     if os.environ.get("NETKIT_TRACEBACK"):
         traceback.print_exception(error)
         return _say(f"internal error: {cause(error)}", 70)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from netkit.registry import Lookup
 
-__all__ = ["Columns", "ComponentText", "Hidden", "Validation", "completed", "csv_options"]
+__all__ = ["Columns", "ComponentText", "Hidden", "Number", "Validation", "completed", "csv_options"]
 
 
 def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list[CompletionItem]:
@@ -70,6 +71,19 @@ class Hidden(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"a number of units or a layer is needed, got {part!r}", param, ctx)
         if isinstance(number, int) and number < 1:
             self.fail(f"a layer has at least 1 unit, got {number}", param, ctx)
+        return number
+
+
+class Number(click.FloatRange):
+    """A number in a range. nan is in none, but compares as if it were in all."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = super().convert(value, param, ctx)
+        except OverflowError:
+            self.fail(f"a number of 64 bits is needed, got one of {len(str(value))} digits", param, ctx)
+        if math.isnan(number):
+            self.fail(f"a number is needed, got {value!r}", param, ctx)
         return number
 
 

@@ -13,7 +13,7 @@ import msgspec
 from click.core import ParameterSource
 
 from netkit.cli.stopping import Signals, Stopped
-from netkit.cli.toml_file import apply_plugins
+from netkit.cli.toml_file import apply_plugins, options_of, problems
 
 if TYPE_CHECKING:
     from netkit.resume import Began
@@ -105,8 +105,12 @@ def read_checkpoint(ctx: click.Context, param: click.Parameter, folder: str | No
         apply_plugins(ctx, folder, state.began.plugins)
     except msgspec.ValidationError as error:
         raise ModelFileError(f"{folder}: damaged checkpoint: plugins: {error}") from None
+    options = {name: value for name, value in state.began.options.items() if value is not None}
+    for name in options.keys() & (known := options_of(ctx.command)).keys():
+        for _, said in problems(known[name], options[name]):
+            raise ModelFileError(f"{folder}: cannot be resumed: {name}: {said}")
     ctx.meta["netkit.checkpoint"] = state, tensors
-    ctx.default_map = {**(ctx.default_map or {}), **state.began.options}
+    ctx.default_map = {**(ctx.default_map or {}), **options}
     return folder
 
 

@@ -18,7 +18,7 @@ from netkit.discovery import applies
 from netkit.errors import DataError, NetkitError, PluginError, SettingError, nearest
 from netkit.registry import Registry, using
 
-__all__ = ["PLAIN", "Plugins", "apply_plugins", "check", "loaded", "options_of", "read_config"]
+__all__ = ["PLAIN", "Plugins", "apply_plugins", "check", "loaded", "options_of", "problems", "read_config"]
 
 PLAIN: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "integer": ("integer", int), "float": ("number", (int, float)), "boolean": ("boolean", bool), "text": ("string", str),
@@ -84,7 +84,7 @@ def check(path: str, config: Mapping[str, Any], options: Mapping[str, click.Opti
         elif key not in options:
             wrong.append(f"line {_line(lines, key)}: there is no setting {key!r}{nearest(key, [*options, 'plugins'])}")
         else:
-            for number, said in _problems(options[key], value):
+            for number, said in problems(options[key], value):
                 where = key if number is None else f"{key}[{number}]"
                 wrong.append(f"line {_line(lines, key, number, said)}: {where}: {said}")
     if wrong:
@@ -110,7 +110,7 @@ def _plugin_problems(table: Any) -> Iterator[tuple[str, str]]:
                     yield key, f"{key}: a requirement as pip writes it is needed, got {each!r}"
 
 
-def _problems(option: click.Option, value: Any) -> Iterator[tuple[int | None, str]]:
+def problems(option: click.Option, value: Any) -> Iterator[tuple[int | None, str]]:
     """What is wrong with a value: the number of the item it is in, if it is a list, and the rule that it breaks."""
     if option.multiple and not isinstance(value, list):
         yield None, f"a list is needed, got {value!r}"

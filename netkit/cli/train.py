@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netkit.cli.memory import Memory, settled
-from netkit.cli.options import Columns, ComponentText, Hidden, Validation, csv_options
+from netkit.cli.options import Columns, ComponentText, Hidden, Number, Validation, csv_options
 from netkit.cli.saving import Every, Saver, began, read_checkpoint, refuse_changes
 from netkit.cli.stopping import Stopped, signals
 from netkit.cli.toml_file import read_config
@@ -37,9 +37,9 @@ __all__ = ["train"]
 @click.option("--loss", type=ComponentText("loss"), help="What to make small; by default the one for the task.")
 @click.option("--optimizer", type=ComponentText("optimizer"), help="Such as NAME:setting=value.")
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="What to show; may be repeated.")
-@click.option("--alpha", type=click.FloatRange(min=0, min_open=True), help="Learning rate; by default the optimizer's own.")
+@click.option("--alpha", type=Number(min=0, min_open=True), help="Learning rate; by default the optimizer's own.")
 @click.option("--schedule", type=ComponentText("schedule"), help="How alpha changes on the way; by default it stays.")
-@click.option("--average", type=click.FloatRange(0, 1, max_open=True), help="Decay of a running mean of the parameters, such as 0.999, to judge and keep.")
+@click.option("--average", type=Number(0, 1, max_open=True), help="Decay of a running mean of the parameters, such as 0.999, to judge and keep.")
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step.")
 @click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over the training rows.")
 @click.option("--validation", type=Validation(), default=0.1, show_default=True, metavar="SHARE|FILE",
@@ -48,7 +48,7 @@ __all__ = ["train"]
 @click.option("--weights", metavar="COLUMN", help="What rows count in the loss: a column that is no input. Metrics and `evaluate` count all alike.")
 @click.option("--balanced", is_flag=True, help="Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).")
 @click.option("--patience", type=click.IntRange(min=1), help="Stop after so many epochs without a better one; by default never.")
-@click.option("--clip", type=click.FloatRange(min=0, min_open=True), help="Scale gradients down to this norm; by default never.")
+@click.option("--clip", type=Number(min=0, min_open=True), help="Scale gradients down to this norm; by default never.")
 @click.option("--log", metavar="FILE", help="Where a line of JSON for each epoch goes.")
 @click.option("--checkpoint", metavar="FOLDER", help="Where the run is saved while it trains, to be resumed.")
 @click.option("--every", type=Every(), default="5min", show_default=True, help="How often: 30s, 5min, 2h, or a number of epochs.")

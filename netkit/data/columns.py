@@ -13,7 +13,7 @@ from netkit.errors import DataError, nearest
 
 __all__ = [
     "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "lost_rows", "numbers",
-    "refuse_infinite", "rows_from", "rows_with", "text", "with_value",
+    "plain", "plain_table", "refuse_infinite", "rows_from", "rows_with", "text", "with_value",
 ]  # fmt: skip
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -42,6 +42,22 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
         hint = nearest(name, table.column_names) or f"; there are {', '.join(table.column_names[:20])}"
         raise DataError(f"there is no column {name!r}{hint}")
     return table[name]
+
+
+def plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same values in a type that all of pyarrow's functions take: dictionaries and runs written out, no views, and no
+    half floats."""
+    if pa.types.is_dictionary(values.type):
+        return plain(pc.dictionary_decode(values))
+    if pa.types.is_run_end_encoded(values.type):
+        return plain(pc.run_end_decode(values))
+    simpler = {pa.float16(): pa.float32(), pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pc.cast(values, simpler[values.type]) if values.type in simpler else values
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """The same table with plain columns."""
+    return pa.table([plain(values) for values in table.columns], table.column_names)
 
 
 def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
@@ -109,7 +125,7 @@ def numbers(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
 
     Raises `DataError` for text that is no number and for inf.
     """
-    found = _seconds(values) if pa.types.is_temporal(values.type) else _floats(name, values)
+    found = _seconds(values) if pa.types.is_temporal(values.type) and (is_number(values) or is_date(values)) else _floats(name, values)
     if np.isfinite(pc.sum(found, min_count=0).as_py()):  # so every one is: one pass, and by far the most frequent case
         return found
     found = pc.if_else(pc.is_nan(found), pa.scalar(None, pa.float64()), found)
@@ -127,9 +143,12 @@ def dates(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return numbers(name, values)
 
 
-def text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as text, null where missing."""
-    return pc.cast(pc.dictionary_decode(values) if pa.types.is_dictionary(values.type) else values, pa.string())
+def text(values: pa.ChunkedArray, name: str = "text") -> pa.ChunkedArray:
+    """Values as text, null where missing. Raises `DataError` for lists, and for bytes that are no UTF-8."""
+    try:
+        return pc.cast(pc.dictionary_decode(values) if pa.types.is_dictionary(values.type) else values, pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise DataError(f"{name}: text is needed, got {values.type}") from None
 
 
 def _seconds(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from netkit.data.columns import column, is_date, is_number, is_text, text
+from netkit.data.columns import column, is_date, is_number, is_text, numbers, text
 from netkit.data.preparing import Features
 from netkit.data.target import Target
 
@@ -56,10 +56,20 @@ def _values(values: pa.ChunkedArray) -> dict[str, Any]:
     about["distinct"] = pc.count_distinct(text(known) if is_text(known) else known).as_py()
     if is_text(values) or pa.types.is_boolean(values.type):
         return about | {"top": [[str(each["values"]), each["counts"]] for each in _counted(known)[:TOP]]}
-    ends = pc.min_max(known).as_py()
+    ends = pc.min_max(_shown(known)).as_py()
     return about | {"range": [ends["min"], ends["max"]]}
 
 
+def _shown(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values that Python has a type for: durations as seconds, times without nanoseconds."""
+    kind = values.type
+    if pa.types.is_duration(kind):
+        return numbers("duration", values)
+    if pa.types.is_timestamp(kind):
+        return pc.cast(values, pa.timestamp("us", kind.tz), safe=False)
+    return pc.cast(values, pa.time64("us"), safe=False) if pa.types.is_time64(kind) else values
+
+
 def _counted(values: pa.ChunkedArray) -> list[dict[str, Any]]:
-    counts: list[dict[str, Any]] = pc.value_counts(text(values) if is_text(values) else values).to_pylist()
+    counts: list[dict[str, Any]] = pc.value_counts(text(values) if is_text(values) else _shown(values)).to_pylist()
     return sorted(counts, key=lambda each: (-each["counts"], str(each["values"])))

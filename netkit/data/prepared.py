@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.data.columns import dates, numbers, text
-from netkit.data.summary import CYCLES, Dates, Levels, Numbers
+from netkit.data.summary import CYCLES, Cycle, Dates, Levels, Numbers
 
 __all__ = ["Codes", "Column", "Date", "Number", "Text"]
 
@@ -84,7 +84,7 @@ class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     name: str
     center: float = 0.0
     scale: Scale = 1.0
-    cycles: tuple[str, ...] = ()
+    cycles: tuple[Cycle, ...] = ()
     missing: bool = False
 
     @property
@@ -150,7 +150,7 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes."""
-        return text(values)
+        return text(values, self.name)
 
     def fill(self, values: pa.Array, into: np.ndarray) -> int:
         """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw."""
@@ -194,7 +194,7 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         """The whole column in the type that `fill` takes."""
-        return text(values)
+        return text(values, self.name)
 
     def fill(self, values: pa.Array, into: np.ndarray) -> int:
         """Write the codes (n, 1); returns 0, since a value that training never saw has a code of its own."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from netkit.data.columns import plain_table
 from netkit.data.sources import Files
 from netkit.errors import DataError
 
@@ -29,7 +30,7 @@ def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: I
     else:
         who, table = "table", _in_memory(data)
     check_names(who, table.column_names, table.num_rows)
-    return table
+    return plain_table(table)
 
 
 def pieces(
@@ -38,7 +39,7 @@ def pieces(
     """The same table in pieces: of files, about `size` bytes at a time, with types of their own. Raises `DataError`."""
     rows = 0
     files = Files(str(data), separator, decimal, tuple(text)) if isinstance(data, (str, Path)) else None
-    for who, piece in files.pieces(size) if files else [("table", _in_memory(data))]:
+    for who, piece in files.pieces(size) if files else [("table", plain_table(_in_memory(data)))]:
         check_names(str(who), piece.column_names, 1)
         rows += len(piece)
         if len(piece):

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from netkit.data.columns import plain_table
 from netkit.data.formats import FORMATS, TYPED, Dialect, format_of, suffix
 from netkit.errors import DataError, SettingError
 
@@ -33,6 +34,8 @@ class Files:
         for name, value in (("separator", self.separator), ("decimal", self.decimal)):
             if value is not None and len(value) != 1:
                 raise SettingError(f"{name}: one character is needed, got {value!r}")
+            if value is not None and (not value.isascii() or value in '"\r\n\0'):
+                raise SettingError(f"{name}: a character of ASCII, no quote and no line end, is needed, got {value!r}")
         if self.decimal == (self.separator or ","):
             raise SettingError(f"decimal: {self.decimal!r} is the separator of columns too")
 
@@ -72,7 +75,7 @@ class Files:
                 for piece in format_of(path).pieces(path, self._dialect, size):
                     first = first or (path, piece.schema)
                     _refuse_differing(path, piece.schema, *first)
-                    yield path, _plain(piece)
+                    yield path, plain_table(piece)
 
     @property
     def _dialect(self) -> Dialect:
@@ -144,18 +147,12 @@ def _told(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: cannot be read: it is a pipe, and a table is gone through more than once")
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8: the name of a column holds {error.object[:20]!r}") from None
     except pa.ArrowInvalid as error:
         raise DataError(f"{path}: not a table: {_line(error)}") from None
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read: {_line(error)}") from None
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Without dictionaries, which differ from piece to piece."""
-    for number, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            table = table.set_column(number, field.name, table[field.name].cast(field.type.value_type))
-    return table
 
 
 def _refuse_differing(path: Path, schema: pa.Schema, other: Path, first: pa.Schema) -> None:

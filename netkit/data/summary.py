@@ -6,7 +6,7 @@ up to rounding.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 from netkit.data.columns import dates, is_date, is_number, is_text, is_whole, numbers, text
 from netkit.errors import DataError
 
-__all__ = ["CYCLES", "DAY", "Dates", "Labels", "Levels", "Numbers"]
+__all__ = ["CYCLES", "DAY", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
 
 DAY = 86400.0
-CYCLES = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
+Cycle = Literal["day", "week", "year"]
+CYCLES: dict[Cycle, float] = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
 """Seconds of each cycle that a date may follow."""
 SAMPLE = 100_000
 """Values that are kept at most to find the quartiles of a column."""
@@ -88,7 +89,7 @@ class Dates(Numbers):
         self._wraps = {cycle: (np.inf, -np.inf) for cycle in CYCLES}
 
     @property
-    def cycles(self) -> tuple[str, ...]:
+    def cycles(self) -> tuple[Cycle, ...]:
         """Those that are shorter than the whole span, and in which the dates differ."""
         return tuple(cycle for cycle, length in CYCLES.items()
                      if self.high - self.low >= length and self._wraps[cycle][1] > self._wraps[cycle][0])  # fmt: skip
@@ -112,7 +113,7 @@ class Levels:
 
     def feed(self, values: pa.ChunkedArray) -> None:
         """Take in a batch."""
-        known = text(values).drop_null()
+        known = text(values, self.name).drop_null()
         self.missing += len(values) - len(known)
         self.count += len(known)
         if len(self._counts) > MOST:
