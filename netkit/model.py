@@ -123,6 +123,8 @@ class Model:
         rounded to 8 bits, each off by up to 0.4 percent: faster, for networks that bear it. Raises `DataError`, `ShapeError`, `SettingError`,
         and `DivergenceError`, after which the model has its last finite weights.
         """
+        if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+            raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
         metrics_by_name = make_metrics(self.loss, metrics)
         chosen = current().optimizers.first() if optimizer is None else optimizer
         recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision,

@@ -59,6 +59,11 @@ def test_whole_groups_are_held_out_and_the_same_for_a_seed(labels, fraction, see
     assert all(torch.equal(*each) for each in zip((kept, held), split_groups("who", group, fraction, seed)))
 
 
+def test_of_large_groups_the_smallest_is_held_out():
+    group = torch.tensor([0] * 60 + [1] * 30 + [2] * 20 + [3] * 40)
+    assert all(set(group[split_groups("who", group, 0.01, seed)[1]].tolist()) == {2} for seed in range(4))
+
+
 def test_small_groups_meet_the_share_and_another_seed_takes_others():
     group = groups(pa.chunked_array([[f"p{i // 3}" for i in range(600)]]).dictionary_encode())
     held = [split_groups("who", group, 0.2, seed)[1] for seed in range(2)]

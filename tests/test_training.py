@@ -79,11 +79,11 @@ def test_the_best_mean_is_kept():
     assert made.evaluate(X[:20], Y[:20])["loss"] == pytest.approx(best, rel=1e-12) != pytest.approx(history[-1].validation["loss"])
 
 
-def test_a_diverging_run_leaves_a_finite_mean():
-    made = model()
+def test_a_diverging_run_leaves_the_last_finite_mean():
+    made, seen = model(), []
     with pytest.raises(DivergenceError, match="the last finite weights are kept"):
-        made.fit(X, 1e3 * Y, 7, 1e5, 50, average=0.9, progress=False)
-    assert bool(torch.isfinite(made.network.params).all())
+        made.fit(X, Y, 7, 10.0, 500, average=0.9, progress=False, callbacks=[lambda epoch: seen.append(made.network.params.clone())])
+    assert len(seen) > 1 and bool(torch.isfinite(seen[-1]).all()) and torch.equal(made.network.params, seen[-1])
 
 
 @pytest.mark.parametrize("average", [-0.1, 1.0, 1, "0.9", float("nan")])
@@ -171,6 +171,12 @@ def test_callbacks_see_every_record_and_one_that_says_true_ends_the_run():
     made, history = fitted(callbacks=[lambda epoch: seen.append(epoch) or epoch.number == 2, lambda epoch: other.append(epoch) or 7])
     assert history == seen == other and len(history) == 2
     assert torch.equal(made.network.params, fitted(epochs=2)[0].network.params)
+
+
+@pytest.mark.parametrize("callbacks", [print, [3], "f", 3])
+def test_callbacks_that_cannot_be_are_refused(callbacks):
+    with pytest.raises(SettingError, match=re.escape(f"callbacks: a list of functions is needed, got {callbacks!r}")):
+        fitted(callbacks=callbacks)
 
 
 @pytest.mark.parametrize("average", [None, 0.9])
