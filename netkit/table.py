@@ -54,10 +54,11 @@ class TableModel:
 
     def read(self, data: Any, **written: Any) -> pa.Table:
         """The table in anything that `netkit.data.reading.read` takes, text where training had text. Raises `DataError`."""
-        return read(data, text=self._text, **written)
+        return read(data, text=self.text, **written)
 
     @property
-    def _text(self) -> list[str]:
+    def text(self) -> list[str]:
+        """The columns that are text whatever their values look like."""
         words = any(isinstance(label, str) for label in self.target.classes)
         return [*self.features.text, *([self.target.name] if words else [])]
 
@@ -71,10 +72,10 @@ class TableModel:
 
     def portions(self, data: Any, **written: Any) -> Iterator[Tensor]:
         """The same for one piece of a table after another, in bounded memory; `features.notes` adds up."""
-        for inputs, _ in self._prepared(pieces(data, text=self._text, **written)):
+        for inputs, _ in self.prepared(pieces(data, text=self.text, **written)):
             yield self.model.forward(inputs)
 
-    def _prepared(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Tensor, pa.Table]]:
+    def prepared(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Tensor, pa.Table]]:
         """The inputs for each piece of a table, and the piece."""
         rows, unseen = 0, Counter[str]()
         for table in tables:
@@ -95,7 +96,7 @@ class TableModel:
 
     def passage(self, data: Any, **written: Any) -> Passing:
         """The rows of a table, to be judged by piece by piece, in bounded memory."""
-        return Passing(self, pieces(data, text=self._text, **written))
+        return Passing(self, pieces(data, text=self.text, **written))
 
     def evaluate(self, source: Passage, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units."""
@@ -116,7 +117,7 @@ class Passing:
     def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
         """One window for each piece. Raises `DataError`."""
         target = self._model.target
-        for inputs, table in self._model._prepared(self._present()):
+        for inputs, table in self._model.prepared(self._present()):
             with rows_from(self._rows):
                 rows = Rows(inputs, target.encode(column(table, target.name)))
             self._rows += len(rows)

@@ -324,7 +324,7 @@ def test_pieces_of_any_csv_make_the_whole(tmp_path_factory, rows, size, bare):
 
 
 def gathered(where, size, target="y", types=None, share=0.25, folder="/tmp", **more):
-    return gather(Files(str(where), **more), size, target, types or {}, share, 0, folder)
+    return gather(Files(str(where), **more), size, target, types or {}, share, 0, folder, {})
 
 
 def together(found):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
+    from netkit.data.gathering import Gathered
     from netkit.data.preparing import Features
+    from netkit.data.spill import Spill
     from netkit.kinds import Loss
     from netkit.model import Model
     from netkit.rows import Source
@@ -26,7 +28,7 @@ class Job(NamedTuple):
 
 def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     """Read, split and prepare the table, and build the network for it."""
-    from netkit.cli.parts import check_columns, parts, weighed
+    from netkit.cli.parts import aside, check_columns, parts, weighed
     from netkit.cli.use import notes
     from netkit.data.columns import column, refuse_infinite, rows_with
     from netkit.data.preparing import Features, text_among
@@ -39,14 +41,15 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     columns = options["columns"] or {}
     table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
     refuse_infinite(table)
-    aside = check_columns(table, name, options)
+    chosen = aside(name, options)
+    check_columns(table, chosen)
     table, dropped = rows_with(table, name)
     loss_given = _loss_given(options)
     task = loss_given.task if loss_given else options["task"]
     target = Target.fit(name, column(table, name), task)
     train_table, judging, parted = parts(table, target, options)
     target = target.rescaled(column(train_table, name))
-    features = Features.fit(train_table, exclude=(name, *aside), types=columns)
+    features = Features.fit(train_table, exclude=(name, *chosen.values()), types=columns)
     loss = loss_given or loss_for(target.task)
     notes([*dropped, *parted, *features.notes])
     model = _model(features, target, loss, options)
@@ -59,39 +62,62 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
 
 def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
     """The same with the rows in a file, and only as many of them in memory as fit."""
+    from netkit.cli.parts import aside, check_balanced
     from netkit.cli.use import notes
     from netkit.data.budget import Budget
-    from netkit.data.gathering import gather
-    from netkit.data.preparing import Features, text_among
-    from netkit.data.sources import Files
-    from netkit.data.spill import spill_folder
+    from netkit.data.preparing import Features
     from netkit.data.stream import Streamed
     from netkit.data.target import Target
+    from netkit.data.weighing import Weighing, balance_of
     from netkit.table import TableModel
 
-    _refuse_unstreamed(options)
-    columns, budget, loss_given = options["columns"] or {}, Budget(options["memory"]), _loss_given(options)
-    files = Files(data, options["separator"], options["decimal"], tuple(text_among(columns)))
-    found = gather(files, budget.piece, name, columns, options["validation"], options["seed"], spill_folder(options["out"]))
+    budget, loss_given, chosen = Budget(options["memory"]), _loss_given(options), aside(name, options)
+    share = options["validation"] if isinstance(options["validation"], float) else 0.0
+    found = _gathered(data, name, options, budget.piece, share, chosen)
     target = Target.of(name, found.labels, loss_given.task if loss_given else options["task"]).scaled(found.scale)
+    check_balanced(target, options)
     features = Features.of(found.survey)
     notes([*found.notes, *features.notes])
     model = _model(features, target, loss_given or loss_for(target.task), options)
+    table_model = TableModel(features, model, target)
+    judging = found.held_out if share == options["validation"] else _judging(table_model, options, budget.piece, chosen)
     size = budget.window(found.training, features.width, target.width, model.network.params.numel())
-    training, held_out = (Streamed(spill, features, target, size) for spill in (found.training, found.held_out))
+    weighing = Weighing(chosen.get("weights"), balance_of(found.training, target) if options["balanced"] else None)
+    training, validation = (
+        Streamed(spill, features, target, size, weighing.scaled(spill, target, part))
+        for part, spill in (("training", found.training), ("validation", judging))
+    )
     click.echo(_about(data, found.rows - found.lost, target, model))
     click.echo(f"streamed: {len(training):,} rows in windows of {min(size, len(training)):,}")
-    return Job(TableModel(features, model, target), training, held_out if len(held_out) else None)
+    return Job(table_model, training, validation if len(validation) else None)
 
 
-def _refuse_unstreamed(options: dict[str, Any]) -> None:
-    from netkit.errors import SettingError
+def _gathered(data: str, name: str, options: dict[str, Any], piece: int, share: float, chosen: dict[str, str], **more: Any) -> Gathered:
+    from netkit.data.gathering import gather
+    from netkit.data.preparing import text_among
+    from netkit.data.sources import Files
+    from netkit.data.spill import spill_folder
 
-    for name in ("weights", "balanced", "group"):
-        if options[name]:
-            raise SettingError(f"{name}: a table that is streamed cannot have it, got {options[name]!r}; it needs the whole table in memory")
-    if isinstance(options["validation"], str):
-        raise SettingError(f"validation: a share of a table that is streamed is held out, got {options['validation']!r}")
+    types = more.get("types", options["columns"] or {})
+    files = Files(data, options["separator"], options["decimal"], tuple(more.get("text", text_among(types))))
+    return gather(files, piece, name, types, share, options["seed"], spill_folder(options["out"]), chosen)
+
+
+def _judging(model: TableModel, options: dict[str, Any], piece: int, chosen: dict[str, str]) -> Spill:
+    """The rows of the table that judges. What is wrong with them names the file."""
+    from netkit.cli.use import notes
+    from netkit.data.columns import column
+    from netkit.errors import DataError
+
+    path = options["validation"]
+    try:
+        found = _gathered(path, model.target.name, options, piece, 0.0, chosen, types={}, text=model.text)
+        for _, table in model.prepared(found.training.table([number]) for number in range(len(found.training.sizes))):
+            model.target.encode(column(table, model.target.name))
+    except DataError as error:
+        raise DataError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+    notes([f"{path}: {each}" for each in [*found.notes, *model.features.notes]])
+    return found.training
 
 
 def _loss_given(options: dict[str, Any]) -> Loss | None:

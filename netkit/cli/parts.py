@@ -12,40 +12,47 @@ if TYPE_CHECKING:
     from netkit.rows import Rows
     from netkit.table import TableModel
 
-__all__ = ["check_columns", "parts", "weighed"]
+__all__ = ["aside", "check_balanced", "check_columns", "parts", "weighed"]
 
 
-def check_columns(table: pa.Table, target: str, options: dict[str, Any]) -> tuple[str, ...]:
-    """The columns that say something about rows and are no inputs, on the whole table, so that a row is the file's.
-
-    Raises `DataError` for a row without a weight or a group, `SettingError` where there is nothing to hold out.
-    """
-    from netkit.data.columns import column
-    from netkit.data.grouping import check_groups
-    from netkit.data.weighing import check_weights
+def aside(target: str, options: dict[str, Any]) -> dict[str, str]:
+    """The columns that say something about rows and are no inputs, by the option that names them. Raises `SettingError`
+    for the target, and where there is nothing to hold out."""
     from netkit.errors import SettingError
 
-    checks = {"weights": check_weights, "group": check_groups}
-    chosen = {role: options[role] for role in checks if options[role] is not None}
+    chosen = {role: options[role] for role in ("weights", "group") if options[role] is not None}
     for role, name in chosen.items():
         if name == target:
             raise SettingError(f"{role}: another column than the target is needed, got {name!r}")
-        checks[role](name, column(table, name))
-    if options["group"] is not None and not (isinstance(options["validation"], float) and options["validation"]):
+    if "group" in chosen and not (isinstance(options["validation"], float) and options["validation"]):
         raise SettingError(f"group: groups are held out by a share of the rows, validation is {options['validation']}")
-    return tuple(chosen.values())
+    return chosen
 
 
-def parts(table: pa.Table, target: Target, options: dict[str, Any]) -> tuple[pa.Table, pa.Table | None, list[str]]:
-    """The rows to learn from, those held out by a share, and what there is to note. Raises `SettingError` where classes
-    are to be balanced and there are none."""
+def check_columns(table: pa.Table, chosen: dict[str, str]) -> None:
+    """Raise `DataError` for a row without a weight or a group, on the whole table, so that a row is the file's."""
     from netkit.data.columns import column
-    from netkit.data.grouping import groups, split_groups
-    from netkit.data.preparing import split
+    from netkit.data.gathering import ASIDE
+
+    for role, name in chosen.items():
+        ASIDE[role](name, column(table, name))
+
+
+def check_balanced(target: Target, options: dict[str, Any]) -> None:
+    """Raise `SettingError` where classes are to be balanced and there are none."""
     from netkit.errors import SettingError
 
     if options["balanced"] and not target.classes:
         raise SettingError(f"balanced: a target with classes is needed, {target.name} is for {target.task}")
+
+
+def parts(table: pa.Table, target: Target, options: dict[str, Any]) -> tuple[pa.Table, pa.Table | None, list[str]]:
+    """The rows to learn from, those held out by a share, and what there is to note. Raises `DataError`, `SettingError`."""
+    from netkit.data.columns import column
+    from netkit.data.grouping import groups, split_groups
+    from netkit.data.preparing import split
+
+    check_balanced(target, options)
     share, name = options["validation"], options["group"]
     if isinstance(share, str) or share == 0:
         return table, None, []

@@ -10,27 +10,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.data.columns import all_missing, column, dates, is_date, is_number, lost_rows, numbers, refuse_infinite, rows_from, with_value
+from netkit.data.grouping import Grouped, check_groups
 from netkit.data.parting import Parting
 from netkit.data.preparing import SKIP, Survey
 from netkit.data.reading import check_names
 from netkit.data.sources import Files, Types
 from netkit.data.spill import Spill
 from netkit.data.summary import Labels, Numbers
+from netkit.data.weighing import check_weights
 from netkit.errors import DataError
 
 __all__ = ["Gathered", "gather"]
 
 STRICT: dict[str, Any] = {"number": numbers, "date": dates}
 """How the values of a column that is set to be one of these are read."""
+ASIDE = {"weights": check_weights, "group": check_groups}
+"""What the values of a column must be that is no input, by what it is for."""
 
 
 class Gathered:
     """What a pass has found, and where it put the rows: those to train on, and those held out."""
 
-    def __init__(self, target: str, types: Mapping[str, str], share: float, seed: int, folder: str) -> None:
-        self._name, self._types, self._met = target, types, Types()
-        self._share, self._parting = share, Parting(target, share, seed)
-        self.survey, self.labels, self.scale = Survey((target,), types), Labels(), Numbers(target)
+    def __init__(
+        self, target: str, types: Mapping[str, str], share: float, seed: int, folder: str, aside: Mapping[str, str]
+    ) -> None:  # fmt: skip
+        self._name, self._types, self._met, self._aside = target, types, Types(), aside
+        self._share, self._by = share, aside.get("group", target)
+        self._parting = Grouped(self._by, share, seed) if "group" in aside else Parting(target, share, seed)
+        self.survey, self.labels, self.scale = Survey((target, *aside.values()), types), Labels(), Numbers(target)
         """Of the columns of the training rows, of all targets, and of those of the training rows."""
         self.training, self.held_out = Spill(folder), Spill(folder)
         self.rows, self.lost = 0, 0
@@ -44,6 +51,8 @@ class Gathered:
             refuse_infinite(piece)
             for name, kind in self._types.items():
                 STRICT.get(kind, lambda name, values: None)(name, column(piece, name))
+            for role, name in self._aside.items():
+                ASIDE[role](name, column(piece, name))
         self.rows += len(piece)
         kept, lost = with_value(piece, self._name)
         self.lost += lost
@@ -71,7 +80,7 @@ class Gathered:
         self.labels.feed(values)
         parts = {self.training: piece}
         if self._share and self.labels.usable:
-            held_out = pa.array(self._parting.held_out(values))
+            held_out = pa.array(self._parting.held_out(piece[self._by]))
             parts = {self.training: piece.filter(pc.invert(held_out)), self.held_out: piece.filter(held_out)}
         self.survey.feed(parts[self.training])
         if is_number(values) or is_date(values):
@@ -81,12 +90,14 @@ class Gathered:
             spill.add(part.drop_columns(skipped))
 
 
-def gather(files: Files, size: int, target: str, types: Mapping[str, str], share: float, seed: int, folder: str) -> Gathered:
-    """Go through files in pieces of about `size` bytes, once more when a column turns out to be text. Raises `DataError`,
-    `SettingError`."""
+def gather(
+    files: Files, size: int, target: str, types: Mapping[str, str], share: float, seed: int, folder: str, aside: Mapping[str, str]
+) -> Gathered:  # fmt: skip
+    """Go through files in pieces of about `size` bytes, once more when a column turns out to be text. `aside`: the columns
+    that are no inputs, by what they are for. Raises `DataError`, `SettingError`."""
 
     def once(files: Files) -> Gathered:
-        found = Gathered(target, types, share, seed, folder)
+        found = Gathered(target, types, share, seed, folder, aside)
         for path, piece in files.pieces(size):
             found.take(path, piece)
         return found.end(files.where)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import is_text, text
+from netkit.data.columns import RowError, is_date, is_number, is_text, numbers, text
+from netkit.data.parting import uniform
 from netkit.errors import DataError
 
-__all__ = ["check_groups", "groups", "split_groups"]
+__all__ = ["Grouped", "check_groups", "groups", "split_groups"]
 
 
 def check_groups(name: str, values: pa.ChunkedArray) -> None:
@@ -19,7 +23,7 @@ def check_groups(name: str, values: pa.ChunkedArray) -> None:
         raise DataError(f"{name}: {values.type} cannot be a group")
     missing = pc.is_null(values, nan_is_null=True)
     if (row := pc.index(missing, True).as_py()) >= 0:
-        raise DataError(f"{name}: every row needs a group, row {row + 1} has none")
+        raise RowError(f"{name}: every row needs a group, row {{row}} has none", row)
 
 
 def groups(values: pa.ChunkedArray) -> Tensor:
@@ -27,6 +31,23 @@ def groups(values: pa.ChunkedArray) -> Tensor:
     encoded = pc.dictionary_encode((text(values) if is_text(values) else values).combine_chunks())
     found: Tensor = torch.tensor(encoded.indices.to_numpy(), dtype=torch.int64).unique(return_inverse=True)[1]
     return found
+
+
+class Grouped:
+    """Groups held out while a table is read and nobody knows yet which there are: each with the same chance, which follows
+    from the seed and the group alone."""
+
+    def __init__(self, name: str, share: float, seed: int) -> None:
+        self._name, self._share, self._seed = name, share, seed
+
+    def held_out(self, values: pa.ChunkedArray) -> np.ndarray:
+        """Which of the next rows are held out, by their groups."""
+        same = numbers(self._name, values) if is_number(values) or is_date(values) else text(values)
+        encoded = pc.dictionary_encode(same.combine_chunks())
+        digests = [blake2b(repr(each).encode(), digest_size=8).digest() for each in encoded.dictionary.to_pylist()]
+        drawn = uniform(self._seed, np.array([int.from_bytes(each, "little") for each in digests], dtype=np.uint64))
+        chosen: np.ndarray = (drawn < self._share)[encoded.indices.to_numpy()]
+        return chosen
 
 
 def split_groups(name: str, group: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

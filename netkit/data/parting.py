@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from netkit.data.columns import is_date, is_number, numbers, text
 
-__all__ = ["Parting"]
+__all__ = ["Parting", "uniform"]
 
 CLASSES = 1000
 """Values of the target that are each shared out evenly; the later ones share out among themselves."""
@@ -50,14 +50,14 @@ class Parting:
     def _chosen(self, places: np.ndarray, codes: np.ndarray) -> np.ndarray:
         stretch = np.floor(places * self._share)
         first, end = np.ceil(stretch / self._share), np.ceil((stretch + 1) / self._share)
-        drawn = _uniform(np.uint64(self._seed), codes.astype(np.uint64), stretch.astype(np.uint64))
+        drawn = uniform(self._seed, codes.astype(np.uint64), stretch.astype(np.uint64))
         chosen: np.ndarray = places == first + np.floor(drawn * (end - first))
         return chosen
 
 
-def _uniform(seed: np.uint64, *keys: np.ndarray) -> np.ndarray:
+def uniform(seed: int, *keys: np.ndarray) -> np.ndarray:
     """A number from 0 to below 1 for each combination of keys (splitmix64: Steele, Lea and Flood, 2014)."""
-    z = np.full(len(keys[0]), seed)
+    z = np.full(len(keys[0]), seed, dtype=np.uint64)
     for key in keys:
         z = (z ^ key) + np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -9,29 +10,29 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import column, numbers
+from netkit.data.columns import RowError, column, numbers
+from netkit.data.spill import Spill
+from netkit.data.target import Target
 from netkit.errors import DataError
 from netkit.rows import Rows
 from netkit.scoring import weights_for
 
-__all__ = ["Weighing", "balance", "check_weights"]
+__all__ = ["Weighing", "balance", "balance_of", "check_weights"]
 
 
 def check_weights(name: str, values: pa.ChunkedArray) -> None:
     """Raise `DataError` for the first row whose weight is missing, negative or not a finite number."""
     found = numbers(name, values)
     if (row := pc.index(pc.is_null(found), True).as_py()) >= 0:
-        raise DataError(f"{name}: every row needs a weight, row {row + 1} has none")
+        raise RowError(f"{name}: every row needs a weight, row {{row}} has none", row)
     if (row := pc.index(pc.less(found, 0), True).as_py()) >= 0:
-        raise DataError(f"{name}: a weight is at least 0, row {row + 1} holds {found[row].as_py():g}")
+        raise RowError(f"{name}: a weight is at least 0, row {{row}} holds {found[row].as_py():g}", row)
 
 
 def balance(target: Tensor) -> Tensor:
     """What a row of each class counts, so that all classes count alike: n / (k count), for k classes among n targets
     (n, width). A class that is not among them counts as one row of it would. Source: King and Zeng 2001."""
-    counts = _members(target).sum(0)
-    weights: Tensor = len(target) / ((counts > 0).sum() * counts.clamp(min=1))
-    return weights
+    return _balanced(_members(target).sum(0))
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,43 @@ class Weighing:
         of which rows."""
         if self.column is None and self.classes is None:
             return rows
-        weights = torch.ones(len(rows), dtype=torch.float64)
+        who = f"{self.column} of the {part} rows" if self.column else part
+        return replace(rows, weight=weights_for(len(rows), self.of(table, rows.target), who).to(rows.x))
+
+    def of(self, table: pa.Table, target: Tensor) -> Tensor:
+        """The weight of each row, (n,), not scaled."""
+        weights = torch.ones(len(target), dtype=torch.float64)
         if self.column is not None:
             weights = weights * torch.tensor(numbers(self.column, column(table, self.column)).to_numpy())
-        if self.classes is not None:
-            weights = weights * (_members(rows.target) @ self.classes)
-        who = f"{self.column} of the {part} rows" if self.column else part
-        return replace(rows, weight=weights_for(len(rows), weights, who).to(rows.x))
+        return weights if self.classes is None else weights * (_members(target) @ self.classes)
+
+    def scaled(self, spill: Spill, target: Target, part: str) -> Callable[[pa.Table], Tensor] | None:
+        """A function from a table to the weights of its rows, scaled to a mean of one over all rows of a spill. Goes
+        through the spill for it. Raises `DataError` when all are 0."""
+        if self.column is None and self.classes is None or not len(spill):
+            return None
+        def weigh(table: pa.Table) -> Tensor:
+            return self.of(table, target.encode(column(table, target.name)))
+
+        mean = sum(float(weigh(table).sum()) for table in _tables(spill)) / len(spill)
+        if not mean:
+            raise DataError(f"{self.column} of the {part} rows: at least one weight above 0 is needed, got none")
+        return lambda table: weigh(table) / mean
+
+
+def balance_of(spill: Spill, target: Target) -> Tensor:
+    """`balance` of all rows of a spill."""
+    found = (_members(target.encode(column(table, target.name))).sum(0) for table in _tables(spill))
+    return _balanced(torch.stack(list(found)).sum(0))
+
+
+def _tables(spill: Spill) -> Iterator[pa.Table]:
+    return (spill.table([number]) for number in range(len(spill.sizes)))
+
+
+def _balanced(counts: Tensor) -> Tensor:
+    weights: Tensor = counts.sum() / ((counts > 0).sum() * counts.clamp(min=1))
+    return weights
 
 
 def _members(target: Tensor) -> Tensor:
