@@ -419,7 +419,7 @@ def test_memory_reads_as_people_write_it(given, size):
 
 
 def test_memory_that_cannot_be_is_one_line(cli, penguins, tmp_path):
-    for given, words in (("much", "netkit: Invalid value for '--memory': memory reads 512MB, 2GB or 800MiB, got 'much'"),
+    for given, words in (("much", "netkit: Invalid value for '--memory': a size such as 512MB, 2GB or 800MiB is needed, got 'much'"),
                          ("5MB", "netkit: memory: at least 460MB are needed, got 5MB")):  # fmt: skip
         code, _, err = cli("train", penguins, "--target", "species", "--memory", given)
         assert (code, err.splitlines()[-1]) == (2, words)
