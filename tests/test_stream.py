@@ -345,6 +345,18 @@ def test_a_type_that_changes_late_is_the_type_of_the_whole(tmp_path, early, late
     assert Features.of(found.survey).names == Features.fit(found.training.table(range(len(found.training.sizes))), exclude=("y",)).names
 
 
+def test_what_is_fitted_comes_from_the_training_rows_alone(tmp_path):
+    pyarrow.csv.write_csv(table_of(3000).drop_columns(["name"]), tmp_path / "t.csv")
+    found = gathered(tmp_path / "t.csv", 20_000)
+    training = found.training.table(range(len(found.training.sizes)))
+    whole = Features.fit(training, exclude=("y",))
+    for one, other in zip(Features.of(found.survey).columns, whole.columns, strict=True):
+        assert [getattr(one, name, 0.0) for name in ("center", "scale")] == pytest.approx([getattr(other, name, 0.0) for name in ("center", "scale")], rel=1e-9)
+    target, wanted = Target.of("y", found.labels).scaled(found.scale), Target.fit("y", training["y"])
+    assert (target.mean, target.scale) == pytest.approx((wanted.mean, wanted.scale), rel=1e-9) and target.task == wanted.task
+    assert found.labels.count == 3000 and abs(len(training) - 2250) < 60
+
+
 def test_a_folder_of_formats_is_gathered_as_it_is_read(tmp_path):
     (tmp_path / "parts").mkdir()
     table = table_of(600).drop_columns(["t"])
@@ -407,7 +419,7 @@ def test_memory_reads_as_people_write_it(given, size):
 
 
 def test_memory_that_cannot_be_is_one_line(cli, penguins, tmp_path):
-    for given, words in (("much", "netkit: Invalid value for '--memory': memory reads 512MB, 2GB or 800MiB, got 'much'"),
+    for given, words in (("much", "netkit: Invalid value for '--memory': a size such as 512MB, 2GB or 800MiB is needed, got 'much'"),
                          ("5MB", "netkit: memory: at least 460MB are needed, got 5MB")):  # fmt: skip
         code, _, err = cli("train", penguins, "--target", "species", "--memory", given)
         assert (code, err.splitlines()[-1]) == (2, words)

@@ -26,7 +26,7 @@ class Memory(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
             return value
         found = re.match(PATTERN, value) if isinstance(value, str) else None
         if not found:
-            self.fail(f"memory reads 512MB, 2GB or 800MiB, got {value!r}", param, ctx)
+            self.fail(f"a size such as 512MB, 2GB or 800MiB is needed, got {value!r}", param, ctx)
         return int(float(found[1]) * (1024 if found[3] else 1000) ** UNITS.index(found[2].upper()))
 
 
