@@ -10,6 +10,7 @@ import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
 
@@ -97,7 +98,7 @@ def newest(folder: str | Path) -> tuple[State, dict[str, Tensor], list[str]]:
 def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
     """Put a run that has just been begun where another one stood. Raises `DataError` when its rows are other rows,
     `ModelFileError` when the network, the optimizer or the versions have changed."""
-    if state.digest != run.source.digest:
+    if state.digest != _digest(run):
         raise DataError("resume: the table or its preparation is not what it was when the checkpoint was written")
     mine = _tensors(run)
     found = {name: (value.dtype, value.shape) for name, value in tensors.items()}
@@ -130,7 +131,7 @@ def _packed(run: Run, began: Began) -> bytes:
     from safetensors.torch import save
 
     counts = {name: getattr(run, name) for name in COUNTS}
-    state = State(FORMAT, discovery.version(), began, run.source.digest, counts, _numbers(run))
+    state = State(FORMAT, discovery.version(), began, _digest(run), counts, _numbers(run))
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in _tensors(run).items()}
     content = save(tensors, {"netkit": msgspec.json.encode(state).decode()})
     return SIGN + hashlib.sha256(content).digest() + content
@@ -160,6 +161,12 @@ def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError, msgspec.MsgspecError) as error:
         raise ModelFileError(f"{path}: damaged checkpoint: {' '.join(str(error).split())[:200]}") from None
     return state, tensors
+
+
+def _digest(run: Run) -> int:
+    """A checksum of the rows to learn from, and of those that judge."""
+    judging = run.validation.digest if run.validation is not None else 0
+    return crc32(f"{run.source.digest} {judging}".encode())
 
 
 def _tensors(run: Run) -> dict[str, Tensor]:

@@ -106,7 +106,7 @@ class Run:
     ) -> None:
         self.network, self.loss, self.source, self.recipe = network, loss, source, recipe
         self.shuffling, self.noise = shuffling, noise
-        self._metrics, self._validation, self._rest = metrics, validation, rest or (lambda run: None)
+        self._metrics, self.validation, self._rest = metrics, validation, rest or (lambda run: None)
         self.optimizer = spec.make("optimizer", recipe.optimizer)
         self.state: dict[str, Any] = self.optimizer.start(network.params)
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
@@ -170,7 +170,7 @@ class Run:
         """The record of an epoch with this mean loss; keeps the weights if they are the best so far."""
         network, loss, metrics = self.network, self.loss, self._metrics
         scores = evaluate(network, loss, self.source, metrics) if metrics else {}
-        judged = evaluate(network, loss, self._validation, metrics) if self._validation is not None else {}
+        judged = evaluate(network, loss, self.validation, metrics) if self.validation is not None else {}
         current = judged.get("loss", value)
         better = current < self.best
         if better:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 GOOD = "x,z,y\n" + "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(30))
 TRAIN = ["train", "good.csv", "--target", "y", "--epochs", "1", "--quiet"]
 CATALOGUE = [
-    ([*TRAIN, "--hidden", "1000000000000000"], 1, "there is not enough memory for this table or this network; fewer units, columns or rows need less"),
+    ([*TRAIN, "--hidden", "1000000000000000"], 1, "network: layers for rows of shape (2,) need more memory than there is"),
     ([*TRAIN, "--hidden", "9" * 23], 2, f"dense: units: a whole number of at most 64 bits is needed, got {'9' * 23}"),
     ([*TRAIN, "--hidden", "dense"], 2, "layer 0: dense: units is required"),
     ([*TRAIN, "--layers", "x"], 2, "layer 'x' is unknown"),

@@ -18,7 +18,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from netkit import DataError
 from netkit.cli.job import prepare
 from netkit.cli.train import train
-from netkit.data.grouping import groups, split_groups
+from netkit.data.grouping import check_groups, groups, split_groups
 from netkit.data.weighing import Weighing, balance
 from netkit.rows import Rows
 from netkit.table import TableModel
@@ -141,7 +141,7 @@ WRONG = {
     "class unseen": (["--validation", "odd.csv"], {}, 1, "odd.csv: y: row 3 holds 'c', a class that training never saw"),
     "file without weights": (["--validation", "more.csv", "--weights", "w"], {}, 1, "more.csv: there is no column 'w'"),
     "file of zero weights": (["--validation", "zero.csv", "--weights", "w"], {}, 1, "zero.csv: w of the validation rows: one must be above 0, all are 0"),
-    "share": (["--validation", "nan"], {}, 2, "validation'?: nan is not in the range 0<=x<1"),
+    "share": (["--validation", "nan"], {}, 2, "validation'?: a number is needed, got 'nan'"),
     "no share": (["--validation", ""], {}, 2, "validation'?: a share of the rows or a file is needed, got ''"),
     "average": (["--average", "1"], {}, 2, "average'?: 1.0 is not in the range 0<=x<1"),
     "schedule": (["--schedule", "cosin"], {}, 2, "schedule 'cosin' is unknown; did you mean cosine\\?"),
@@ -176,3 +176,54 @@ def test_everything_together_is_resumed_to_the_same_bits(cli, tmp_path, monkeypa
     code, _, err = cli("train", "--resume", "../run")
     assert code == 0 and "goes on after epoch 2" in err
     assert (tmp_path / "part.netkit").read_bytes() == (tmp_path / "whole.netkit").read_bytes()
+
+
+STREAM = ("--memory", "700MB")
+
+
+def weights_of(source):
+    """(input, target, weight) of every row, in one order whatever order they came in."""
+    windows = [rows for rows, _, _ in source.windows(None)]
+    parts = [torch.cat([getattr(rows, name) for rows in windows]) for name in ("x", "target", "weight")]
+    values = torch.cat([parts[0], parts[1], parts[2][:, None]], 1)
+    return values[np.lexsort(values.double().numpy().T[::-1])]
+
+
+@pytest.mark.parametrize("chosen", [("--weights", "w"), ("--balanced",), ("--weights", "w", "--balanced")])
+def test_streamed_rows_weigh_what_they_weigh_in_memory(tmp_path, chosen):
+    path = write(tmp_path / "t.csv")
+    judges = write(tmp_path / "v.csv", ROWS[3:70])
+    options = (*chosen, "--validation", judges, "--out", tmp_path / "o.netkit")
+    one, two = job(path, *options), job(path, *options, *STREAM)
+    for part in ("training", "validation"):
+        torch.testing.assert_close(weights_of(getattr(two, part)), weights_of(getattr(one, part)), rtol=1e-5, atol=1e-6)
+    assert two.training.weighted and not job(path, "--out", tmp_path / "o.netkit", *STREAM).training.weighted
+
+
+def test_streamed_groups_are_held_out_whole(tmp_path):
+    rows = [{"x": f"{i % 13}", "who": f"{i // 5}", "y": "abb"[i % 3]} for i in range(900)]
+    path = write(tmp_path / "t.csv", rows)
+    out = ("--group", "who", "--out", tmp_path / "o.netkit", *STREAM, "--validation", 0.3)
+    found = job(path, *out)
+    parts = [set(source.spill.table(range(len(source.spill.sizes)))["who"].to_pylist()) for source in (found.training, found.validation)]
+    assert not parts[0] & parts[1] and len(parts[0] | parts[1]) == 180 and 30 < len(parts[1]) < 80
+    assert found.table_model.features.names == ["x"]
+    again = job(path, *out, "--seed", 1)
+    assert set(again.validation.spill.table([0])["who"].to_pylist()) != parts[1]
+
+
+@pytest.mark.parametrize("changed, options, message", [
+    ({"w": {41: "-2"}}, ("--weights", "w"), "w: a weight is at least 0, row 42 holds -2"),
+    ({"who": {41: ""}}, ("--group", "who"), "who: every row needs a group, row 42 has none"),
+    ({"w": {i: "0" for i in range(90)}}, ("--weights", "w"), "w of the training rows: one must be above 0, all are 0"),
+    ({}, ("--validation", "v.csv"), "v.csv: y: row 6 holds 'new', a class that training never saw"),
+])  # fmt: skip
+def test_what_is_wrong_with_streamed_rows_is_one_line(cli, tmp_path, changed, options, message):
+    write(tmp_path / "t.csv", **changed)
+    write(tmp_path / "v.csv", y={5: "new"})
+    assert cli("train", "t.csv", "--target", "y", *options, *STREAM, *QUICK)[0::2] == (1, f"netkit: {message}\n")
+
+
+def test_a_list_is_no_group():
+    with pytest.raises(DataError, match="^who: list<item: int64> cannot be a group$"):
+        check_groups("who", pa.chunked_array([[[1], [2]]]))

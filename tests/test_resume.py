@@ -199,6 +199,20 @@ def test_what_would_make_it_another_run_is_refused(cli, table, tmp_path, given, 
     assert (code, err.splitlines()[-1]) == (2, f"netkit: {words}")
 
 
+def test_a_run_with_a_schedule_may_not(cli, table, tmp_path):
+    assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--schedule", "cosine")[0] == 0
+    code, _, err = cli("train", "--resume", "run", "--epochs", "9")
+    assert (code, err) == (2, "netkit: epochs: the schedule of the run goes by its 6, got 9\n")
+
+
+def test_another_table_to_judge_by_is_refused(cli, table, tmp_path):
+    (tmp_path / "v.csv").write_text(table.read_text())
+    assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--validation", "v.csv")[0] == 0
+    (tmp_path / "v.csv").write_text(table.read_text().replace("1", "2", 1))
+    code, _, err = cli("train", "--resume", "run")
+    assert code == 1 and "resume: the table or its preparation is not what it was" in err
+
+
 def test_a_finished_run_may_be_given_more_epochs(cli, table, tmp_path):
     assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--out", "a.netkit")[0] == 0
     assert cli("train", "--resume", "run", "--epochs", "9")[0] == 0

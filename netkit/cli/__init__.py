@@ -107,8 +107,6 @@ def _run(arguments: list[str] | None) -> int:
         raise
     except SystemExit as error:
         return _left(error)
-    except MemoryError as error:
-        return _say(f"this needs more memory than there is: {error}", 1)
     except BaseException as error:  # some plugin's own kind of exception may be no Exception
         return _unforeseen(error)
 

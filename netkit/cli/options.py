@@ -110,12 +110,11 @@ class Validation(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not str(value).strip():
             self.fail(f"a share of the rows or a file is needed, got {value!r}", param, ctx)
         try:
-            share = float(value)
+            float(value)
         except ValueError:
             return str(value)
-        if not 0 <= share < 1:
-            self.fail(f"{share} is not in the range 0<=x<1", param, ctx)
-        return share
+        number: float = Number(0, 1, max_open=True).convert(value, param, ctx)
+        return number
 
 
 def csv_options(command: Any) -> Any:

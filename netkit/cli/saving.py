@@ -121,6 +121,8 @@ def refuse_changes(ctx: click.Context) -> None:
     if ctx.params["config"]:
         raise SettingError("config: a resumed run goes on as it was begun, and takes no configuration")
     state, _ = ctx.meta["netkit.checkpoint"]
+    if state.began.options.get("schedule") and ctx.params["epochs"] != state.began.options.get("epochs"):
+        raise SettingError(f"epochs: the schedule of the run goes by its {state.began.options.get('epochs')}, got {ctx.params['epochs']}")
     for name, value in ctx.params.items():
         given = ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
         was = state.began.options.get(name)

@@ -71,7 +71,7 @@ def _csv_pieces(path: Path, dialect: Dialect, size: int) -> Iterator[pa.Table]:
     with pa.input_stream(str(path)) as file:
         for text in csv_texts(file, size, separator):
             try:
-                table = _parsed(pa.BufferReader(text), dialect, separator, b'"' in text)
+                table = _parsed(_source(text), dialect, separator, b'"' in text)
                 sound = table.column_names and not any(map(pa.types.is_binary, table.schema.types))
             except (pa.ArrowInvalid, UnicodeDecodeError) as error:
                 _refuse_encoding(path)
@@ -90,6 +90,14 @@ def _parsed(source: Path | pa.NativeFile, dialect: Dialect, separator: str, quot
         column_types={name: pa.string() for name in dialect.text})  # fmt: skip
     read = pyarrow.csv.ReadOptions(block_size=BLOCK)
     return pyarrow.csv.read_csv(source, read_options=read, parse_options=parse, convert_options=convert)
+
+
+def _source(text: bytes) -> pa.BufferReader:
+    """The text in memory of Arrow's own. Its threads may hold a source until the process ends, and letting go of Python's
+    bytes when Python has ended aborts it."""
+    sink = pa.BufferOutputStream()
+    sink.write(text)
+    return pa.BufferReader(sink.getvalue())
 
 
 def _quotes(path: Path) -> bool:
@@ -179,7 +187,7 @@ def _json_tables(path: Path, size: int) -> Iterator[pa.Table]:
     with pa.input_stream(str(path)) as file:
         for text in line_texts(file, size):
             if text.strip():
-                yield _sound(pyarrow.json.read_json(pa.BufferReader(text)))
+                yield _sound(pyarrow.json.read_json(_source(text)))
 
 
 def _sound(table: pa.Table) -> pa.Table:

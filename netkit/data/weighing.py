@@ -67,7 +67,7 @@ class Weighing:
 
         mean = sum(float(weigh(table).sum()) for table in _tables(spill)) / len(spill)
         if not mean:
-            raise DataError(f"{self.column} of the {part} rows: at least one weight above 0 is needed, got none")
+            raise DataError(f"{self.column} of the {part} rows: one must be above 0, all are 0")
         return lambda table: weigh(table) / mean
 
 
