@@ -52,7 +52,8 @@ def _columns(header: Header) -> None:
         _say(f"target: {header.target.get('name')} ({header.target.get('task')})")
     if header.features is not None:
         _say("columns")
-        for column in header.features.get("columns", []):
+        columns = header.features.get("columns")
+        for column in columns if isinstance(columns, list) else []:
             _say(f"  {column.get('name')} ({column.get('type')})" if isinstance(column, Mapping) else f"  {column}")
 
 

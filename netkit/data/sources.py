@@ -43,13 +43,15 @@ class Files:
     def paths(self) -> list[Path]:
         """The files. Raises `DataError` when there is none."""
         path = Path(self.where)
-        if path.is_dir():
+        with _told(path):
+            folder, there = path.is_dir(), path.exists()
+        if folder:
             found = [each for each in path.rglob("*") if each.is_file() and suffix(each) in FORMATS]
             found = [each for each in found if not each.name.startswith((".", "_"))]
         else:
-            found = [path] if path.exists() else [Path(each) for each in glob.glob(self.where, recursive=True)]
+            found = [path] if there else [Path(each) for each in glob.glob(self.where, recursive=True)]
         if not found:
-            reason = f"no {', '.join(FORMATS)} file is in it" if path.is_dir() else "no such file"
+            reason = f"no {', '.join(FORMATS)} file is in it" if folder else "no such file"
             raise DataError(f"{self.where}: cannot be read: {reason}")
         return sorted(found)
 
@@ -143,9 +145,9 @@ def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """What goes wrong with a file as a `DataError` that names it."""
-    if path.is_fifo():
-        raise DataError(f"{path}: cannot be read: it is a pipe, and a table is gone through more than once")
     try:
+        if path.is_fifo():
+            raise DataError(f"{path}: cannot be read: it is a pipe, and a table is gone through more than once")
         yield
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8: the name of a column holds {error.object[:20]!r}") from None
