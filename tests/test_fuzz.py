@@ -106,6 +106,7 @@ FOUND = {
     "an offset behind the text": ("arrow", lambda: arrow(0, 2**30, 1), "not a table: .*offset"),
     "text that is no UTF-8": ("arrow", lambda: arrow(0, 1, 1, text=b"\xff"), "not a table: .*Invalid UTF8"),
     "a name that is no UTF-8": ("jsonl", lambda: b'{"\xf9": 1}\n', "not UTF-8: the name of a column holds b'\\\\xf9'"),
+    "a first row that is null": ("jsonl", lambda: b'null{"a": 1}\n', "not a table: a row is null; every row is an object"),
     "text in JSON that is no UTF-8": ("jsonl", lambda: b'{"a": "\xaf"}\n', "not a table: .*UTF8"),
     "an option that is no UTF-8": ("component", lambda: b"sgd:momentum=0\xff", None),
     "a number of 77 bits": ("component", lambda: b"dense:units=99999999999999999999999", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,10 @@ __all__ = ["COMPRESSED", "FORMATS", "TYPED", "Dialect", "Format", "format_of", "
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "none", "#N/A", "?"]
 """Cells that count as missing, in columns of numbers and of text alike."""
 COMPRESSED = (".gz", ".zst", ".bz2", ".lz4")
+NULL = re.compile(rb"(?:\A|\n)\s*null")
+"""A row of JSON that is null. Where one begins a block, pyarrow crashes."""
 BLOCK = 2**21
 """Bytes of a CSV file that one thread reads at a time; no row may be longer."""
-
-
 @dataclass(frozen=True)
 class Dialect:
     """How a CSV file is written, and which of its columns are text whatever they look like."""
@@ -171,7 +172,15 @@ def _arrow_pieces(path: Path, dialect: Dialect, size: int) -> Iterator[pa.Table]
 
 
 def _json(path: Path, dialect: Dialect) -> pa.Table:
+    with pa.input_stream(str(path)) as file:
+        for text in line_texts(file, BLOCK):
+            _refuse_null(text)
     return _sound(pyarrow.json.read_json(path))
+
+
+def _refuse_null(text: bytes) -> None:
+    if NULL.search(text):
+        raise pa.ArrowInvalid("a row is null; every row is an object")
 
 
 def _json_pieces(path: Path, dialect: Dialect, size: int) -> Iterator[pa.Table]:
@@ -187,6 +196,7 @@ def _json_tables(path: Path, size: int) -> Iterator[pa.Table]:
     with pa.input_stream(str(path)) as file:
         for text in line_texts(file, size):
             if text.strip():
+                _refuse_null(text)
                 yield _sound(pyarrow.json.read_json(_source(text)))
 
 
