@@ -11,7 +11,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,10 +104,14 @@ def _write(path: str | Path, tensors: dict[str, Tensor], text: str) -> None:
 def written(path: str | Path) -> Iterator[str]:
     """A temporary file beside `path` to write to, which takes its place when all went well. Raises `DataError`."""
     path = Path(path)
+    if not path.name:
+        raise DataError(f"{path}: cannot be written: it is a folder")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
         yield str(temporary)
+        temporary.chmod(mode)  # which safetensors narrows to the owner
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -118,7 +122,8 @@ def written(path: str | Path) -> Iterator[str]:
             raise
         raise DataError(f"{path}: cannot be written: {error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 class _NotBuilt(ModelFileError, AttributeError):

@@ -26,6 +26,14 @@ __all__ = ["Model"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
+def _parts(validation: Any) -> tuple[Any, ...]:
+    """x, y and perhaps weights. Raises `SettingError` for anything else."""
+    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+        got = f"{len(validation)} of them" if isinstance(validation, (tuple, list)) else type(validation).__name__
+        raise SettingError(f"validation: (x, y) or (x, y, weights) is needed, got {got}")
+    return tuple(validation)
+
+
 class Model:
     """A feed-forward network and the loss it learns from.
 
@@ -130,7 +138,7 @@ class Model:
         recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision,
                         None if schedule is None else spec.make("schedule", schedule), average)
         rows = self._rows(x, y, weights)
-        judged = None if validation is None else self._rows(*validation)
+        judged = None if validation is None else self._rows(*_parts(validation))
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)
         with closing(run.epochs()) as records, closing(shown(records, epochs, progress)) as told:
             history = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -26,8 +27,11 @@ def logged(epochs: Iterator[Epoch], path: str | Path, done: int = 0) -> Iterator
     try:
         kept = _kept(Path(path), done) if done else []
         start = time.monotonic() - (json.loads(kept[-1])["seconds"] if kept else 0.0)
-        with open(path, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in kept)
+        if kept:
+            part = f"{path}.{os.getpid()}.part"  # so that nothing that was logged is lost in between
+            Path(part).write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            os.replace(part, path)
+        with open(path, "a" if kept else "w", encoding="utf-8") as file:
             for epoch in epochs:
                 file.write(json.dumps({**asdict(epoch), "seconds": round(time.monotonic() - start, 3)}) + "\n")
                 file.flush()

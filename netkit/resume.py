@@ -54,11 +54,13 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Checkpoints:
     """A folder that keeps the last few checkpoints of one run. Raises `DataError` when it cannot be made.
 
-    began: how to begin the run anew. keep: how many stay.
+    began: how to begin the run anew. keep: how many stay. fresh: the run is a new one, and the folder may hold no other's.
     """
 
-    def __init__(self, folder: str | Path, began: Began, keep: int = 3) -> None:
+    def __init__(self, folder: str | Path, began: Began, keep: int = 3, fresh: bool = False) -> None:
         self.folder, self._began, self._keep = Path(folder), began, keep
+        if fresh and _files(self.folder):
+            raise DataError(f"{folder}: holds the checkpoints of another run; go on with it by --resume, or name another folder")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(".*.part"):  # by a process that was killed
@@ -72,7 +74,9 @@ class Checkpoints:
         content = _packed(run, self._began)
         with written(path) as temporary:
             Path(temporary).write_bytes(content)
-        for old in _files(self.folder)[: -self._keep]:
+        before = [each for each in _files(self.folder) if each.name < path.name]
+        behind = [each for each in _files(self.folder) if each.name > path.name]  # damaged, or this run would have begun there
+        for old in before[: max(0, len(before) - self._keep + 1)] + behind:
             old.unlink(missing_ok=True)
         return path
 

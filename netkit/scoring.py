@@ -64,6 +64,7 @@ def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
     """Metrics under their texts; those that belong to the loss when nobody chose. Raises `SettingError`."""
     if chosen is None:
         chosen = [loss.metric] if loss.metric else []
+    chosen = [chosen] if isinstance(chosen, str) else chosen
     made: dict[str, Metric] = {}
     for each in chosen:
         metric: Metric = spec.make("metric", each)

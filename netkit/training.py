@@ -78,7 +78,7 @@ class Recipe:
             raise SettingError(f"precision: {' or '.join(PRECISIONS)} is needed, got {self.precision!r}")
         for name in ("alpha", "clip"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
+            if value is not None and not (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf):
                 raise SettingError(f"{name}: a finite number above 0 is needed, got {value!r}")
         if self.average is not None and not (isinstance(self.average, (int, float)) and 0 <= self.average < 1):
             raise SettingError(f"average: a number from 0 to below 1 is needed, got {self.average!r}")
@@ -89,7 +89,7 @@ class Run:
     the present one. `epochs` goes on from there.
 
     shuffling, noise: where the order of the rows and the layers' random numbers come from. rest: called whenever a few
-    batches are done and the network is at rest, and before each record of an epoch; it may end the run by raising.
+    batches are done and the network is at rest, and behind each record of an epoch; it may end the run by raising.
     """
 
     def __init__(
@@ -121,6 +121,12 @@ class Run:
         """The weights that count: the running mean, else the network's own."""
         self._sound = network.params.clone()
 
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are done, or as many as patience grants without a better one."""
+        patience = self.recipe.patience
+        return self.epoch >= self.recipe.epochs or (patience is not None and self.idle >= patience)
+
     def epochs(self) -> Generator[Epoch]:
         """Train the network in place, one `Epoch` at a time.
 
@@ -128,11 +134,12 @@ class Run:
         """
         learner, update = self._learner(), self._update()
         try:
-            while self.epoch < self.recipe.epochs and self.idle != self.recipe.patience:
+            while not self.over:
                 with within_memory(f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"):
                     record = self._pass(learner, update)
                 with self._weights_that_count():
                     yield record
+                self._rest(self)
         finally:
             kept = self.recipe.keep_best and self.best < math.inf
             self.network.params.copy_(self.kept if kept else self.averaged)
@@ -152,7 +159,6 @@ class Run:
             record = self._judged(self.total / len(self.source))
         self.epoch, self.row = self.epoch + 1, 0
         self.idle = 0 if record.best else self.idle + 1
-        self._rest(self)
         return record
 
     def _learned(self, sums: Tensor, rows: int) -> None:
@@ -238,4 +244,4 @@ class Run:
         self.averaged.copy_(self._sound)
         raise DivergenceError(
             f"training diverged in epoch {self.epoch + 1}, batch {batch}: loss or weights are nan or infinite; "
-            f"try a smaller alpha than {self.alpha:g}, or standardise the inputs; the last finite weights are kept")
+            f"try a smaller alpha than {self.alpha:g}, or standardise the inputs")

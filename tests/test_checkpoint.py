@@ -269,3 +269,21 @@ def test_a_model_that_its_plugins_cannot_build_any_more_is_kept(saved, tmp_path,
             kept.fit()
         kept.save(tmp_path / "again")
         assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_model_file_may_be_read_by_whoever_the_umask_lets(tmp_path):
+    import os
+
+    model = Model([Dense(inputdim=2, units=1)], "mean_squared_error")
+    before = os.umask(0o022)
+    try:
+        model.save(tmp_path / "m.netkit")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "m.netkit").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("path", [".", "/", ""])
+def test_a_folder_is_no_place_for_a_model(path):
+    with pytest.raises(DataError, match="cannot be written: it is a folder$"):
+        Model([Dense(inputdim=2, units=1)], "mean_squared_error").save(path)

@@ -235,6 +235,8 @@ def test_errors_of_resuming_are_one_line(cli, table, tmp_path):
     code, _, err = cli("train", table, *OPTIONS, "--every", "often")
     assert code == 2 and "30s, 5min, 2h or a number of epochs is needed, got 'often'" in err
     assert cli("train", table, *OPTIONS, "--checkpoint", "run")[0] == 0
+    code, _, err = cli("train", table, *OPTIONS, "--checkpoint", "run")
+    assert (code, err) == (1, "netkit: run: holds the checkpoints of another run; go on with it by --resume, or name another folder\n")
     table.write_text(table.read_text().replace("1", "2", 1))
     code, _, err = cli("train", "--resume", "run")
     assert code == 1 and "resume: the table or its preparation is not what it was when the checkpoint was written" in err
@@ -312,7 +314,7 @@ def limited(tmp_path, kilobytes, *arguments):
 def test_memory_that_runs_out_is_one_line_and_the_last_checkpoint_stays(cli, table, tmp_path):
     assert cli("train", table, *OPTIONS, "--checkpoint", "run")[0] == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    options = [table, "--target", "y", "--quiet", "--batch", 150, "--checkpoint", "run", "--every", "1s"]
+    options = [table, "--target", "y", "--quiet", "--batch", 150]
     found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 3_000_000)
     assert (found.returncode, found.stderr) == (1, "netkit: batch: 150 rows a step and 18000001 parameters need more memory than there is\n")
     found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 300_000_000)
@@ -378,3 +380,44 @@ def test_every_count_comes_back(tmp_path):
     restore(again, *newest(tmp_path)[:2])
     assert [getattr(again, name) for name in COUNTS] == list(range(3, 3 + len(COUNTS)))
     assert (again.total, again.best) == (run.total, run.best)
+
+
+def test_a_killed_resumed_run_keeps_what_was_logged(cli, table, tmp_path):
+    assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--log", "log")[0] == 0
+    lines = (tmp_path / "log").read_text().splitlines()
+    (tmp_path / "kill.py").write_text(
+        "import os, sys\nfrom netkit import training\nfrom netkit.cli import main\n"
+        "training.Run._pass = lambda *rest: os._exit(9)\nmain(sys.argv[1:])\n")  # fmt: skip
+    killed = subprocess.run([sys.executable, "kill.py", "train", "--resume", "run", "--epochs", "9"], cwd=tmp_path, capture_output=True)
+    assert killed.returncode == 9 and (tmp_path / "log").read_text().splitlines() == lines
+
+
+def test_every_epoch_is_logged_however_often_the_run_is_stopped(cli, table, tmp_path, monkeypatch):
+    """The signal comes with the end of an epoch."""
+    from netkit.cli import saving
+
+    call = saving.Saver.__call__
+
+    def stopping(self, run):
+        self._signals.came = signal.SIGTERM
+        call(self, run)
+
+    monkeypatch.setattr(saving.Saver, "__call__", stopping)
+    options = ["train", table, *OPTIONS, "--batch", "150", "--checkpoint", "run", "--log", "log"]
+    assert cli(*options)[0] == 143
+    for _ in range(4):
+        assert cli("train", "--resume", "run")[0] == 143
+    assert [json.loads(line)["number"] for line in (tmp_path / "log").read_text().splitlines()] == [1, 2, 3, 4, 5]
+
+
+def test_patience_counts_what_was_before_the_interruption():
+    run = begun(epochs=9, patience=2)
+    run.epoch, run.idle = 5, 4
+    assert run.over and list(run.epochs()) == []
+
+
+def test_the_table_that_judges_may_have_moved(cli, table, tmp_path):
+    (tmp_path / "v.csv").write_text(table.read_text())
+    assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--validation", "v.csv")[0] == 0
+    (tmp_path / "v.csv").rename(tmp_path / "w.csv")
+    assert cli("train", "--resume", "run", "--validation", "w.csv")[0] == 0

@@ -406,7 +406,7 @@ def test_a_budget_is_shared_out():
     assert Budget(460 * MB).piece >= 4 * MB and Budget(10**12).piece == 2**25
     with pytest.raises(SettingError, match="^memory: at least 460MB are needed, got 459MB$"):
         Budget(459 * MB)
-    with pytest.raises(SettingError, match="^memory: at least [23].*GB are needed for 100 inputs and 1000000000 parameters, got 500MB$"):
+    with pytest.raises(SettingError, match="^memory: at least [23].*GB are needed for 100 inputs, 1000000000 parameters and 0 values a batch, got 500MB$"):
         Budget(500 * MB).window(made, 100, 3, 10**9)
     assert [size_text(each) for each in (5 * MB, 1500 * MB, 24 * 10**9)] == ["5MB", "1500MB", "24GB"]
 

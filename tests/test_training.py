@@ -81,7 +81,7 @@ def test_the_best_mean_is_kept():
 
 def test_a_diverging_run_leaves_the_last_finite_mean():
     made, seen = model(), []
-    with pytest.raises(DivergenceError, match="the last finite weights are kept"):
+    with pytest.raises(DivergenceError, match="or standardise the inputs$"):
         made.fit(X, Y, 7, 10.0, 500, average=0.9, progress=False, callbacks=[lambda epoch: seen.append(made.network.params.clone())])
     assert len(seen) > 1 and bool(torch.isfinite(seen[-1]).all()) and torch.equal(made.network.params, seen[-1])
 
@@ -204,3 +204,15 @@ def test_what_a_callback_raises_reaches_the_caller_and_the_weights_are_those_of_
     wanted = min(record.validation["loss"] for record in seen) if keep_best else seen[-1].validation["loss"]
     assert made.evaluate(X, Y)["loss"] == pytest.approx(wanted, rel=1e-12)
     copy.deepcopy(made).fit(X, Y, 7, epochs=1, progress=False)
+
+
+@pytest.mark.parametrize("given, got", [((1,), "1 of them"), ((), "0 of them"), ((1, 2, 3, 4), "4 of them"), (0.1, "float"), ({}, "dict")])
+def test_what_is_no_validation_is_refused(given, got):
+    model = Model([{"type": "dense", "units": 1}], "mean_squared_error")
+    with pytest.raises(SettingError, match=rf"^validation: \(x, y\) or \(x, y, weights\) is needed, got {got}$"):
+        model.fit(torch.zeros(4, 2), torch.zeros(4), validation=given, progress=False)
+
+
+def test_one_metric_may_be_named_without_a_list():
+    model = Model([{"type": "dense", "units": 1}], "mean_squared_error")
+    assert list(model.fit(torch.randn(4, 2), torch.randn(4), epochs=1, metrics="r2", progress=False)[0].metrics) == ["r2"]

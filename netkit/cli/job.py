@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -31,6 +32,7 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     from netkit.cli.parts import aside, check_columns, parts, weighed
     from netkit.cli.use import notes
     from netkit.data.columns import column, refuse_infinite, rows_with
+    from netkit.data.gathering import check_types
     from netkit.data.preparing import Features, text_among
     from netkit.data.reading import read
     from netkit.data.target import Target
@@ -41,6 +43,7 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     columns = options["columns"] or {}
     table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
     refuse_infinite(table)
+    check_types(table, columns)
     chosen = aside(name, options)
     check_columns(table, chosen)
     table, dropped = rows_with(table, name)
@@ -64,13 +67,14 @@ def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
     """The same with the rows in a file, and only as many of them in memory as fit."""
     from netkit.cli.parts import aside, check_balanced
     from netkit.cli.use import notes
-    from netkit.data.budget import Budget
+    from netkit.data.budget import Budget, frugal
     from netkit.data.preparing import Features
     from netkit.data.stream import Streamed
     from netkit.data.target import Target
     from netkit.data.weighing import Weighing, balance_of
     from netkit.table import TableModel
 
+    frugal()
     budget, loss_given, chosen = Budget(options["memory"]), _loss_given(options), aside(name, options)
     share = options["validation"] if isinstance(options["validation"], float) else 0.0
     found = _gathered(data, name, options, budget.piece, share, chosen)
@@ -81,7 +85,8 @@ def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
     model = _model(features, target, loss_given or loss_for(target.task), options)
     table_model = TableModel(features, model, target)
     judging = found.held_out if share == options["validation"] else _judging(table_model, options, budget.piece, chosen)
-    size = budget.window(found.training, features.width, target.width, model.network.params.numel())
+    values = options["batch"] * sum(prod(link.out_shape) for link in model.network.links)
+    size = budget.window(found.training, features.width, target.width, model.network.params.numel(), values)
     weighing = Weighing(chosen.get("weights"), balance_of(found.training, target) if options["balanced"] else None)
     training, validation = (
         Streamed(spill, features, target, size, weighing.scaled(spill, target, part))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from netkit.registry import Lookup
 
-__all__ = ["Columns", "ComponentText", "Hidden", "Number", "Validation", "completed", "csv_options"]
+__all__ = ["Columns", "ComponentText", "Hidden", "Number", "Validation", "completed", "csv_options", "refuse_inputs"]
 
 
 def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list[CompletionItem]:
@@ -115,6 +116,16 @@ class Validation(click.ParamType):  # type: ignore[type-arg]
             return str(value)
         number: float = Number(0, 1, max_open=True).convert(value, param, ctx)
         return number
+
+
+def refuse_inputs(outputs: Mapping[str, str | None], *inputs: Any) -> None:
+    """Raise `SettingError` where a file that is to be written, by its option, is one that is to be read."""
+    from netkit.errors import SettingError
+
+    for option, path in outputs.items():
+        for each in inputs:
+            if path and isinstance(each, str) and os.path.realpath(path) == os.path.realpath(each):
+                raise SettingError(f"{option}: another file than one that is read is needed, got {path!r}")
 
 
 def csv_options(command: Any) -> Any:

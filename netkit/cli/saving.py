@@ -61,7 +61,8 @@ class Saver:
         from netkit.resume import Checkpoints
 
         folder = options["checkpoint"] or options["resume"]
-        self._checkpoints = Checkpoints(folder, began, options["keep"]) if folder else None
+        fresh = not options["resume"] or os.path.realpath(folder) != os.path.realpath(options["resume"])
+        self._checkpoints = Checkpoints(folder, began, options["keep"], fresh) if folder else None
         self._every = _interval(options["every"]) or _Interval(None, 1)
         self._signals = signals
         self._last, self._epoch = time.monotonic(), 0
@@ -75,7 +76,7 @@ class Saver:
         self._signals.check()
 
     def _due(self, run: Run) -> bool:
-        if run.epoch == run.recipe.epochs or run.idle == run.recipe.patience:
+        if run.over:
             return True
         if self._every.seconds is not None:
             return time.monotonic() - self._last >= self._every.seconds
@@ -126,6 +127,8 @@ def refuse_changes(ctx: click.Context) -> None:
     for name, value in ctx.params.items():
         given = ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
         was = state.began.options.get(name)
+        if name == "validation" and isinstance(value, str) and isinstance(was, str):
+            continue  # a table of its own may have moved, as the other one
         if given and name not in FREE and _plain(value) != was:
             raise SettingError(f"{name}: a resumed run goes on as it was begun, with {was!r}, got {_plain(value)!r}")
 

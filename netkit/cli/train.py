@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netkit.cli.memory import Memory, settled
-from netkit.cli.options import Columns, ComponentText, Hidden, Number, Validation, csv_options
+from netkit.cli.options import Columns, ComponentText, Hidden, Number, Validation, csv_options, refuse_inputs
 from netkit.cli.saving import Every, Saver, began, read_checkpoint, refuse_changes
 from netkit.cli.stopping import Stopped, signals
 from netkit.cli.toml_file import read_config
@@ -71,6 +71,7 @@ def train(ctx: click.Context, /, data: str, target: str, out: str | None, precis
         refuse_changes(ctx)
     out = ctx.params["out"] = out or f"{Path(data).stem}.netkit"
     _writable(out)
+    refuse_inputs({"out": out, "log": options["log"]}, data, options["validation"])
     options["memory"] = ctx.params["memory"] = settled(data, options)
     job = prepare(data, target, {**options, "out": out})
     recipe = _recipe(options, precision)
@@ -112,6 +113,8 @@ def _tell(run: Run, saver: Saver, trouble: Exception | None) -> None:
     stopped = f"stopped by {trouble}: " if isinstance(trouble, Stopped) else ""
     if saver.last and trouble:
         click.echo(f"{stopped}netkit train --resume {saver.last.parent} goes on", err=True)
+    if isinstance(trouble, DivergenceError) and not run.best_epoch:
+        raise DivergenceError(f"{trouble}; nothing is saved")
     if not run.best_epoch:
         raise trouble or DivergenceError("training: the loss was never finite")
     click.echo(f"{stopped}kept the weights of epoch {run.best_epoch} of {run.epoch}", err=bool(stopped))
@@ -135,9 +138,9 @@ def _writable(out: str) -> None:
     from netkit.errors import DataError
 
     path, parent = Path(out), Path(out).absolute().parent
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, it bears any path
         raise DataError(f"{out}: cannot be written: it is a folder")
-    if not parent.is_dir():
+    if not os.path.isdir(parent):
         raise DataError(f"{out}: cannot be written: there is no folder {parent}")
     if not os.access(parent, os.W_OK):
         raise DataError(f"{out}: cannot be written: no permission in {parent}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netkit.cli.options import ComponentText, csv_options
+from netkit.cli.options import ComponentText, csv_options, refuse_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,7 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.data.writing import write_csv
 
+    refuse_inputs({"out": out}, model, data)
     table_model = _loaded(model)
     target = table_model.target
     _refuse_values(table_model, probabilities)

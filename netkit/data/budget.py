@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from netkit.data.spill import ROWS, Spill
 from netkit.data.stream import GROUP
 from netkit.errors import SettingError
 
-__all__ = ["Budget", "available", "needed", "size_text"]
+__all__ = ["Budget", "available", "frugal", "needed", "size_text"]
 
+ARENAS = -8
+"""What mallopt calls the most arenas there may be."""
 BASE = 400 * 10**6
 """Bytes of a process that has imported torch and pyarrow and has trained something small."""
 WORK = 60 * 10**6
@@ -22,6 +26,8 @@ COPIES = 12
 """Bytes that a byte of a piece takes while it is parsed, parted and summarised."""
 PER_PARAMETER = 24
 """Bytes: of itself, its gradient, what an optimizer remembers of it, and the copies that training keeps."""
+PER_VALUE = 12
+"""Bytes of what is between two layers: before and behind an activation, and its gradient."""
 BLOCKS = 4
 """Blocks of which a window consists at least, to be shuffled at all."""
 LIKE_TEXT, DENSE = 8, 16
@@ -42,18 +48,25 @@ class Budget:
         """Bytes of the file that are read at a time."""
         return min(2**25, (self.total - BASE) // COPIES)
 
-    def window(self, spill: Spill, inputs: int, outputs: int, parameters: int) -> int:
-        """Rows of a window: three are there at once, one that is trained on, the next, and one just done with."""
+    def window(self, spill: Spill, inputs: int, outputs: int, parameters: int, values: int = 0) -> int:
+        """Rows of a window: three are there at once, one that is trained on, the next, and one just done with. `values`:
+        those between the layers for one batch."""
         raw = spill.size // max(len(spill), 1)
-        fixed = BASE + PER_PARAMETER * parameters + GROUP * ROWS * (3 * raw + 8 * len(spill.schema))
+        fixed = BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(spill.schema))
         row = 3 * 4 * (inputs + outputs + 2)
-        self._refuse_less_than(fixed + BLOCKS * ROWS * row, f" for {inputs} inputs and {parameters} parameters")
+        self._refuse_less_than(fixed + BLOCKS * ROWS * row, f" for {inputs} inputs, {parameters} parameters and {values} values a batch")
         return (self.total - fixed) // row // ROWS * ROWS
 
     def _refuse_less_than(self, least: int, why: str) -> None:
         if self.total < least:
             least = -(-least // 10**7) * 10**7
             raise SettingError(f"memory: at least {size_text(least)} are needed{why}, got {size_text(self.total)}")
+
+
+def frugal() -> None:
+    """Have the threads of this process share what they have freed, where the C library is GNU's; else each keeps its own."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(ARENAS, 2)
 
 
 def size_text(size: int) -> str:

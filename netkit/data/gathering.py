@@ -20,7 +20,7 @@ from netkit.data.summary import Labels, Numbers
 from netkit.data.weighing import check_weights
 from netkit.errors import DataError
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["ASIDE", "Gathered", "check_types", "gather"]
 
 STRICT: dict[str, Any] = {"number": numbers, "date": dates}
 """How the values of a column that is set to be one of these are read."""
@@ -49,8 +49,7 @@ class Gathered:
         self._met.meet(path, piece.schema)
         with rows_from(self.rows):
             refuse_infinite(piece)
-            for name, kind in self._types.items():
-                STRICT.get(kind, lambda name, values: None)(name, column(piece, name))
+            check_types(piece, self._types)
             for role, name in self._aside.items():
                 ASIDE[role](name, column(piece, name))
         self.rows += len(piece)
@@ -90,6 +89,12 @@ class Gathered:
             spill.add(part.drop_columns(skipped))
 
 
+def check_types(table: pa.Table, types: Mapping[str, str]) -> None:
+    """Raise `DataError` for the first value of a column that cannot be what the column is set to be."""
+    for name, kind in types.items():
+        STRICT.get(kind, lambda name, values: None)(name, column(table, name))
+
+
 def gather(
     files: Files, size: int, target: str, types: Mapping[str, str], share: float, seed: int, folder: str, aside: Mapping[str, str]
 ) -> Gathered:  # fmt: skip
@@ -100,6 +105,7 @@ def gather(
         found = Gathered(target, types, share, seed, folder, aside)
         for path, piece in files.pieces(size):
             found.take(path, piece)
+            pa.default_memory_pool().release_unused()
         return found.end(files.where)
 
     return files.settled(once)
