@@ -55,6 +55,10 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
     """
     if operation is torch.mm:
         return _product(operands[0], operands[1], out)
+    if operation is torch.where and not settings and len(operands) == 3 and _small(SMALL, out, out, *operands[1:]):
+        chosen = _choice(*operands, out)
+        if chosen is not None:
+            return chosen
     if operation in TWINS and not settings and _small(LIMITS.get(operation, SMALL), out, *operands):
         like = next(each for each in operands if isinstance(each, Tensor))
         values = [each if isinstance(each, Tensor) else torch.full_like(like, each) for each in operands]
@@ -63,6 +67,25 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
             return partial(TWINS[operation], *arrays, out=result)
         return partial(TWINS[operation], *arrays, result)
     return partial(operation, *operands, out=out, **settings)
+
+
+def _choice(condition: Any, a: Any, b: Any, out: Tensor) -> Call | None:
+    """torch.where by masks of bits: torch's own branches, and at random signs guesses half of them wrong."""
+    if not isinstance(condition, Tensor) or condition.dtype != torch.bool or (condition.shape, condition.stride()) != (out.shape, out.stride()):
+        return None
+    bits = np.int32 if out.dtype == torch.float32 else np.int64
+    a, b, result = (_memory(each if isinstance(each, Tensor) else torch.full_like(out, each)).view(bits) for each in (a, b, out))
+    choice = _memory(condition).view(np.int8)
+    return partial(_choose, choice, np.empty_like(choice), np.empty_like(result), a, b, np.empty_like(result), result)
+
+
+def _choose(choice: Any, mask: Any, wide: Any, a: Any, b: Any, differing: Any, out: Any) -> None:
+    """b, with the bits in which a differs where choice is 1."""
+    np.negative(choice, mask)
+    np.copyto(wide, mask)
+    np.bitwise_xor(a, b, differing)
+    np.bitwise_and(differing, wide, differing)
+    np.bitwise_xor(differing, b, out)
 
 
 def descent(params: Tensor, grads: Tensor) -> Callable[[float], Any]:
@@ -104,15 +127,17 @@ def described(call: Call) -> tuple[str, str]:
         every = [function.__self__, *every]
     if function is _rounded:
         every = every[:3]
+    if function is _choose:
+        every = [every[0], *every[3:5], every[6]]
     *operands, out = ["x".join(map(str, each.shape)) for each in every if hasattr(each, "shape")] or [""]
-    what = {"dot": "mm", "_strict": "mm", "_rounded": "mm", "multiply": "mul", "subtract": "sub"}.get(name, name.strip("_"))
+    what = {"dot": "mm", "_strict": "mm", "_rounded": "mm", "multiply": "mul", "subtract": "sub", "_choose": "where"}.get(name, name.strip("_"))
     return _route(function), f"{what} {', '.join(operands)}{' -> ' if operands else ''}{out}".strip()
 
 
 def _route(function: Any) -> str:
     if function in (_strict, _rounded):
         return "onednn" if function is _strict else "bfloat16"
-    if _is_dot(function) or isinstance(function, np.ufunc):
+    if _is_dot(function) or isinstance(function, np.ufunc) or function is _choose:
         return "numpy"
     modules = f"{getattr(function, '__module__', '')} {type(function).__module__}"
     own = isinstance(getattr(function, "__self__", None), Tensor) or "torch" in modules

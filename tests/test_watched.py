@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import Activation, Dense, Model, registry
-from netkit.bound import described, running
+from netkit.bound import bound, described, running
 from netkit.passes import is_bound
 from netkit.plan import Plan
 from netkit.rows import Rows
@@ -159,3 +159,21 @@ def test_most_of_netkits_own_plain_activations_are_bound():
                 left.append(name)
             assert all(map(is_bound, [call for calls in both if calls for call in calls]))
     assert set(left) == {"gelu", "mish"}
+
+
+@pytest.mark.parametrize("dtype, whole", [(torch.float32, torch.int32), (torch.float64, torch.int64)])
+@pytest.mark.parametrize("over", [None, "a", "b"])
+def test_a_choice_gives_the_bits_of_where(dtype, whole, over):
+    odd = torch.tensor([0.0, -0.0, 1.0, -2.5, float("inf"), -float("inf"), float("nan"), 1e-45], dtype=dtype)
+    a, b = odd.repeat(8).view(8, 8), odd.repeat_interleave(8).view(8, 8)
+    choice = (torch.arange(64) % 3 == 0).view(8, 8)
+    for first, second in ((a.clone(), b.clone()), (a.t().contiguous().t(), 0.0), (1.5, b.t().contiguous().t())):
+        tensors = {"a": first, "b": second}
+        like = first if isinstance(first, torch.Tensor) else second
+        out = tensors[over] if over and isinstance(tensors[over], torch.Tensor) else torch.empty_like(like)
+        condition = torch.empty_like(like, dtype=torch.bool).copy_(choice)
+        wanted = torch.where(choice, first, second).contiguous().view(whole)
+        call = bound(torch.where, condition, first, second, out=out)
+        assert described(call) == ("numpy", "where " + ", ".join(["64"] * 3) + " -> 64")
+        call()
+        assert torch.equal(out.contiguous().view(whole), wanted)
