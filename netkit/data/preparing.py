@@ -89,7 +89,7 @@ class Features:
 
     def transform(self, table: pa.Table) -> Tensor:
         """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
-        inputs = torch.zeros((table.num_rows, self.width))
+        inputs = torch.from_numpy(np.zeros((table.num_rows, self.width), np.float32))  # torch's would be written twice
         self.note(self.prepare(table, inputs))
         return inputs
 
