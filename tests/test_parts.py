@@ -227,3 +227,16 @@ def test_what_is_wrong_with_streamed_rows_is_one_line(cli, tmp_path, changed, op
 def test_a_list_is_no_group():
     with pytest.raises(DataError, match="^who: list<item: int64> cannot be a group$"):
         check_groups("who", pa.chunked_array([[[1], [2]]]))
+
+
+@pytest.mark.parametrize("way", [(), STREAM])
+def test_a_value_that_is_not_what_its_column_is_set_to_be_is_told_by_its_row_in_the_file(cli, tmp_path, way):
+    write(tmp_path / "t.csv", x={77: "bad"})
+    found = cli("train", "t.csv", "--target", "y", "--columns", "x=number", *way, *QUICK)
+    assert found[0::2] == (1, "netkit: x: row 78: 'bad' is not a number\n")
+
+
+def test_a_row_of_json_that_is_null_is_refused_in_a_stream_too(cli, tmp_path):
+    (tmp_path / "t.jsonl").write_text('null\n{"x": 1, "y": 2}\n')
+    found = cli("train", "t.jsonl", "--target", "y", *STREAM, *QUICK)
+    assert found[0::2] == (1, "netkit: t.jsonl: not a table: a row is null; every row is an object\n")

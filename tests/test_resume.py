@@ -421,3 +421,15 @@ def test_the_table_that_judges_may_have_moved(cli, table, tmp_path):
     assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--validation", "v.csv")[0] == 0
     (tmp_path / "v.csv").rename(tmp_path / "w.csv")
     assert cli("train", "--resume", "run", "--validation", "w.csv")[0] == 0
+
+
+def test_what_is_damaged_and_newer_makes_way(tmp_path):
+    run = begun()
+    keeper = Checkpoints(tmp_path, Began({}), keep=2)
+    for run.epoch in (1, 2, 3):
+        last = keeper.write(run)
+    last.write_bytes(b"")
+    run.epoch = 2
+    run.row = 8
+    keeper.write(run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000002-000000000000.checkpoint", "000002-000000000008.checkpoint"]

@@ -117,7 +117,7 @@ def _judging(model: TableModel, options: dict[str, Any], piece: int, chosen: dic
     path = options["validation"]
     try:
         found = _gathered(path, model.target.name, options, piece, 0.0, chosen, types={}, text=model.text)
-        for _, table in model.prepared(found.training.table([number]) for number in range(len(found.training.sizes))):
+        for _, table in model.prepared(found.training.tables()):
             model.target.encode(column(table, model.target.name))
     except DataError as error:
         raise DataError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from netkit.errors import DataError, nearest
 
 __all__ = [
-    "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "lost_rows", "numbers",
+    "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "key", "lost_rows", "numbers",
     "plain", "plain_table", "refuse_infinite", "rows_from", "rows_with", "text", "with_value",
 ]  # fmt: skip
 
@@ -42,6 +42,11 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
         hint = nearest(name, table.column_names) or f"; there are {', '.join(table.column_names[:20])}"
         raise DataError(f"there is no column {name!r}{hint}")
     return table[name]
+
+
+def key(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values as numbers or as text, so that what is the same in pieces of different types is the same."""
+    return numbers(name, values) if is_number(values) or is_date(values) else text(values, name)
 
 
 def plain(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -27,6 +27,8 @@ NULL = re.compile(rb"(?:\A|\n)\s*null")
 """A row of JSON that is null. Where one begins a block, pyarrow crashes."""
 BLOCK = 2**21
 """Bytes of a CSV file that one thread reads at a time; no row may be longer."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a CSV file is written, and which of its columns are text whatever they look like."""

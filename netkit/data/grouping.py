@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import RowError, is_date, is_number, is_text, numbers, text
+from netkit.data.columns import RowError, is_text, key, text
 from netkit.data.parting import uniform
 from netkit.errors import DataError
 
@@ -42,8 +42,7 @@ class Grouped:
 
     def held_out(self, values: pa.ChunkedArray) -> np.ndarray:
         """Which of the next rows are held out, by their groups."""
-        same = numbers(self._name, values) if is_number(values) or is_date(values) else text(values)
-        encoded = pc.dictionary_encode(same.combine_chunks())
+        encoded = pc.dictionary_encode(key(self._name, values).combine_chunks())
         digests = [blake2b(repr(each).encode(), digest_size=8).digest() for each in encoded.dictionary.to_pylist()]
         drawn = uniform(self._seed, np.array([int.from_bytes(each, "little") for each in digests], dtype=np.uint64))
         chosen: np.ndarray = (drawn < self._share)[encoded.indices.to_numpy()]

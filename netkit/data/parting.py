@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from netkit.data.columns import is_date, is_number, numbers, text
+from netkit.data.columns import key
 
 __all__ = ["Parting", "uniform"]
 
@@ -26,7 +26,7 @@ class Parting:
 
     def held_out(self, values: pa.ChunkedArray) -> np.ndarray:
         """Which of the next rows are held out, by their targets."""
-        codes = self._codes(numbers(self._name, values) if is_number(values) or is_date(values) else text(values))
+        codes = self._codes(key(self._name, values))
         order = np.argsort(codes, kind="stable")
         counts = np.bincount(codes, minlength=CLASSES + 1)
         starts = np.cumsum(counts) - counts

@@ -72,6 +72,10 @@ class Spill:
         """The rows of some blocks, each column in one stretch of memory."""
         return pa.concat_tables([self._read(self._blocks[number]) for number in numbers]).combine_chunks()
 
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows in order, a block at a time."""
+        return (self.table([number]) for number in range(len(self.sizes)))
+
     def digest(self) -> int:
         """A checksum of all that is in it. Reads it through, since only runs that are saved ask for it."""
         found = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -62,10 +62,11 @@ class Weighing:
         through the spill for it. Raises `DataError` when all are 0."""
         if self.column is None and self.classes is None or not len(spill):
             return None
+
         def weigh(table: pa.Table) -> Tensor:
             return self.of(table, target.encode(column(table, target.name)))
 
-        mean = sum(float(weigh(table).sum()) for table in _tables(spill)) / len(spill)
+        mean = sum(float(weigh(table).sum()) for table in spill.tables()) / len(spill)
         if not mean:
             raise DataError(f"{self.column} of the {part} rows: one must be above 0, all are 0")
         return lambda table: weigh(table) / mean
@@ -73,12 +74,8 @@ class Weighing:
 
 def balance_of(spill: Spill, target: Target) -> Tensor:
     """`balance` of all rows of a spill."""
-    found = (_members(target.encode(column(table, target.name))).sum(0) for table in _tables(spill))
+    found = (_members(target.encode(column(table, target.name))).sum(0) for table in spill.tables())
     return _balanced(torch.stack(list(found)).sum(0))
-
-
-def _tables(spill: Spill) -> Iterator[pa.Table]:
-    return (spill.table([number]) for number in range(len(spill.sizes)))
 
 
 def _balanced(counts: Tensor) -> Tensor:
