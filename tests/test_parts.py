@@ -18,7 +18,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from netkit import DataError
 from netkit.cli.job import prepare
 from netkit.cli.train import train
-from netkit.data.grouping import check_groups, groups, split_groups
+from netkit.data.grouping import Grouped, check_groups, groups, split_groups
 from netkit.data.weighing import Weighing, balance
 from netkit.rows import Rows
 from netkit.table import TableModel
@@ -240,3 +240,10 @@ def test_a_row_of_json_that_is_null_is_refused_in_a_stream_too(cli, tmp_path):
     (tmp_path / "t.jsonl").write_text('null\n{"x": 1, "y": 2}\n')
     found = cli("train", "t.jsonl", "--target", "y", *STREAM, *QUICK)
     assert found[0::2] == (1, "netkit: t.jsonl: not a table: a row is null; every row is an object\n")
+
+
+def test_a_group_is_the_same_in_pieces_of_different_types():
+    grouped = Grouped("who", 0.5, 0)
+    whole = grouped.held_out(pa.chunked_array([list(range(200))]))
+    assert 60 < whole.sum() < 140
+    assert (grouped.held_out(pa.chunked_array([[float(each) for each in range(200)]])) == whole).all()

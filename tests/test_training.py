@@ -216,3 +216,9 @@ def test_what_is_no_validation_is_refused(given, got):
 def test_one_metric_may_be_named_without_a_list():
     model = Model([{"type": "dense", "units": 1}], "mean_squared_error")
     assert list(model.fit(torch.randn(4, 2), torch.randn(4), epochs=1, metrics="r2", progress=False)[0].metrics) == ["r2"]
+
+
+@pytest.mark.parametrize("name", ["alpha", "clip"])
+def test_true_is_no_number(name):
+    with pytest.raises(SettingError, match=f"^{name}: a finite number above 0 is needed, got True$"):
+        Recipe(**{name: True})
