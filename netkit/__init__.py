@@ -14,17 +14,25 @@ from typing import Any
 
 _HOMES = {
     "netkit.errors": (
-        "DataError", "DivergenceError", "MemoryExhausted", "ModelFileError", "NetkitError", "PluginError", "SettingError",
-        "ShapeError", "UnknownComponent", "UsageError",
+        "DataError",
+        "DivergenceError",
+        "MemoryExhausted",
+        "ModelFileError",
+        "NetkitError",
+        "PluginError",
+        "SettingError",
+        "ShapeError",
+        "UnknownComponent",
+        "UsageError",
     ),
     "netkit.hookspecs": ("hookimpl",),
     "netkit.kinds": ("Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Schedule"),
     "netkit.model": ("Model",),
     "netkit.checkpoint": ("load",),
-}  # fmt: skip
+}
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME), "derived", "registry", "spec"]  # noqa: PLE0604, PLE0605
+__all__ = [*sorted(_HOME), "derived", "registry", "spec"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

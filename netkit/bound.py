@@ -40,10 +40,20 @@ LIMITS: dict[Any, int] = {torch.sign: 1024, Tensor.add_: 4096}
 """Where numpy is faster for fewer values than elsewhere; for what torch does in one operation and numpy in two."""
 FLOATS = (torch.float32, torch.float64)
 TWINS: dict[Any, Any] = {
-    torch.mul: np.multiply, torch.sub: np.subtract, torch.add: np.add, torch.div: np.divide, torch.neg: np.negative,
-    torch.abs: np.abs, torch.sign: np.sign, torch.maximum: np.maximum, torch.minimum: np.minimum,
-    torch.gt: np.greater, torch.ge: np.greater_equal, torch.lt: np.less, torch.le: np.less_equal,
-}  # fmt: skip
+    torch.mul: np.multiply,
+    torch.sub: np.subtract,
+    torch.add: np.add,
+    torch.div: np.divide,
+    torch.neg: np.negative,
+    torch.abs: np.abs,
+    torch.sign: np.sign,
+    torch.maximum: np.maximum,
+    torch.minimum: np.minimum,
+    torch.gt: np.greater,
+    torch.ge: np.greater_equal,
+    torch.lt: np.less,
+    torch.le: np.less_equal,
+}
 """What numpy calls an operation that it rounds as torch does."""
 
 
@@ -63,7 +73,10 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
         like = next(each for each in operands if isinstance(each, Tensor))
         values = [each if isinstance(each, Tensor) else torch.full_like(like, each) for each in operands]
         arrays, result = [_memory(each) for each in values], _memory(out)
-        if operation in (torch.maximum, torch.minimum):  # which take their output by name alone; by place is a little faster
+        if operation in (
+            torch.maximum,
+            torch.minimum,
+        ):  # which take their output by name alone; by place is a little faster
             return partial(TWINS[operation], *arrays, out=result)
         return partial(TWINS[operation], *arrays, result)
     return partial(operation, *operands, out=out, **settings)
@@ -71,10 +84,16 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
 
 def _choice(condition: Any, a: Any, b: Any, out: Tensor) -> Call | None:
     """torch.where by masks of bits: torch's own branches, and at random signs guesses half of them wrong."""
-    if not isinstance(condition, Tensor) or condition.dtype != torch.bool or (condition.shape, condition.stride()) != (out.shape, out.stride()):
+    if (
+        not isinstance(condition, Tensor)
+        or condition.dtype != torch.bool
+        or (condition.shape, condition.stride()) != (out.shape, out.stride())
+    ):
         return None
     bits = np.int32 if out.dtype == torch.float32 else np.int64
-    a, b, result = (_memory(each if isinstance(each, Tensor) else torch.full_like(out, each)).view(bits) for each in (a, b, out))
+    a, b, result = (
+        _memory(each if isinstance(each, Tensor) else torch.full_like(out, each)).view(bits) for each in (a, b, out)
+    )
     choice = _memory(condition).view(np.int8)
     return partial(_choose, choice, np.empty_like(choice), np.empty_like(result), a, b, np.empty_like(result), result)
 
@@ -130,7 +149,14 @@ def described(call: Call) -> tuple[str, str]:
     if function is _choose:
         every = [every[0], *every[3:5], every[6]]
     *operands, out = ["x".join(map(str, each.shape)) for each in every if hasattr(each, "shape")] or [""]
-    what = {"dot": "mm", "_strict": "mm", "_rounded": "mm", "multiply": "mul", "subtract": "sub", "_choose": "where"}.get(name, name.strip("_"))
+    what = {
+        "dot": "mm",
+        "_strict": "mm",
+        "_rounded": "mm",
+        "multiply": "mul",
+        "subtract": "sub",
+        "_choose": "where",
+    }.get(name, name.strip("_"))
     return _route(function), f"{what} {', '.join(operands)}{' -> ' if operands else ''}{out}".strip()
 
 
@@ -172,9 +198,16 @@ def _memory(values: Tensor) -> np.ndarray:
 def _small(limit: int, out: Tensor, *operands: Any) -> bool:
     """Whether numpy takes the operands as they are, and they are few."""
     tensors = [each for each in operands if isinstance(each, Tensor)]
-    return bool(tensors) and out.is_cpu and out.numel() <= limit and tensors[0].dtype in FLOATS and all(
-        each.dtype == tensors[0].dtype and each.shape == out.shape and each.stride() == out.stride() for each in tensors
-    )  # fmt: skip
+    return (
+        bool(tensors)
+        and out.is_cpu
+        and out.numel() <= limit
+        and tensors[0].dtype in FLOATS
+        and all(
+            each.dtype == tensors[0].dtype and each.shape == out.shape and each.stride() == out.stride()
+            for each in tensors
+        )
+    )
 
 
 def _product(a: Tensor, b: Tensor, out: Tensor) -> Call:

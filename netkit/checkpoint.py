@@ -80,14 +80,21 @@ def save(model: Model, path: str | Path, **about: Any) -> None:
     network = model.network
     layers = [link.layer for link in network.links]
     header = Header(
-        FORMAT, discovery.version(), network.in_shape, str(model.dtype).removeprefix("torch."),
-        [spec.table(layer) for layer in layers], spec.table(model.loss),
+        FORMAT,
+        discovery.version(),
+        network.in_shape,
+        str(model.dtype).removeprefix("torch."),
+        [spec.table(layer) for layer in layers],
+        spec.table(model.loss),
         {name: source for part in [*layers, model.loss] for name, source in sources(part)},
-        seed=model.seed, **about,
-    )  # fmt: skip
+        seed=model.seed,
+        **about,
+    )
     if by_hand := [name for name, source in header.components.items() if source.distribution == RUN_TIME]:
-        warnings.warn(f"{path}: {by_hand[0]} was registered by hand; the file will only load where it is registered again",
-                      stacklevel=3)  # fmt: skip
+        warnings.warn(
+            f"{path}: {by_hand[0]} was registered by hand; the file will only load where it is registered again",
+            stacklevel=3,
+        )
     text = json.dumps({k: v for k, v in msgspec.to_builtins(header).items() if k != "tensors"})
     tensors = {name: view.detach().cpu().contiguous() for name, view in network.parameters().items()}
     _write(path, tensors, text)
@@ -149,7 +156,9 @@ class KeptModel:
         found = {name: (value.dtype, value.shape) for name, value in self._tensors.items()}
         if found != self._forms:
             raise SettingError(f"parameters: a kept model has {self._forms}, got {found}")
-        places = {name: entry["data_offsets"] for name, entry in json.loads(self._raw).items() if name != "__metadata__"}
+        places = {
+            name: entry["data_offsets"] for name, entry in json.loads(self._raw).items() if name != "__metadata__"
+        }
         with written(path) as temporary, open(temporary, "wb") as file:
             file.write(struct.pack("<Q", len(self._raw)) + self._raw)
             for name in sorted(places, key=places.__getitem__):
@@ -207,7 +216,9 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
     except (Exception, SystemExit) as error:
         cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else discovery.cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
-        raise ModelFileError(f"{path}: its network cannot be built: {discovery.printable(cause, limit=None)}{changed}") from None
+        raise ModelFileError(
+            f"{path}: its network cannot be built: {discovery.printable(cause, limit=None)}{changed}"
+        ) from None
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}
     if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
         raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
@@ -244,8 +255,10 @@ def read_header(path: str | Path) -> Header:
     try:
         described = json.loads(about["netkit"])
         if isinstance(described, dict) and isinstance(described.get("format"), int) and described["format"] > FORMAT:
-            raise ModelFileError(f"{path}: format {described['format']} of netkit {described.get('netkit')} is newer "
-                                 f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}")
+            raise ModelFileError(
+                f"{path}: format {described['format']} of netkit {described.get('netkit')} is newer "
+                f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}"
+            )
         json.dumps(described, ensure_ascii=False).encode()  # refuses half of a surrogate pair
         header = msgspec.convert(described, Header)
         shapes = {name: entry.shape for name, entry in msgspec.convert(raw, dict[str, _Entry]).items()}
@@ -257,7 +270,12 @@ def read_header(path: str | Path) -> Header:
 
 def _refuse_odd(components: Mapping[str, Source]) -> None:
     """Raise `ValueError` for names and versions that no package has: they would be printed, and pasted into a shell."""
-    rules = {"component": rf"{DIST}/{NAME}", "kind": NAME, "distribution": DIST, "version": r"(?:[A-Za-z0-9][A-Za-z0-9.!+_-]*)?"}
+    rules = {
+        "component": rf"{DIST}/{NAME}",
+        "kind": NAME,
+        "distribution": DIST,
+        "version": r"(?:[A-Za-z0-9][A-Za-z0-9.!+_-]*)?",
+    }
     for name, source in components.items():
         for what, value in {"component": name, **msgspec.structs.asdict(source)}.items():
             if not re.fullmatch(rules[what], value) or (not value and source.distribution != RUN_TIME):
@@ -342,6 +360,10 @@ def _remedy(name: str, source: Source) -> str:
         remedy = "" if hurt[0].status == "blocked" else f"; {command}"
         return f"{source.distribution} {hurt[0].version} is {hurt[0].status}: {hurt[0].reason}{remedy}"
     if rows:
-        saved = f"the model was saved with {source.distribution} {source.version}, " if source.version else f"{source.distribution} "
+        saved = (
+            f"the model was saved with {source.distribution} {source.version}, "
+            if source.version
+            else f"{source.distribution} "
+        )
         return f"{saved}{rows[0].version} has no such name: {command}"
     return command

@@ -51,7 +51,9 @@ def loss(f: Callable[..., Tensor], **promises: Any) -> type[Loss]:
         target = like(prediction, target)
         values, pull = torch.func.vjp(lambda p: f(p, target, **vars(self)), prediction)[:2]
         if values.shape != prediction.shape[:1]:
-            raise ShapeError(f"{f.__name__}: one value a row is needed, shape {tuple(prediction.shape[:1])}, got {tuple(values.shape)}")
+            raise ShapeError(
+                f"{f.__name__}: one value a row is needed, shape {tuple(prediction.shape[:1])}, got {tuple(values.shape)}"
+            )
         return values.detach(), pull(torch.ones_like(values))[0].detach()
 
     return _made(Loss, f, 2, {"__call__": call, **promises})
@@ -116,9 +118,15 @@ def _checked(component: ModuleLayer) -> nn.Module:
     except (TypeError, ValueError, RuntimeError) as error:
         raise SettingError(f"{spec.name(component)}: {' '.join(str(error).split())}") from None
     if kept := [name for name, _ in module.named_buffers()]:
-        raise SettingError(f"{spec.name(component)}: {type(module).__name__} keeps {kept[0]} between steps; a layer may not")
-    if unknown := [name for name, value in module.named_parameters() if isinstance(value, nn.parameter.UninitializedParameter)]:
-        raise SettingError(f"{spec.name(component)}: {type(module).__name__} leaves the size of {unknown[0]} open; a layer must say it")
+        raise SettingError(
+            f"{spec.name(component)}: {type(module).__name__} keeps {kept[0]} between steps; a layer may not"
+        )
+    if unknown := [
+        name for name, value in module.named_parameters() if isinstance(value, nn.parameter.UninitializedParameter)
+    ]:
+        raise SettingError(
+            f"{spec.name(component)}: {type(module).__name__} leaves the size of {unknown[0]} open; a layer must say it"
+        )
     return module
 
 
@@ -129,7 +137,9 @@ def _out_shape(component: ModuleLayer, module: nn.Module, params: dict[str, Tens
         torch.func.functional_call(module.train(), params, (x,))
         y = torch.func.functional_call(module.eval(), params, (x,))
     except (RuntimeError, IndexError, ValueError) as error:
-        raise ShapeError(f"{who}: rows of shape {tuple(in_shape)} do not fit: {str(error).partition(chr(10))[0]}") from None
+        raise ShapeError(
+            f"{who}: rows of shape {tuple(in_shape)} do not fit: {str(error).partition(chr(10))[0]}"
+        ) from None
     except (TypeError, NotImplementedError) as error:
         raise SettingError(f"{who}: a module of one tensor is needed: {' '.join(str(error).split())}") from None
     if not isinstance(y, Tensor):
@@ -202,8 +212,11 @@ def _made(base: type[Any], f: Any, tensors: int, methods: dict[str, Any]) -> typ
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             raise PluginError(f"{f.__name__}: every setting needs a name, got *{each.name}")
     about = {
-        "__doc__": f.__doc__, "__module__": f.__module__, "__qualname__": f.__qualname__, "derived": True,
+        "__doc__": f.__doc__,
+        "__module__": f.__module__,
+        "__qualname__": f.__qualname__,
+        "derived": True,
         "__annotations__": {each.name: _rule(each.annotation) for each in arguments},
         **{each.name: each.default for each in arguments if each.default is not each.empty},
-    }  # fmt: skip
+    }
     return dataclass(frozen=True)(type(f.__name__, (base,), about | methods))

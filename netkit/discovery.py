@@ -25,7 +25,20 @@ from netkit.kinds import KINDS
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["DISTRIBUTION", "GROUP", "Plugin", "Rules", "applies", "cause", "find", "guarded", "import_plugin", "printable", "resolve", "version"]
+__all__ = [
+    "DISTRIBUTION",
+    "GROUP",
+    "Plugin",
+    "Rules",
+    "applies",
+    "cause",
+    "find",
+    "guarded",
+    "import_plugin",
+    "printable",
+    "resolve",
+    "version",
+]
 
 DISTRIBUTION = "netkit-nn"
 """The distribution this package comes in; its own components keep their bare names."""
@@ -56,7 +69,11 @@ class Plugin:
     def line(self) -> str:
         """How it fared, on one line."""
         about = f"{self.distribution} {self.version} ({printable(self.entry_point)}): {self.status}"
-        remedy = f"; pip uninstall {self.distribution}" if self.status == "broken" and self.distribution != DISTRIBUTION else ""
+        remedy = (
+            f"; pip uninstall {self.distribution}"
+            if self.status == "broken" and self.distribution != DISTRIBUTION
+            else ""
+        )
         return f"{about}: {self.reason}{remedy}" if self.reason else about
 
     def marked(self, status: str, reason: str) -> Plugin:
@@ -90,7 +107,6 @@ class Rules:
             return f"not among the plugins allowed: {', '.join(sorted(self.allowed))}"
         return ""
 
-
     def unmet(self, plugins: Iterable[Plugin], more: Iterable[str] = ()) -> list[str]:
         """A line for every name in the rules, and for those in `more`, that no plugin has."""
         names = {normal(name) for plugin in plugins for name in (plugin.distribution, plugin.entry_point)}
@@ -122,7 +138,9 @@ def find(distributions: Iterable[metadata.Distribution], rules: Rules) -> list[P
         if key and key not in seen:  # the first on sys.path is the one that would be imported
             seen.add(key)
             rows += [_judged(row, distribution, rules) if row.status == "ok" else row for row in found]
-    if any(row.status == "unreadable" for row in rows):  # torch reads all metadata when it is imported, and would die of it
+    if any(
+        row.status == "unreadable" for row in rows
+    ):  # torch reads all metadata when it is imported, and would die of it
         os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     return sorted(rows, key=lambda row: (row.distribution != DISTRIBUTION, normal(row.distribution), row.entry_point))
 
@@ -153,7 +171,9 @@ def _judged(plugin: Plugin, distribution: metadata.Distribution, rules: Rules) -
         return plugin.marked("blocked", reason)
     if plugin.distribution != DISTRIBUTION and (reason := _incompatible(distribution)):
         return plugin.marked("incompatible", reason)
-    if plugin.distribution != DISTRIBUTION and not any(normal(needs.name) == DISTRIBUTION for needs in _requirements(distribution)):
+    if plugin.distribution != DISTRIBUTION and not any(
+        normal(needs.name) == DISTRIBUTION for needs in _requirements(distribution)
+    ):
         return plugin.noted(f"declares no dependency on {DISTRIBUTION}")
     return plugin
 

@@ -122,8 +122,12 @@ def _watched() -> Iterator[tuple[str, Any]]:
 def _functions() -> dict[tuple[str, str], Any]:
     """What others call in torch, by module and name."""
     modules = [sys.modules[name] for name in ("torch", "torch.nn.functional")]
-    return {(module.__name__, name): value for module in modules for name, value in vars(module).items()
-            if callable(value) and not name.startswith("_")}  # fmt: skip
+    return {
+        (module.__name__, name): value
+        for module in modules
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("_")
+    }
 
 
 def _of_torch(value: Any) -> bool:

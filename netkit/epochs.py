@@ -47,7 +47,7 @@ class Planned:
 
     def __init__(
         self, network: Network, loss: Loss, batch: int, noise: torch.Generator, precision: str = "float32"
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._network, self._loss, self._batch, self._noise, self._precision = network, loss, batch, noise, precision
 
     def learn(self, window: Window, update: Callable[[], Any], rest: Rest) -> None:

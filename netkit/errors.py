@@ -1,15 +1,15 @@
 """What netkit raises. Every message is one line: who speaks, the rule, the value received.
 
-    NetkitError                    exit code 1 on the command line
-    |- UsageError                  a wrong name or setting, exit code 2
-    |  |- UnknownComponent           also a KeyError: no such name
-    |  `- SettingError               also a ValueError: a setting or option that breaks its rule
-    |- ShapeError                  also a ValueError: sizes that do not meet, exit code 2
-    |- PluginError                 a plugin that is broken, blocked or in dispute
-    |- DataError                   a table that cannot be used
-    |- ModelFileError              a file that is not a model netkit can load
-    |- MemoryExhausted             also a MemoryError
-    `- DivergenceError             training reached nan or inf
+NetkitError                    exit code 1 on the command line
+|- UsageError                  a wrong name or setting, exit code 2
+|  |- UnknownComponent           also a KeyError: no such name
+|  `- SettingError               also a ValueError: a setting or option that breaks its rule
+|- ShapeError                  also a ValueError: sizes that do not meet, exit code 2
+|- PluginError                 a plugin that is broken, blocked or in dispute
+|- DataError                   a table that cannot be used
+|- ModelFileError              a file that is not a model netkit can load
+|- MemoryExhausted             also a MemoryError
+`- DivergenceError             training reached nan or inf
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 __all__ = [
-    "DataError", "DivergenceError", "MemoryExhausted", "ModelFileError", "NetkitError", "PluginError",
-    "SettingError", "ShapeError", "UnknownComponent", "UsageError", "nearest",
+    "DataError",
+    "DivergenceError",
+    "MemoryExhausted",
+    "ModelFileError",
+    "NetkitError",
+    "PluginError",
+    "SettingError",
+    "ShapeError",
+    "UnknownComponent",
+    "UsageError",
+    "nearest",
 ]
 
 

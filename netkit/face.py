@@ -21,8 +21,9 @@ def component(name: str) -> Any:
             found = lookup[wanted]
             return _scorer(name, found) if issubclass(found, Metric) else found
     names = [each for lookup in current().kinds.values() for each in lookup]
-    raise AttributeError(f"module 'netkit' has no attribute {name!r}, and no component is called {wanted!r}"
-                         f"{nearest(wanted, names)}")
+    raise AttributeError(
+        f"module 'netkit' has no attribute {name!r}, and no component is called {wanted!r}{nearest(wanted, names)}"
+    )
 
 
 def snake_case(name: str) -> str:

@@ -43,7 +43,9 @@ class Component(ABC):
         mine = vars(cls)
         if READABLE & set(mine):
             fast = {name for name in dir(cls) if name.startswith("bind_")}
-            fast |= {"fused", "fused_values"} & set(dir(cls)) if "__call__" in mine else {"fused_values"} & set(dir(cls))
+            fast |= (
+                {"fused", "fused_values"} & set(dir(cls)) if "__call__" in mine else {"fused_values"} & set(dir(cls))
+            )
             for name in fast - set(mine):
                 setattr(cls, name, None)
 

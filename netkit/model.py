@@ -135,8 +135,20 @@ class Model:
             raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
         metrics_by_name = make_metrics(self.loss, metrics)
         chosen = current().optimizers.first() if optimizer is None else optimizer
-        recipe = Recipe(batch, epochs, alpha, spec.make("optimizer", chosen), shuffle, keep_best, plan, patience, clip, precision,
-                        None if schedule is None else spec.make("schedule", schedule), average)
+        recipe = Recipe(
+            batch,
+            epochs,
+            alpha,
+            spec.make("optimizer", chosen),
+            shuffle,
+            keep_best,
+            plan,
+            patience,
+            clip,
+            precision,
+            None if schedule is None else spec.make("schedule", schedule),
+            average,
+        )
         rows = self._rows(x, y, weights)
         judged = None if validation is None else self._rows(*_parts(validation))
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)

@@ -16,8 +16,20 @@ from netkit.errors import PluginError
 from netkit.kinds import KINDS, Component
 
 __all__ = [
-    "NAME", "RUN_TIME", "Info", "checked", "component_of", "excuses", "is_defined_as", "is_named_by", "made", "missing_methods",
-    "qualified", "refuse_own", "sifted", "written",
+    "NAME",
+    "RUN_TIME",
+    "Info",
+    "checked",
+    "component_of",
+    "excuses",
+    "is_defined_as",
+    "is_named_by",
+    "made",
+    "missing_methods",
+    "qualified",
+    "refuse_own",
+    "sifted",
+    "written",
 ]
 
 RUN_TIME = "run-time"
@@ -72,7 +84,11 @@ def sifted(plugin: Plugin) -> Plugin:
     for plural, names in plugin.announced.items():
         for name, value in names.items():
             try:
-                checked(Info(kinds.get(plural, plural), name, plugin.distribution, plugin.version, plugin.entry_point, value))
+                checked(
+                    Info(
+                        kinds.get(plural, plural), name, plugin.distribution, plugin.version, plugin.entry_point, value
+                    )
+                )
                 good.setdefault(plural, {})[name] = value
             except PluginError as error:
                 notes.append(str(error))
@@ -86,7 +102,9 @@ def sifted(plugin: Plugin) -> Plugin:
 def _must_be(info: Info, component: Any) -> type[Component]:
     base = KINDS[info.kind]
     if not (isinstance(component, type) and issubclass(component, base)):
-        raise PluginError(f"{info.qualified}: {info.kind} must be a class derived from {base.__name__}, got {component!r}")
+        raise PluginError(
+            f"{info.qualified}: {info.kind} must be a class derived from {base.__name__}, got {component!r}"
+        )
     return component
 
 
@@ -97,7 +115,9 @@ def component_of(info: Info) -> type[Component]:
         if missing := missing_methods(found):
             raise PluginError(missing)
     except PluginError as error:
-        raise PluginError(f"{info.kind} {info.name!r} of {f'{info.distribution} {info.version}'.rstrip()}: {error}") from error
+        raise PluginError(
+            f"{info.kind} {info.name!r} of {f'{info.distribution} {info.version}'.rstrip()}: {error}"
+        ) from error
     return found
 
 
@@ -152,7 +172,9 @@ def excuses(plugins: Iterable[Plugin], name: str) -> str:
     for row in absent:
         if row not in having and not row.announced:  # what it would have, nobody can tell
             might.setdefault(row.status, []).append(row.distribution)
-    others = "".join(f"; {status} plugins that might have it: {', '.join(dict.fromkeys(names))}" for status, names in might.items())
+    others = "".join(
+        f"; {status} plugins that might have it: {', '.join(dict.fromkeys(names))}" for status, names in might.items()
+    )
     return f"{told}{others} (netkit list-plugins says why)" if others else told
 
 
@@ -172,5 +194,7 @@ def made(kind: str, given: Any) -> Any:
     if isinstance(given, type) and not (module and kind in MAKERS and kind == "layer"):
         return given
     if kind not in MAKERS:
-        raise PluginError(f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one")
+        raise PluginError(
+            f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one"
+        )
     return MAKERS[kind](given)

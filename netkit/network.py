@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from netkit import spec, storage
-from netkit.errors import NetkitError, ShapeError, SettingError
+from netkit.errors import NetkitError, SettingError, ShapeError
 from netkit.kinds import Activation, Layer, Loss, Shape
 from netkit.passes import Forward, Row
 from netkit.rows import by_rows
@@ -89,13 +89,21 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         """Views as places in the flat vectors, and nothing of what is bound to this memory: a copy has another."""
         kept = {name: value for name, value in vars(self).items() if name not in ("_own", "links")}
-        links: list[Any] = [replace(link, params=storage.places(link.params), grads={}, like=None) for link in self.links]  # type: ignore[arg-type]
+        links: list[Any] = [
+            replace(link, params=storage.places(link.params), grads={}, like=None)  # type: ignore[arg-type]
+            for link in self.links
+        ]
         return {**kept, "links": links, "plans": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _own=_Own())
         self.links = [
-            replace(link, params=storage.placed(link.params, self.params), grads=storage.placed(link.params, self.grads), like=self.params)
+            replace(
+                link,
+                params=storage.placed(link.params, self.params),
+                grads=storage.placed(link.params, self.grads),
+                like=self.params,
+            )
             for link in self.links
         ]
 
@@ -149,7 +157,9 @@ class Network:
             for name, slot in link.grads.items():
                 slot.copy_(found[name])
 
-    def learn(self, x: Tensor, target: Tensor, loss: Loss, rng: Generator | None = None, weight: Tensor | None = None) -> Tensor:
+    def learn(
+        self, x: Tensor, target: Tensor, loss: Loss, rng: Generator | None = None, weight: Tensor | None = None
+    ) -> Tensor:
         """Fill `grads` with the gradient of the mean loss of these rows; returns the loss of each row, (n,), times its
         weight."""
         fused = self.fuses(loss)

@@ -39,7 +39,9 @@ class Between:
     d: Tensor
 
 
-def buffers(links: Sequence[Link], number: int, rows: int, bound_after: bool, apart: bool = False, backward: bool = True) -> Between:
+def buffers(
+    links: Sequence[Link], number: int, rows: int, bound_after: bool, apart: bool = False, backward: bool = True
+) -> Between:
     """The buffers behind a link. `bound_after`: whether what follows the last link is bound; `apart`: z keeps its own
     memory; `backward`: d has memory too.
 
@@ -112,7 +114,12 @@ class Row:
 
 def is_bound(call: Call) -> bool:
     """Whether a call runs none of a component's readable forms, which may look at anything."""
-    return getattr(call, "func", None) not in (_layer_forward, _layer_backward, _activation_forward, _activation_backward)
+    return getattr(call, "func", None) not in (
+        _layer_forward,
+        _layer_backward,
+        _activation_forward,
+        _activation_backward,
+    )
 
 
 def new(rows: int, shape: tuple[int, ...], link: Link, ones: bool = False, turned: bool = False) -> Tensor:
@@ -129,7 +136,9 @@ def wants_ones(link: Link) -> bool:
     return link.layer.bind_forward is not None and link.layer.ones(link.params)
 
 
-def forward_calls(link: Link, x: Tensor, full: Tensor, to: Between, rng: Generator | None, saved: list[Any]) -> list[Call]:
+def forward_calls(
+    link: Link, x: Tensor, full: Tensor, to: Between, rng: Generator | None, saved: list[Any]
+) -> list[Call]:
     """z and a from x; `full` is x with its column of ones. What a plain layer remembers goes into `saved`."""
     layer = link.layer
     if layer.bind_forward is not None:
@@ -150,7 +159,9 @@ def activation_calls(activation: Any, to: Between) -> list[Call]:
     return [partial(_activation_forward, activation, to.z, to.a)] if seen is None else seen
 
 
-def backward_calls(link: Link, x: Tensor, full: Tensor, to: Between, dx: Tensor | None, at_logits: bool, saved: list[Any]) -> list[Call]:
+def backward_calls(
+    link: Link, x: Tensor, full: Tensor, to: Between, dx: Tensor | None, at_logits: bool, saved: list[Any]
+) -> list[Call]:
     """The gradients of the link's parameters, and dx unless it is None, from d = dL/da; with `at_logits` from d = dL/dz."""
     calls: list[Call] = []
     if link.activation is not None and not at_logits:

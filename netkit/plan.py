@@ -42,9 +42,15 @@ class Plan:
     """
 
     def __init__(
-        self, network: Network, loss: Loss, rows: int, slots: int = 1, rng: Generator | None = None, simplex: bool = False,
+        self,
+        network: Network,
+        loss: Loss,
+        rows: int,
+        slots: int = 1,
+        rng: Generator | None = None,
+        simplex: bool = False,
         weighted: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.network, self.loss, self.rows, self.slots, self._rng = network, loss, rows, slots, rng
         self._fused = network.fuses(loss)
         self._bound_loss = loss.bind_gradient is not None and (self._fused or loss.fused is None)
@@ -84,7 +90,9 @@ class Plan:
         """The loss of each row in the first `count` slots, as it was when the row was learned from, times its weight."""
         found: Tensor = self._values[:count].flatten()
         if self._bound_loss:
-            found = values(self.loss, self._fused, self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1))
+            found = values(
+                self.loss, self._fused, self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1)
+            )
         return found if self._weights is None else found * self._weights[:count].flatten()
 
     def describe(self) -> Iterator[str]:
@@ -144,14 +152,18 @@ class Plan:
         link, to = self.network.links[number], self._to(number, slot)
         if self._fused and number == len(self.network.links) - 1:
             to = Between(to.z, to.z, to.z, to.d)
-            return forward_calls(link.without_activation(), *self._from(number, slot), to, self._rng, self._saved[number])
+            return forward_calls(
+                link.without_activation(), *self._from(number, slot), to, self._rng, self._saved[number]
+            )
         return forward_calls(link, *self._from(number, slot), to, self._rng, self._saved[number])
 
     def _backward(self, number: int, slot: int) -> list[Call]:
         at_logits = self._fused and number == len(self.network.links) - 1
         dx = self._after[number - 1].d if number else None
         to = self._to(number, slot)
-        return backward_calls(self.network.links[number], *self._from(number, slot), to, dx, at_logits, self._saved[number])
+        return backward_calls(
+            self.network.links[number], *self._from(number, slot), to, dx, at_logits, self._saved[number]
+        )
 
     def _from(self, number: int, slot: int) -> tuple[Tensor, Tensor]:
         """A link's input, alone and with its column of ones."""

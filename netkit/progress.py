@@ -55,7 +55,9 @@ def _kept(path: Path, done: int) -> list[str]:
 def shown(epochs: Iterator[Epoch], total: int, show: bool = True, done: int = 0) -> Generator[Epoch]:
     """The same epochs, while a bar on stderr shows loss and metrics. Off a terminal it is drawn every 10 seconds."""
     interval = 0.1 if sys.stderr.isatty() else 10.0
-    with tqdm(total=total, initial=done, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True) as bar:
+    with tqdm(
+        total=total, initial=done, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True
+    ) as bar:
         for epoch in epochs:
             bar.set_postfix_str(_words(epoch), refresh=False)
             bar.update()

@@ -23,7 +23,20 @@ from netkit import discovery, hookspecs
 from netkit.discovery import DISTRIBUTION, Plugin, Rules, normal
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
-from netkit.naming import RUN_TIME, Info, checked, component_of, excuses, is_defined_as, is_named_by, made, qualified, refuse_own, sifted, written
+from netkit.naming import (
+    RUN_TIME,
+    Info,
+    checked,
+    component_of,
+    excuses,
+    is_defined_as,
+    is_named_by,
+    made,
+    qualified,
+    refuse_own,
+    sifted,
+    written,
+)
 
 __all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "names_of", "refresh", "using"]
 
@@ -69,7 +82,9 @@ class Lookup(Mapping[str, Any]):
         """Where each component came from, in a fixed order."""
         self._registry.load()
         order = self._registry.order()
-        return sorted(self._infos.values(), key=lambda info: order.get((info.distribution, info.entry_point), len(order)))
+        return sorted(
+            self._infos.values(), key=lambda info: order.get((info.distribution, info.entry_point), len(order))
+        )
 
     def info(self, name: str) -> Info:
         """Where one component came from. Raises `UnknownComponent`, or `PluginError` for a name in dispute."""
@@ -78,7 +93,9 @@ class Lookup(Mapping[str, Any]):
         if qualified(name) in self._infos:
             return self._infos[qualified(name)]
         found = self._named(name)
-        if not (found and found[0].distribution == DISTRIBUTION):  # whether somebody else has the name, only all can tell
+        if not (
+            found and found[0].distribution == DISTRIBUTION
+        ):  # whether somebody else has the name, only all can tell
             self._registry.load()
             found = self._named(name)
         if len(found) > 1:
@@ -136,7 +153,7 @@ class Lookup(Mapping[str, Any]):
 
     def add(self, info: Info) -> None:
         before = self._infos.get(info.qualified)
-        if before and RUN_TIME != info.distribution and (before.component != info.component):
+        if before and info.distribution != RUN_TIME and (before.component != info.component):
             self._twice[info.qualified] = before
         self._infos[info.qualified] = info
         others = [each for each in self._by_name.get(info.name, ()) if each.qualified != info.qualified]
@@ -203,7 +220,9 @@ class Registry:
         """Ask the plugins that are wanted for their names, each once. Called by every lookup."""
         rows = self.find()
         for number in sorted(self._unread):
-            if number in self._unread and wanted(rows[number]):  # a plugin may have asked for others while it was imported
+            if number in self._unread and wanted(
+                rows[number]
+            ):  # a plugin may have asked for others while it was imported
                 self._unread.remove(number)
                 rows[number] = self._loaded(rows[number])
 
@@ -223,7 +242,9 @@ class Registry:
             self.kinds[info.kind].add(info)
         if seconds < SLOW or ("torch" in sys.modules) != torch:  # whoever comes first imports torch for everybody
             return plugin
-        return plugin.noted(f"its import took {seconds:.1f} s; one that announces its names is imported when they are used")
+        return plugin.noted(
+            f"its import took {seconds:.1f} s; one that announces its names is imported when they are used"
+        )
 
 
 def _at_hand(plugin: Plugin) -> bool:

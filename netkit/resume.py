@@ -60,7 +60,9 @@ class Checkpoints:
     def __init__(self, folder: str | Path, began: Began, keep: int = 3, fresh: bool = False) -> None:
         self.folder, self._began, self._keep = Path(folder), began, keep
         if fresh and _files(self.folder):
-            raise DataError(f"{folder}: holds the checkpoints of another run; go on with it by --resume, or name another folder")
+            raise DataError(
+                f"{folder}: holds the checkpoints of another run; go on with it by --resume, or name another folder"
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(".*.part"):  # by a process that was killed
@@ -75,7 +77,9 @@ class Checkpoints:
         with written(path) as temporary:
             Path(temporary).write_bytes(content)
         before = [each for each in _files(self.folder) if each.name < path.name]
-        behind = [each for each in _files(self.folder) if each.name > path.name]  # damaged, or this run would have begun there
+        behind = [
+            each for each in _files(self.folder) if each.name > path.name
+        ]  # damaged, or this run would have begun there
         for old in before[: max(0, len(before) - self._keep + 1)] + behind:
             old.unlink(missing_ok=True)
         return path
@@ -106,9 +110,13 @@ def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
         raise DataError("resume: the table or its preparation is not what it was when the checkpoint was written")
     mine = _tensors(run)
     found = {name: (value.dtype, value.shape) for name, value in tensors.items()}
-    if found != {name: (value.dtype, value.shape) for name, value in mine.items()} or set(state.numbers) != set(_numbers(run)):
+    if found != {name: (value.dtype, value.shape) for name, value in mine.items()} or set(state.numbers) != set(
+        _numbers(run)
+    ):
         raise ModelFileError("resume: the checkpoint does not fit this network and this optimizer")
-    if state.counts["row"] >= len(run.source) or not all(_seeds(tensors[name]) for name in ("shuffling", "noise", "order")):
+    if state.counts["row"] >= len(run.source) or not all(
+        _seeds(tensors[name]) for name in ("shuffling", "noise", "order")
+    ):
         raise ModelFileError("resume: damaged checkpoint: no run can stand where it says")
     for name, value in mine.items():
         value.copy_(tensors[name])
@@ -157,7 +165,9 @@ def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         state = msgspec.json.decode(header["__metadata__"]["netkit"], type=State)
         if state.format > FORMAT:
-            raise ValueError(f"format {state.format} of netkit {state.netkit} is newer than this netkit reads ({FORMAT})")
+            raise ValueError(
+                f"format {state.format} of netkit {state.netkit} is newer than this netkit reads ({FORMAT})"
+            )
         if set(state.counts) != set(COUNTS) or min(state.counts.values()) < 0:
             raise ValueError("it does not say where the run stood")
     except OSError as error:
@@ -177,8 +187,14 @@ def _tensors(run: Run) -> dict[str, Tensor]:
     """Every tensor that a run changes; those of the optimizer and the network are the run's own."""
     import torch
 
-    mine = {"params": run.network.params, "kept": run.kept, "order": run.order, "shuffling": run.shuffling.get_state(),
-            "noise": run.noise.get_state(), "losses": torch.tensor([run.total, run.best], dtype=torch.float64)}  # fmt: skip
+    mine = {
+        "params": run.network.params,
+        "kept": run.kept,
+        "order": run.order,
+        "shuffling": run.shuffling.get_state(),
+        "noise": run.noise.get_state(),
+        "losses": torch.tensor([run.total, run.best], dtype=torch.float64),
+    }
     if run.averaged is not run.network.params:
         mine["averaged"] = run.averaged
     return mine | {f"state.{name}": value for name, value in run.state.items() if isinstance(value, torch.Tensor)}
@@ -191,8 +207,10 @@ def _numbers(run: Run) -> dict[str, float]:
     rest = {name: value for name, value in run.state.items() if not isinstance(value, torch.Tensor)}
     for name, value in rest.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise SettingError(f"{spec.name(run.optimizer)}: a checkpoint keeps tensors and numbers, its state {name!r} is "
-                               f"{type(value).__name__}")
+            raise SettingError(
+                f"{spec.name(run.optimizer)}: a checkpoint keeps tensors and numbers, its state {name!r} is "
+                f"{type(value).__name__}"
+            )
     return rest
 
 

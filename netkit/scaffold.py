@@ -58,20 +58,32 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
     module = normal(distribution).replace("-", "_")
     name = module.removeprefix("netkit_")
     if normal(distribution) in ("netkit", DISTRIBUTION) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise SettingError(f"new-plugin: the name must leave one for the {kind}, as netkit-swish does, got {distribution!r}")
+        raise SettingError(
+            f"new-plugin: the name must leave one for the {kind}, as netkit-swish does, got {distribution!r}"
+        )
     if keyword.iskeyword(module) or module in sys.stdlib_module_names:
         raise SettingError(f"new-plugin: {module!r} is a word or a module of Python; try netkit-{normal(distribution)}")
     if not re.fullmatch(NAME, name):
-        raise SettingError(f"new-plugin: a component's name has at most 64 letters, digits and _, got {len(name)}: {name!r}")
+        raise SettingError(
+            f"new-plugin: a component's name has at most 64 letters, digits and _, got {len(name)}: {name!r}"
+        )
     if taken := _taken(module):
-        raise SettingError(f"new-plugin: the module {module!r} would hide {taken}; choose another name, got {distribution!r}")
+        raise SettingError(
+            f"new-plugin: the module {module!r} would hide {taken}; choose another name, got {distribution!r}"
+        )
     own = Registry(metadata.distributions(name=DISTRIBUTION), plugins="")  # no stranger is imported for this
     if any(info.name == name for info in own.kinds[kind].infos()):
         raise SettingError(f"new-plugin: the {kind} {name!r} is netkit's own, and keeps its name; choose another")
     return {
-        "distribution": distribution, "module": module, "name": name, "kind": kind, "plural": KINDS[kind].plural,
-        "Class": name.title().replace("_", ""), "version": version(), "year": str(date.today().year),
-    }  # fmt: skip
+        "distribution": distribution,
+        "module": module,
+        "name": name,
+        "kind": kind,
+        "plural": KINDS[kind].plural,
+        "Class": name.title().replace("_", ""),
+        "version": version(),
+        "year": str(date.today().year),
+    }
 
 
 def _taken(module: str) -> str:
@@ -80,7 +92,9 @@ def _taken(module: str) -> str:
         if owners := metadata.packages_distributions().get(module):
             return f"that of {owners[0]}"
     with suppress(Exception):
-        if any(normal(re.split(r"[^\w.-]", line)[0]) == normal(module) for line in metadata.requires(DISTRIBUTION) or ()):
+        if any(
+            normal(re.split(r"[^\w.-]", line)[0]) == normal(module) for line in metadata.requires(DISTRIBUTION) or ()
+        ):
             return f"a package that {DISTRIBUTION} needs"
     with suppress(ImportError, ValueError):
         found = find_spec(module)

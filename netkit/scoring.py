@@ -69,8 +69,9 @@ def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
     for each in chosen:
         metric: Metric = spec.make("metric", each)
         if loss.task not in metric.tasks:
-            raise SettingError(f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, "
-                               f"{spec.name(loss)} is for {loss.task}")
+            raise SettingError(
+                f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, {spec.name(loss)} is for {loss.task}"
+            )
         made[each if isinstance(each, str) else spec.name(metric)] = metric
     return made
 
@@ -83,8 +84,10 @@ def check_head(network: Network, loss: Loss) -> None:
     """Refuse a last activation whose outputs the loss cannot judge. Raises `ShapeError`."""
     head = network.links[-1].activation
     if (head.outputs if head else "real") not in FITS[loss.outputs]:
-        raise ShapeError(f"{spec.name(loss)}: needs {WORDS[loss.outputs]}, the last layer's activation is "
-                         f"{spec.name(head) if head else 'none'}; use {loss.head}")
+        raise ShapeError(
+            f"{spec.name(loss)}: needs {WORDS[loss.outputs]}, the last layer's activation is "
+            f"{spec.name(head) if head else 'none'}; use {loss.head}"
+        )
 
 
 def targets_for(network: Network, loss: Loss, y: Tensor) -> Tensor:

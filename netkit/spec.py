@@ -103,8 +103,9 @@ def _built(kind: str, name: str, given: dict[str, Any]) -> Component:
     known = [field.name for field in fields(component) if field.init]
     wrong: list[UsageError] = [
         SettingError(f"{name}: there is no setting {setting!r}{nearest(setting, known) or _has(known)}")
-        for setting in given if setting not in known
-    ]  # fmt: skip
+        for setting in given
+        if setting not in known
+    ]
     try:
         made = _settled(name, _called(component, name, {key: value for key, value in given.items() if key in known}))
     except UsageError as error:

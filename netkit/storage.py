@@ -32,7 +32,10 @@ def flat(built: list[Params]) -> Tensor:
 def views(built: list[Params], vector: Tensor) -> list[Params]:
     """Views into such a vector with the shapes and the memory order of the parameters as they were built."""
     place = dict(_places(built))
-    return [{name: vector.as_strided(each.shape, each.stride(), place[id(each)]) for name, each in params.items()} for params in built]
+    return [
+        {name: vector.as_strided(each.shape, each.stride(), place[id(each)]) for name, each in params.items()}
+        for params in built
+    ]
 
 
 def places(params: Params) -> dict[str, tuple[Any, ...]]:

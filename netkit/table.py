@@ -44,7 +44,9 @@ class TableModel:
         features, target = Features.from_json(header.features), Target.from_json(header.target)
         model = checkpoint.load(path)
         if model.network.in_shape != (features.width,):
-            raise ModelFileError(f"{path}: {features.width} prepared inputs do not fit layers for {model.network.in_shape}")
+            raise ModelFileError(
+                f"{path}: {features.width} prepared inputs do not fit layers for {model.network.in_shape}"
+            )
         return cls(features, model, target, dict(header.scores), header.training)
 
     def save(self, path: str | Path) -> None:

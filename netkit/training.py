@@ -78,7 +78,9 @@ class Recipe:
             raise SettingError(f"precision: {' or '.join(PRECISIONS)} is needed, got {self.precision!r}")
         for name in ("alpha", "clip"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf):
+            if value is not None and not (
+                isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+            ):
                 raise SettingError(f"{name}: a finite number above 0 is needed, got {value!r}")
         if self.average is not None and not (isinstance(self.average, (int, float)) and 0 <= self.average < 1):
             raise SettingError(f"average: a number from 0 to below 1 is needed, got {self.average!r}")
@@ -135,7 +137,9 @@ class Run:
         learner, update = self._learner(), self._update()
         try:
             while not self.over:
-                with within_memory(f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"):
+                with within_memory(
+                    f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"
+                ):
                     record = self._pass(learner, update)
                 with self._weights_that_count():
                     yield record
@@ -244,4 +248,5 @@ class Run:
         self.averaged.copy_(self._sound)
         raise DivergenceError(
             f"training diverged in epoch {self.epoch + 1}, batch {batch}: loss or weights are nan or infinite; "
-            f"try a smaller alpha than {self.alpha:g}, or standardise the inputs")
+            f"try a smaller alpha than {self.alpha:g}, or standardise the inputs"
+        )

@@ -21,9 +21,9 @@ from netkit.bound import Call, bound, running
 __all__ = ["watched"]
 
 ELEMENTWISE = frozenset(
-    "abs add atan ceil clamp clamp_max clamp_min copysign cos cosh div eq erf exp exp2 expm1 floor ge gt hypot le log log1p "
-    "log2 logical_and logical_not logical_or lt maximum minimum mul ne neg pow reciprocal round rsqrt sigmoid sign sin sinh "
-    "sqrt square sub tan tanh where xlogy".split()
+    "abs add atan ceil clamp clamp_max clamp_min copysign cos cosh div eq erf exp exp2 expm1 floor ge gt hypot le log "
+    "log1p log2 logical_and logical_not logical_or lt maximum minimum mul ne neg pow reciprocal round rsqrt sigmoid sign "
+    "sin sinh sqrt square sub tan tanh where xlogy".split()
 )
 """Functions of torch, and methods of tensors, that take `out=` and may write over their operands."""
 FILLED = {"zeros_like", "ones_like", "full_like"}
@@ -100,7 +100,11 @@ def watched(function: Callable[..., Tensor], inputs: Sequence[Tensor], out: Tens
 
 def _bound(steps: list[_Step], result: Tensor, out: Tensor) -> list[Call]:
     """The steps between buffers, each buffer taken again as soon as nobody reads it any more."""
-    last = {id(operand): number for number, step in enumerate(steps) for operand in (*step.operands, *step.settings.values())}
+    last = {
+        id(operand): number
+        for number, step in enumerate(steps)
+        for operand in (*step.operands, *step.settings.values())
+    }
     where: dict[int, Tensor] = {}
     mine: set[int] = set()
     free: list[Tensor] = []

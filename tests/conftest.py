@@ -16,8 +16,14 @@ def netkit(tmp_path):
     """netkit(argument, ...): run the command in a process of its own, in an empty folder."""
 
     def run(*arguments, **options):
-        return subprocess.run([sys.executable, "-m", "netkit", *map(str, arguments)], cwd=tmp_path, text=True,
-                              capture_output=True, timeout=120, **options)  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-m", "netkit", *map(str, arguments)],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            **options,
+        )
 
     return run
 

@@ -37,13 +37,28 @@ class Environment:
 
     def run(self, *arguments, code=0, **environment):
         """netkit(arguments) in a process of its own; its output, after a look at the exit code."""
-        done = subprocess.run([self.python, "-m", "netkit", *map(str, arguments)], cwd=self.folder, text=True, timeout=120,
-                              capture_output=True, env={**os.environ, **environment})  # fmt: skip
+        done = subprocess.run(
+            [self.python, "-m", "netkit", *map(str, arguments)],
+            cwd=self.folder,
+            text=True,
+            timeout=120,
+            capture_output=True,
+            env={**os.environ, **environment},
+        )
         assert "Traceback" not in done.stderr and done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done
 
     def pip(self, *arguments):
-        command = [sys.executable, "-m", "pip", "--python", self.python, "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "--quiet",
+            "--disable-pip-version-check",
+            *map(str, arguments),
+        ]
         done = subprocess.run(command, text=True, capture_output=True, timeout=120, cwd=self.folder)
         assert done.returncode == 0, done.stderr
 

@@ -19,27 +19,53 @@ ROOT = Path(__file__).parents[1]
 GOOD = "x,z,y\n" + "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(30))
 TRAIN = ["train", "good.csv", "--target", "y", "--epochs", "1", "--quiet"]
 CATALOGUE = [
-    ([*TRAIN, "--hidden", "1000000000000000"], 1, "network: layers for rows of shape (2,) need more memory than there is"),
+    (
+        [*TRAIN, "--hidden", "1000000000000000"],
+        1,
+        "network: layers for rows of shape (2,) need more memory than there is",
+    ),
     ([*TRAIN, "--hidden", "9" * 23], 2, f"dense: units: a whole number of at most 64 bits is needed, got {'9' * 23}"),
     ([*TRAIN, "--hidden", "dense"], 2, "layer 0: dense: units is required"),
     ([*TRAIN, "--layers", "x"], 2, "layer 'x' is unknown"),
     ([*TRAIN, "--layers", "dense:units=3,activation=sigmoid"], 2, "layers: the last one gives (3,), y needs (1,)"),
-    ([*TRAIN, "--layers", "dense:units=1"], 2,
-     "binary_cross_entropy: needs outputs between 0 and 1, the last layer's activation is identity; use sigmoid"),
+    (
+        [*TRAIN, "--layers", "dense:units=1"],
+        2,
+        "binary_cross_entropy: needs outputs between 0 and 1, the last layer's activation is identity; use sigmoid",
+    ),
     ([*TRAIN, "--out", "good.csv"], 2, "out: another file than one that is read is needed, got 'good.csv'"),
     ([*TRAIN, "--log", "./good.csv"], 2, "log: another file than one that is read is needed, got './good.csv'"),
-    (["predict", "m.netkit", "good.csv", "--out", "m.netkit"], 2, "out: another file than one that is read is needed, got 'm.netkit'"),
-    ([*TRAIN, "--optimizer", "sgd", "--alpha", "1e38", "--batch", "4"], 1, "training diverged in epoch 1, batch 2: loss or weights are nan or infinite; "
-     "try a smaller alpha than 1e+38, or standardise the inputs; nothing is saved"),
+    (
+        ["predict", "m.netkit", "good.csv", "--out", "m.netkit"],
+        2,
+        "out: another file than one that is read is needed, got 'm.netkit'",
+    ),
+    (
+        [*TRAIN, "--optimizer", "sgd", "--alpha", "1e38", "--batch", "4"],
+        1,
+        "training diverged in epoch 1, batch 2: loss or weights are nan or infinite; "
+        "try a smaller alpha than 1e+38, or standardise the inputs; nothing is saved",
+    ),
     ([*TRAIN, "--out", "x" * 300], 1, f"{'x' * 300}: cannot be written: File name too long"),
-    ([*TRAIN, "--memory", "600MB", "--batch", "1000000"], 2,
-     "memory: at least 1620MB are needed for 2 inputs, 401 parameters and 101000000 values a batch, got 600MB"),
+    (
+        [*TRAIN, "--memory", "600MB", "--batch", "1000000"],
+        2,
+        "memory: at least 1620MB are needed for 2 inputs, 401 parameters and 101000000 values a batch, got 600MB",
+    ),
     ([*TRAIN, "--validation", "nan"], 2, "Invalid value for '--validation': a number is needed, got 'nan'"),
     ([*TRAIN, "--alpha", "nan"], 2, "Invalid value for '--alpha': a number is needed, got 'nan'"),
     ([*TRAIN, "--clip", "0"], 2, "Invalid value for '--clip': 0.0 is not in the range x>0."),
-    ([*TRAIN, "--every", "0"], 2, "Invalid value for '--every': 30s, 5min, 2h or a number of epochs is needed, got '0'"),
+    (
+        [*TRAIN, "--every", "0"],
+        2,
+        "Invalid value for '--every': 30s, 5min, 2h or a number of epochs is needed, got '0'",
+    ),
     ([*TRAIN, "--keep", "0"], 2, "Invalid value for '--keep': 0 is not in the range x>=1."),
-    ([*TRAIN, "--precision", "half"], 2, "Invalid value for '--precision': 'half' is not one of 'float32', 'bfloat16'."),
+    (
+        [*TRAIN, "--precision", "half"],
+        2,
+        "Invalid value for '--precision': 'half' is not one of 'float32', 'bfloat16'.",
+    ),
     ([*TRAIN, "--nothing"], 2, "No such option '--nothing'."),
     ([*TRAIN, "--columns", "x"], 2, "Invalid value for '--columns': columns read name=type,..., got 'x'"),
     ([*TRAIN, "--columns", "x=word"], 2, "columns: x: number, text, date, embedding or skip is needed, got 'word'"),
@@ -51,13 +77,25 @@ CATALOGUE = [
     ([*TRAIN, "--decimal", ","], 2, "decimal: ',' is the separator of columns too"),
     ([*TRAIN, "--separator", ";"], 1, "good.csv: one column 'x,z,y'; is ',' the separator?"),
     ([*TRAIN, "--task", "regression"], 1, "y: a regression needs numbers, got 'a'"),
-    ([*TRAIN, "--task", "regression", "--loss", "binary_cross_entropy"], 2, "task: binary_cross_entropy is for binary, got regression"),
-    ([*TRAIN, "--metric", "f1", "--metric", "r2"], 2, "r2: scores regression tasks, binary_cross_entropy is for binary"),
+    (
+        [*TRAIN, "--task", "regression", "--loss", "binary_cross_entropy"],
+        2,
+        "task: binary_cross_entropy is for binary, got regression",
+    ),
+    (
+        [*TRAIN, "--metric", "f1", "--metric", "r2"],
+        2,
+        "r2: scores regression tasks, binary_cross_entropy is for binary",
+    ),
     ([*TRAIN, "--optimizer", "adam:"], 2, "adam: settings read setting=value,..., got nothing after the colon"),
     ([*TRAIN, "--optimizer", "adam:beta1"], 2, "adam: settings read setting=value,..., got 'beta1'"),
     ([*TRAIN, "--optimizer", "adam:beta1=0,beta1=0"], 2, "adam: beta1 is given twice"),
     ([*TRAIN, "--optimizer", "adam:beta1=2"], 2, "adam: beta1: expected `float` < 1.0, got 2"),
-    ([*TRAIN, "--optimizer", "sgd:momentum=0\udcff"], 2, "sgd: momentum: text is needed that UTF-8 can write, got '0\\udcff'"),
+    (
+        [*TRAIN, "--optimizer", "sgd:momentum=0\udcff"],
+        2,
+        "sgd: momentum: text is needed that UTF-8 can write, got '0\\udcff'",
+    ),
     ([*TRAIN, "--checkpoint", "good.csv"], 1, "good.csv: cannot be written: File exists"),
     ([*TRAIN, "--resume", "none"], 1, "none: cannot be resumed: no such folder"),
     ([*TRAIN, "--resume", "."], 1, ".: cannot be resumed: no checkpoint is in it"),
@@ -65,16 +103,28 @@ CATALOGUE = [
     ([*TRAIN, "--out", "/no/m"], 1, "/no/m: cannot be written: there is no folder /no"),
     ([*TRAIN, "--log", "/"], 1, "/: cannot be written: Is a directory"),
     (["config", "fill", "deep.toml"], 2, "deep.toml: not TOML: brackets are nested too deeply"),
-    (["predict", "line.netkit", "good.csv", "--probabilities"], 2, "y: this model has no class probabilities, its outputs are plain values"),
-    (["new-plugin", f"netkit-{'a' * 70}"], 2, f"new-plugin: a component's name has at most 64 letters, digits and _, got 70: '{'a' * 70}'"),
+    (
+        ["predict", "line.netkit", "good.csv", "--probabilities"],
+        2,
+        "y: this model has no class probabilities, its outputs are plain values",
+    ),
+    (
+        ["new-plugin", f"netkit-{'a' * 70}"],
+        2,
+        f"new-plugin: a component's name has at most 64 letters, digits and _, got 70: '{'a' * 70}'",
+    ),
     (["show", "rellu"], 2, "no component is called 'rellu'; did you mean relu, elu, recall?"),
     (["check", "rellu"], 2, "check: no component is called 'rellu'; did you mean relu, elu, recall?"),
     (["check", "--plugin", "nobody"], 1, "check: no plugin of a distribution 'nobody' is installed"),
     (["new-plugin", "a b"], 2, "new-plugin: a distribution's name has letters, digits, -, _ and ., got 'a b'"),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("arguments", "code", "line"), CATALOGUE, ids=[" ".join(row[0]).encode("ascii", "replace").decode() for row in CATALOGUE])
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    CATALOGUE,
+    ids=[" ".join(row[0]).encode("ascii", "replace").decode() for row in CATALOGUE],
+)
 def test_bad_input_is_this_line_and_this_code(cli, tmp_path, arguments, code, line):
     (tmp_path / "good.csv").write_text(GOOD)
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
@@ -84,7 +134,9 @@ def test_bad_input_is_this_line_and_this_code(cli, tmp_path, arguments, code, li
     before = sorted(tmp_path.iterdir())
     found, _, err = cli(*arguments)
     *told, last = err.splitlines()
-    assert (found, last) == (code, f"netkit: {line}") and all(each.startswith("note: ") or ": 30 rows;" in each for each in told)
+    assert (found, last) == (code, f"netkit: {line}") and all(
+        each.startswith("note: ") or ": 30 rows;" in each for each in told
+    )
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -92,9 +144,13 @@ RARE = [
     "cannot be written: no permission in",  # a test that runs as root may write everywhere
     "training: the loss was never finite",  # `DivergenceError` comes first, unless a plugin's loss returns nan alone
     "damaged checkpoint: plugins",  # what msgspec says behind it is tested by tests/fuzz
-    "Model: at least one layer is needed", "network: at least one layer is needed", "target: at least one row is needed",  # Python alone
-    "Model: the input size is not known yet", "the annotations of its settings cannot be read", "at least one row is needed, got shape",
-]  # fmt: skip
+    "Model: at least one layer is needed",
+    "network: at least one layer is needed",
+    "target: at least one row is needed",  # Python alone
+    "Model: the input size is not known yet",
+    "the annotations of its settings cannot be read",
+    "at least one row is needed, got shape",
+]
 """Messages without a test of their words."""
 
 
@@ -108,7 +164,10 @@ def messages():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
                 parts = getattr(node.args[0], "values", [node.args[0]])
                 words = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", [each.strip(" :;,'\"(") for each in words if len(each.strip(" :;,'\"(")) > 5]
+                yield (
+                    f"{path.relative_to(ROOT)}:{node.lineno}",
+                    [each.strip(" :;,'\"(") for each in words if len(each.strip(" :;,'\"(")) > 5],
+                )
 
 
 def runs(words):
@@ -121,6 +180,8 @@ def runs(words):
 def test_every_message_has_a_test():
     tests = " ".join(path.read_text() for path in sorted((ROOT / "tests").glob("test_*.py")))
     tests = re.sub(r"\.\*|\\", "", re.sub(r'"\s*\n\s*[rf]*"', "", tests))
-    lacking = [f"{where}: {words}" for where, words in messages() if words and not any(map(tests.__contains__, runs(words)))]
+    lacking = [
+        f"{where}: {words}" for where, words in messages() if words and not any(map(tests.__contains__, runs(words)))
+    ]
     lacking = [each for each in lacking if not any(rare in each for rare in RARE)]
     assert not lacking, "\n".join(lacking)

@@ -7,28 +7,44 @@ import re
 
 import pytest
 import torch
+from test_contract import MUTANTS, RIGHT, activation, raises
 
 from netkit import registry
 from netkit.testing import check, examine
-from test_contract import MUTANTS, RIGHT, activation, raises
 
 
 def test_check_names_what_it_did(cli):
     code, out, _ = cli("check", "relu", "netkit-nn/mean_squared_error", "adam")
     lines = out.splitlines()
     assert code == 0 and [line.split()[:3] for line in lines] == [
-        ["activation", "relu", "ok"], ["loss", "mean_squared_error", "ok"], ["metric", "mean_squared_error", "ok"],
+        ["activation", "relu", "ok"],
+        ["loss", "mean_squared_error", "ok"],
+        ["metric", "mean_squared_error", "ok"],
         ["optimizer", "adam", "ok"],
-    ]  # fmt: skip
+    ]
     assert "11 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
 
 
 def test_check_as_json(cli):
     code, out, _ = cli("check", "--plugin", "netkit_nn", "--json", "torch", "sigmoid")
     rows = json.loads(out)
-    assert code == 0 and {row["name"]: row["gradient"] for row in rows} == {"torch": "derived", "sigmoid": "hand-written"}
-    assert {"kind", "name", "settings", "promises", "worst", "broken", "distribution", "version", "gradient", "microseconds",
-            "derived_microseconds"} == set(rows[0])  # fmt: skip
+    assert code == 0 and {row["name"]: row["gradient"] for row in rows} == {
+        "torch": "derived",
+        "sigmoid": "hand-written",
+    }
+    assert {
+        "kind",
+        "name",
+        "settings",
+        "promises",
+        "worst",
+        "broken",
+        "distribution",
+        "version",
+        "gradient",
+        "microseconds",
+        "derived_microseconds",
+    } == set(rows[0])
 
 
 def test_a_broken_promise_is_exit_code_1_with_the_input(cli):
@@ -39,10 +55,13 @@ def test_a_broken_promise_is_exit_code_1_with_the_input(cli):
     assert "z = torch.tensor([[0.0]], dtype=torch.float64)" in out
 
 
-@pytest.mark.parametrize(("arguments", "code", "message"), [
-    (["tanhh"], 2, "netkit: check: no component is called 'tanhh'; did you mean tanh"),
-    (["--plugin", "nobody"], 1, "netkit: check: no plugin of a distribution 'nobody' is installed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["tanhh"], 2, "netkit: check: no component is called 'tanhh'; did you mean tanh"),
+        (["--plugin", "nobody"], 1, "netkit: check: no plugin of a distribution 'nobody' is installed"),
+    ],
+)
 def test_what_is_not_there_is_one_line(cli, arguments, code, message):
     got, _, err = cli("check", *arguments)
     assert got == code and err.startswith(message) and err.count("\n") == 1
@@ -50,18 +69,26 @@ def test_what_is_not_there_is_one_line(cli, arguments, code, message):
 
 def test_a_blocked_plugin_is_not_called_ok(cli):
     code, out, err = cli("--no-plugin", "netkit-nn", "check", "--plugin", "netkit_nn")
-    assert code == 1 and not out and re.fullmatch(r"netkit: check: netkit-nn \S+ \(\w+\): blocked: blocked by name: netkit-nn\n", err)
+    assert (
+        code == 1
+        and not out
+        and re.fullmatch(r"netkit: check: netkit-nn \S+ \(\w+\): blocked: blocked by name: netkit-nn\n", err)
+    )
 
 
 def test_what_leaves_or_gives_nothing_is_broken_and_the_next_is_still_checked(cli):
     with registry.using(registry.Registry()) as mine:
         mine.activations.register("leaver", MUTANTS["SystemExit"])
         mine.activations.register("nothing", MUTANTS["no examples"])
-        mine.activations.register("liar", activation(lambda self, grad, z, a: grad, raises(RuntimeError("one\x1b[2J\ntwo"))))
+        mine.activations.register(
+            "liar", activation(lambda self, grad, z, a: grad, raises(RuntimeError("one\x1b[2J\ntwo")))
+        )
         code, out, _ = cli("check", "leaver", "nothing", "liar", "tanh")
     told = {line.split()[1]: line for line in out.splitlines()}
     assert code == 1 and list(told) == ["tanh", "leaver", "nothing", "liar"] and "  ok  " in told["tanh"]
-    assert "BROKEN  Wrong() raises SystemExit: 0" in told["leaver"] and told["nothing"].endswith("BROKEN  examples() yields nothing")
+    assert "BROKEN  Wrong() raises SystemExit: 0" in told["leaver"] and told["nothing"].endswith(
+        "BROKEN  examples() yields nothing"
+    )
     assert told["liar"].endswith("raises RuntimeError: one [2J two")
 
 

@@ -40,8 +40,12 @@ def rewritten(path, change):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_model_comes_back_to_the_bit(tmp_path, dtype):
-    model = Model([Dense(4, 8, "relu"), "dropout:rate=0.1", Dense(units=3, activation="softmax")],
-                  "categorical_cross_entropy", seed=5, dtype=dtype)  # fmt: skip
+    model = Model(
+        [Dense(4, 8, "relu"), "dropout:rate=0.1", Dense(units=3, activation="softmax")],
+        "categorical_cross_entropy",
+        seed=5,
+        dtype=dtype,
+    )
     model.save(tmp_path / "m.netkit")
     again = netkit.load(tmp_path / "m.netkit")
     x = torch.randn(9, 4)
@@ -52,7 +56,10 @@ def test_a_model_comes_back_to_the_bit(tmp_path, dtype):
 
 CHANGES = {
     "not the layers": (lambda h: h["layers"].pop(), "its tensors .* do not fit its layers"),
-    "impossible": (lambda h: h["layers"][2].update(inputdim=5), "its network cannot be built: layer 2: dense: input has 8 features, built for 5"),
+    "impossible": (
+        lambda h: h["layers"][2].update(inputdim=5),
+        "its network cannot be built: layer 2: dense: input has 8 features, built for 5",
+    ),
     "no layers": (lambda h: h.update(layers=[]), "its network cannot be built: "),
     "bad setting": (lambda h: h["loss"].update(delta=-1), "its network cannot be built: netkit-nn/huber: delta: "),
     "unknown setting": (lambda h: h["loss"].update(data=1), "its network cannot be built: .*no setting 'data'"),
@@ -60,13 +67,20 @@ CHANGES = {
     "type": (lambda h: h.update(layers=7), "damaged model file: .*layers"),
     "key": (lambda h: h.pop("loss"), "damaged model file: .*loss"),
     "format": (lambda h: h.update(format=99, netkit="9.0"), "format 99 of netkit 9.0 is newer than this netkit reads"),
-    "a path for a name": (lambda h: h["loss"].update(type="../../etc:system"), "its network cannot be built: loss .* is unknown"),
+    "a path for a name": (
+        lambda h: h["loss"].update(type="../../etc:system"),
+        "its network cannot be built: loss .* is unknown",
+    ),
     "absent": (
-        lambda h: h["components"].update({"lab-x/swish": {"kind": "activation", "distribution": "lab-x", "version": "2.1"}}),
+        lambda h: h["components"].update(
+            {"lab-x/swish": {"kind": "activation", "distribution": "lab-x", "version": "2.1"}}
+        ),
         "activation lab-x/swish is not available: pip install 'lab-x==2.1'",
     ),
     "older": (
-        lambda h: h["components"].update({"netkit-nn/a": {"kind": "loss", "distribution": "netkit-nn", "version": "9.1"}}),
+        lambda h: h["components"].update(
+            {"netkit-nn/a": {"kind": "loss", "distribution": "netkit-nn", "version": "9.1"}}
+        ),
         "loss netkit-nn/a is not available: the model was saved with netkit-nn 9.1, .* has no such name: pip install 'netkit-nn==9.1'$",
     ),
     "by hand": (
@@ -90,7 +104,9 @@ CHANGES = {
         "damaged model file: components: distribution: a name or a version of a package is needed, got \"a'; rm -rf '\"$",
     ),
     "a command for a version": (
-        lambda h: h["components"].update({"a/a": {"kind": "loss", "distribution": "a", "version": "1' --index-url=x '"}}),
+        lambda h: h["components"].update(
+            {"a/a": {"kind": "loss", "distribution": "a", "version": "1' --index-url=x '"}}
+        ),
         "damaged model file: components: version: a name or a version of a package is needed, got ",
     ),
     "a command for a name": (
@@ -105,7 +121,7 @@ CHANGES = {
         lambda h: h["components"].update({"a/a": {"kind": "loss", "distribution": "a", "version": ""}}),
         "damaged model file: components: version: ",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change, message", CHANGES.values(), ids=CHANGES)
@@ -130,9 +146,14 @@ def test_a_broken_plugin_is_the_reason_why_its_component_is_missing(saved, tmp_p
             netkit.load(path)
         assert re.search(reason, netkit.load(path, missing="keep").reason)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-x\nVersion: 2.0\nRequires-Dist: netkit-nn>=99\n")
-    with registry.using(registry.Registry([*metadata.distributions()])):
-        with pytest.raises(ModelFileError, match="lab-x 2.0 is incompatible: needs netkit-nn>=99, this is .*; pip install 'lab-x==2.1'$"):
-            netkit.load(path)
+    with (
+        registry.using(registry.Registry([*metadata.distributions()])),
+        pytest.raises(
+            ModelFileError,
+            match="lab-x 2.0 is incompatible: needs netkit-nn>=99, this is .*; pip install 'lab-x==2.1'$",
+        ),
+    ):
+        netkit.load(path)
     with registry.using(registry.Registry([*metadata.distributions()], blocked=["lab-x"])):
         with pytest.raises(ModelFileError, match="lab-x 2.0 is blocked: blocked by name: lab-x$"):
             netkit.load(path)
@@ -146,7 +167,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path, saved):
         netkit.load(tmp_path / "a.safetensors")
     with pytest.raises(ModelFileError, match="was saved without a table's preparation; use netkit.load"):
         TableModel.load(saved[1])
-    for text in (b"", b"12345678", struct.pack("<Q", 2**40) + b"{}", struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 3) + b"{x}"):
+    for text in (
+        b"",
+        b"12345678",
+        struct.pack("<Q", 2**40) + b"{}",
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 3) + b"{x}",
+    ):
         (tmp_path / "b").write_bytes(text)
         with pytest.raises(ModelFileError, match="not a netkit model, or cut off"):
             netkit.load(tmp_path / "b")
@@ -251,11 +278,20 @@ def failing(error):
     return build
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    (lambda h: h["loss"].update(data=1), "m.netkit: its network cannot be built: .*no setting 'data'"),
-    (lambda h: h["layers"][1].update(type="run-time/leaves"), "m.netkit: its network cannot be built: SystemExit: 0$"),
-    (lambda h: h["layers"][1].update(type="run-time/raises"), "m.netkit: its network cannot be built: ValueError: no luck$"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda h: h["loss"].update(data=1), "m.netkit: its network cannot be built: .*no setting 'data'"),
+        (
+            lambda h: h["layers"][1].update(type="run-time/leaves"),
+            "m.netkit: its network cannot be built: SystemExit: 0$",
+        ),
+        (
+            lambda h: h["layers"][1].update(type="run-time/raises"),
+            "m.netkit: its network cannot be built: ValueError: no luck$",
+        ),
+    ],
+)
 def test_a_model_that_its_plugins_cannot_build_any_more_is_kept(saved, tmp_path, change, reason):
     norm = registry.layers["layer_norm"]
     with registry.using(registry.Registry()) as mine:

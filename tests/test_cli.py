@@ -41,8 +41,15 @@ def test_from_a_table_to_predictions(netkit, penguins, tmp_path):
     evaluated = netkit("evaluate", "penguins.netkit", penguins, "--metric", "accuracy", "--metric", "error_rate")
     assert float(evaluated.stdout.split("accuracy ")[1].split()[0]) > 0.95
     described = netkit("describe", "penguins.netkit")
-    for part in ("netkit-nn/dense", "netkit-nn 0.1.0", "bill_length_mm (number)", "target: species (multiclass)", "dense(",
-                 "categorical_cross_entropy", "W 11x64"):  # fmt: skip
+    for part in (
+        "netkit-nn/dense",
+        "netkit-nn 0.1.0",
+        "bill_length_mm (number)",
+        "target: species (multiclass)",
+        "dense(",
+        "categorical_cross_entropy",
+        "W 11x64",
+    ):
         assert part in described.stdout or part == "W 11x64", described.stdout
 
 
@@ -110,7 +117,9 @@ def test_a_toml_says_everything_and_options_beside_it_win(cli, penguins, tmp_pat
 def test_ctrl_c_keeps_the_best_weights_and_says_so(penguins, tmp_path):
     command = [sys.executable, "-m", "netkit", "train", str(penguins), "--target", "species", "--epochs", "1000000"]
     heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a shell's background job ignores it
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **heed) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **heed
+    ) as process:
         for line in process.stdout:
             if "network" in line:
                 break
@@ -139,16 +148,22 @@ def test_list_plugins_show_and_help(netkit):
 
 @pytest.mark.parametrize("arguments", [["list-plugins"], ["--help"], ["train", "--help"], ["--version"]])
 def test_what_only_looks_imports_no_torch(arguments):
-    code = ("import sys\nfrom netkit.cli import main\n"
-            f"try: main({arguments!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules")
+    code = (
+        "import sys\nfrom netkit.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_completion_offers_names_without_torch():
     words = {"_NETKIT_COMPLETE": "bash_complete", "COMP_WORDS": "netkit train x.csv --activation le", "COMP_CWORD": "4"}
-    code = ("import sys\nfrom netkit.cli import main\ntry: main()\n"
-            "except SystemExit: pass\nprint('torch' in sys.modules, file=sys.stderr)")
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **words}, text=True, capture_output=True, check=True)
+    code = (
+        "import sys\nfrom netkit.cli import main\ntry: main()\n"
+        "except SystemExit: pass\nprint('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **words}, text=True, capture_output=True, check=True
+    )
     assert "leaky_relu" in done.stdout and done.stderr.strip() == "False"
 
 
@@ -172,20 +187,44 @@ BAD = {
     "png": (["train", "png.csv", "--target", "y"], 1, "png.csv: "),
     "no target": (["train", "good.csv"], 2, "[Mm]issing option '--target'"),
     "no command": (["trian"], 2, "no such command 'trian'; did you mean train"),
-    "activation": (["train", "good.csv", "--target", "y", "--activation", "rellu"], 2, "activation 'rellu' is unknown; did you mean relu"),
-    "setting": (["train", "good.csv", "--target", "y", "--optimizer", "adam:beta=1"], 2, "adam: there is no setting 'beta'; did you mean beta"),
+    "activation": (
+        ["train", "good.csv", "--target", "y", "--activation", "rellu"],
+        2,
+        "activation 'rellu' is unknown; did you mean relu",
+    ),
+    "setting": (
+        ["train", "good.csv", "--target", "y", "--optimizer", "adam:beta=1"],
+        2,
+        "adam: there is no setting 'beta'; did you mean beta",
+    ),
     "loss's task": (["train", "good.csv", "--target", "y", "--loss", "mean_squared_error"], 1, "y: .*regression"),
     "batch": (["train", "good.csv", "--target", "y", "--batch", "0"], 2, "batch.*: 0 is not in the range"),
     "epochs": (["train", "good.csv", "--target", "y", "--epochs", "-1"], 2, "epochs.*: -1 is not in the range"),
     "alpha": (["train", "good.csv", "--target", "y", "--alpha", "inf"], 2, "alpha: .*got inf"),
-    "validation": (["train", "good.csv", "--target", "y", "--validation", "1"], 2, "validation.*: 1.0 is not in the range 0<=x<1"),
+    "validation": (
+        ["train", "good.csv", "--target", "y", "--validation", "1"],
+        2,
+        "validation.*: 1.0 is not in the range 0<=x<1",
+    ),
     "hidden": (["train", "good.csv", "--target", "y", "--hidden", "0"], 2, "at least 1 unit, got 0"),
-    "out": (["train", "good.csv", "--target", "y", "--out", "no/such/folder.nk"], 1, "no/such/folder.nk: cannot be written"),
-    "config": (["train", "good.csv", "--config", "bad.toml"], 2, "bad.toml: line 1: there is no setting 'activaton'; did you mean activation"),
+    "out": (
+        ["train", "good.csv", "--target", "y", "--out", "no/such/folder.nk"],
+        1,
+        "no/such/folder.nk: cannot be written",
+    ),
+    "config": (
+        ["train", "good.csv", "--config", "bad.toml"],
+        2,
+        "bad.toml: line 1: there is no setting 'activaton'; did you mean activation",
+    ),
     "not toml": (["train", "good.csv", "--config", "good.csv"], 2, "good.csv: not TOML"),
     "no config": (["train", "good.csv", "--config", "none.toml"], 1, "none.toml: cannot be read"),
     "not a model": (["predict", "good.csv", "good.csv"], 1, "good.csv: not a netkit model"),
-    "cut off": (["predict", "cut.netkit", "good.csv"], 1, "cut.netkit: (not a netkit model, or cut off|damaged model file)"),
+    "cut off": (
+        ["predict", "cut.netkit", "good.csv"],
+        1,
+        "cut.netkit: (not a netkit model, or cut off|damaged model file)",
+    ),
     "cut off later": (["predict", "cut2.netkit", "good.csv"], 1, "cut2.netkit: damaged model file"),
     "newer": (["describe", "newer.netkit"], 1, "newer.netkit: format 99 of netkit .* is newer than this netkit reads"),
     "no model": (["describe", "none.netkit"], 1, "none.netkit: cannot be read: No such file"),
@@ -193,9 +232,17 @@ BAD = {
     "text for numbers": (["predict", "good.netkit", "text.csv"], 1, "x: row 3: 'abc' is not a number"),
     "label unseen": (["evaluate", "good.netkit", "labels.csv"], 1, "y: .*'c'"),
     "show": (["show", "rellu"], 2, "no component is called 'rellu'; did you mean relu"),
-    "predict out": (["predict", "good.netkit", "good.csv", "--out", "no/such/p.csv"], 1, "no/such/p.csv: cannot be written"),
-    "diverges": (["train", "good.csv", "--target", "y", "--optimizer", "sgd", "--alpha", "1e30", "--quiet"], 1, "training diverged in epoch \\d+, batch"),
-}  # fmt: skip
+    "predict out": (
+        ["predict", "good.netkit", "good.csv", "--out", "no/such/p.csv"],
+        1,
+        "no/such/p.csv: cannot be written",
+    ),
+    "diverges": (
+        ["train", "good.csv", "--target", "y", "--optimizer", "sgd", "--alpha", "1e30", "--quiet"],
+        1,
+        "training diverged in epoch \\d+, batch",
+    ),
+}
 
 
 @pytest.fixture
@@ -253,8 +300,14 @@ def test_show_as_json_says_where_a_component_is_from_and_what_may_be_set(cli):
     code, out, _ = cli("show", "leaky_relu", "--json")
     [told] = json.loads(out)
     assert code == 0 and told["settings"] == {"slope": {"rule": "float, >= 0", "required": False, "default": "0.01"}}
-    assert (told["kind"], told["qualified"], told["distribution"]) == ("activation", "netkit-nn/leaky_relu", "netkit-nn")
-    assert "class LeakyRelu" in "".join(Path(told["file"]).read_text().splitlines()[told["line"] - 1 :][:2]) and told["doc"].startswith("z where z > 0")
+    assert (told["kind"], told["qualified"], told["distribution"]) == (
+        "activation",
+        "netkit-nn/leaky_relu",
+        "netkit-nn",
+    )
+    assert "class LeakyRelu" in "".join(Path(told["file"]).read_text().splitlines()[told["line"] - 1 :][:2]) and told[
+        "doc"
+    ].startswith("z where z > 0")
 
 
 @dataclass(frozen=True)
@@ -264,20 +317,30 @@ class Leaves(Activation):
     kind_of_error: str = "SystemExit"
 
     def forward(self, z):
-        error = {"SystemExit": SystemExit(0), "TypeError": TypeError("no\x1b[2J\nluck"), "Exit": SystemExit("bye"), "Base": BaseException()}
+        error = {
+            "SystemExit": SystemExit(0),
+            "TypeError": TypeError("no\x1b[2J\nluck"),
+            "Exit": SystemExit("bye"),
+            "Base": BaseException(),
+        }
         raise error[self.kind_of_error]
 
     def backward(self, grad, z, a):
         return grad
 
 
-@pytest.mark.parametrize(("given", "code", "said"), [
-    ("SystemExit", 1, "test_cli wanted to end the program (SystemExit: 0); nothing was finished"),
-    ("Exit", 1, "test_cli wanted to end the program (SystemExit: bye); nothing was finished"),
-    ("Base", 70, "internal error: BaseException; set NETKIT_TRACEBACK=1 for the traceback"),
-    ("TypeError", 70, "internal error: TypeError: no [2J luck; set NETKIT_TRACEBACK=1 for the traceback"),
-])  # fmt: skip
-def test_a_component_that_ends_the_program_or_raises_is_one_line(cli, penguins, tmp_path, monkeypatch, given, code, said):
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ("SystemExit", 1, "test_cli wanted to end the program (SystemExit: 0); nothing was finished"),
+        ("Exit", 1, "test_cli wanted to end the program (SystemExit: bye); nothing was finished"),
+        ("Base", 70, "internal error: BaseException; set NETKIT_TRACEBACK=1 for the traceback"),
+        ("TypeError", 70, "internal error: TypeError: no [2J luck; set NETKIT_TRACEBACK=1 for the traceback"),
+    ],
+)
+def test_a_component_that_ends_the_program_or_raises_is_one_line(
+    cli, penguins, tmp_path, monkeypatch, given, code, said
+):
     monkeypatch.delenv("NETKIT_TRACEBACK", raising=False)
     with registry.using(registry.Registry()) as mine:
         mine.activations.register("leaves", Leaves)
@@ -338,8 +401,14 @@ def test_a_name_in_dispute_is_completed_and_explained_by_qualified_names(cli):
     with registry.using(disputed()):
         for complete in (ComponentText("activation").shell_complete, names):
             assert offered("swi", complete) == ["lab-a/swishy", "lab-b/swishy"]
-            assert offered("lab-b/", complete) == ["lab-b/swishy"] and "netkit-nn/relu" in offered("netkit-nn/r", complete)
-        assert cli("show", "swishy") == (1, "", "netkit: activation 'swishy' is in dispute: write lab-a/swishy or lab-b/swishy\n")
+            assert offered("lab-b/", complete) == ["lab-b/swishy"] and "netkit-nn/relu" in offered(
+                "netkit-nn/r", complete
+            )
+        assert cli("show", "swishy") == (
+            1,
+            "",
+            "netkit: activation 'swishy' is in dispute: write lab-a/swishy or lab-b/swishy\n",
+        )
         assert cli("show", "lab-a/swishy")[0] == 0
         assert offered("le") == ["leaky_relu"] and offered("le", no_plugin=("netkit-nn", "nobody")) == []
 
@@ -361,15 +430,36 @@ def test_the_list_fits_a_terminal_and_is_not_padded_elsewhere(monkeypatch, capsy
 def test_list_plugins_of_one_distribution(cli):
     code, out, _ = cli("list-plugins", "--plugin", "Netkit.NN", "--kind", "loss")
     assert code == 0 and out.startswith("loss") and out.count("\n") > 4
-    assert cli("list-plugins", "--plugin", "nobody") == (1, "", "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n")
+    assert cli("list-plugins", "--plugin", "nobody") == (
+        1,
+        "",
+        "netkit: list-plugins: no plugin of a distribution 'nobody' is installed\n",
+    )
 
 
 def test_training_stops_early_and_leaves_a_log(cli, tmp_path, penguins):
-    train = ["train", penguins, "--target", "body_mass_g", "--epochs", 60, "--hidden", "100", "--alpha", "0.01", "--quiet", "--log", "log.jsonl"]
+    train = [
+        "train",
+        penguins,
+        "--target",
+        "body_mass_g",
+        "--epochs",
+        60,
+        "--hidden",
+        "100",
+        "--alpha",
+        "0.01",
+        "--quiet",
+        "--log",
+        "log.jsonl",
+    ]
     code, out, _ = cli(*train, "--patience", 3, "--clip", 5, "--out", "m.netkit")
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     best = [line["number"] for line in lines if line["best"]][-1]
     assert code == 0 and len(lines) == best + 3 < 60 and f"kept the weights of epoch {best} of {len(lines)}" in out
-    assert set(lines[0]) == {"number", "loss", "metrics", "validation", "best", "seconds"} and lines[0]["validation"]["r2"] < 1
+    assert (
+        set(lines[0]) == {"number", "loss", "metrics", "validation", "best", "seconds"}
+        and lines[0]["validation"]["r2"] < 1
+    )
     code, _, err = cli(*train[:-1], "no/folder/log")
     assert code == 1 and err.endswith("\nnetkit: no/folder/log: cannot be written: No such file or directory\n")

@@ -47,7 +47,9 @@ def test_the_schema_knows_every_component_and_its_settings(schema):
 
 
 def test_the_schema_carries_the_rules_of_settings(schema):
-    [slope] = [t["properties"]["slope"] for t in schema["$defs"]["activation"]["anyOf"][1:] if "slope" in t["properties"]]
+    [slope] = [
+        t["properties"]["slope"] for t in schema["$defs"]["activation"]["anyOf"][1:] if "slope" in t["properties"]
+    ]
     assert slope == {"type": "number", "minimum": 0}
     assert schema["properties"]["optimizer"]["$ref"] == "#/$defs/optimizer" and not schema["additionalProperties"]
     references = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)))
@@ -99,8 +101,7 @@ WRONG = {
     "activation = {slope = 3}": "line 2: activation: activation: a table needs a type, got {'slope': 3}",
     "activation = 'relu:slope=3'": "line 2: activation: relu: there is no setting 'slope'; it has none",
     "activation = 'leaky_relu:slope'": "line 2: activation: leaky_relu: settings read setting=value,..., got 'slope'",
-    "optimizer = {type = 'sgd', momentun = 2, momentum = 3}":
-        "line 2: optimizer: sgd: there is no setting 'momentun'; did you mean momentum?; sgd: momentum: expected `float` < 1.0, got 3",
+    "optimizer = {type = 'sgd', momentun = 2, momentum = 3}": "line 2: optimizer: sgd: there is no setting 'momentun'; did you mean momentum?; sgd: momentum: expected `float` < 1.0, got 3",
     "# no\n[optimizer]\ntype = 'sgd'\nnesterov = 'a'": "line 5: optimizer: sgd: nesterov: expected `bool`, got 'a'",
     "optimizer.type = 'sgd'\noptimizer.momentum = nan": "line 2: optimizer: sgd: momentum: expected `float` >= 0.0, got nan",
     "loss = 'hubber'": "line 2: loss: loss 'hubber' is unknown; did you mean huber?",
@@ -110,18 +111,16 @@ WRONG = {
     "hidden = '8,x'": "line 2: hidden: layer 'x' is unknown",
     "hidden = {type = 'dense'}": "line 2: hidden: layers read 64,32, got {'type': 'dense'}",
     "hidden = [\n  8, # [a comment\n  ['x'],\n]": "line 4: hidden[1]: a number of units or a layer is needed, got ['x']",
-    "layers = [{type = 'dropout'}, # one, two\n  'dense', {type = 'dropout', rate = 1}]":
-        "line 3: layers[2]: dropout: rate: expected `float` < 1.0, got 1",
+    "layers = [{type = 'dropout'}, # one, two\n  'dense', {type = 'dropout', rate = 1}]": "line 3: layers[2]: dropout: rate: expected `float` < 1.0, got 1",
     "[[layers]]\ntype = 'dropout'\nrate = 0.1\n[[layers]]\ntype = 'dropout'\nrate = 2": "line 7: layers[1]: dropout: rate: expected `float` < 1.0, got 2",
     "[plugins]\nrequire = ['a>>2']": "line 3: plugins: require: a requirement as pip writes it is needed, got 'a>>2'",
     "[plugins]\nrequire = 3": "line 3: plugins: require: a list of texts is needed, got 3",
     "[plugins]\nprefer = []\ndisable = [1]": "line 4: plugins: disable: a list of texts is needed, got [1]",
-    "epochs = 0\n[plugins]\nrequires = []":
-        "line 2: epochs: 0 is not in the range x>=1; line 4: plugins: there is no setting 'requires'; did you mean require?",
+    "epochs = 0\n[plugins]\nrequires = []": "line 2: epochs: 0 is not in the range x>=1; line 4: plugins: there is no setting 'requires'; did you mean require?",
     "plugins = 3": "line 2: plugins: a table is needed, got 3",
     "[plugins]\nzzz = 3": "line 3: plugins: there is no setting 'zzz'; it has require, prefer, disable",
     "layers = [{type = 'dense', units = 3, activation = 'tahn'}]": "line 2: layers[0]: activation 'tahn' is unknown; did you mean tanh?",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -132,7 +131,11 @@ def test_a_mistake_is_told_with_its_line_place_rule_and_value(cli, tmp_path, pen
 
 
 def test_all_mistakes_are_told_at_once(cli, tmp_path, penguins):
-    some = [text for text in WRONG if "[" not in text and "." not in text.partition("=")[0] and "\n" not in text and "plugins" not in text]
+    some = [
+        text
+        for text in WRONG
+        if "[" not in text and "." not in text.partition("=")[0] and "\n" not in text and "plugins" not in text
+    ]
     keys = {text.partition(" =")[0]: text for text in some}
     (tmp_path / "bad.toml").write_text("target = 'species'\n" + "\n".join(keys.values()))
     code, _, err = cli("train", penguins, "--config", "bad.toml")
@@ -145,4 +148,7 @@ def test_the_schema_refuses_what_train_refuses_and_knows_the_limits(schema):
     assert schema["properties"]["alpha"]["exclusiveMinimum"] == 0 and schema["properties"]["alpha"]["type"] == "number"
     share, file = schema["properties"]["validation"]["anyOf"]
     assert share == {"type": "number", "minimum": 0, "exclusiveMaximum": 1} and file == {"type": "string"}
-    assert schema["properties"]["schedule"]["$ref"] == "#/$defs/schedule" and schema["properties"]["balanced"]["type"] == "boolean"
+    assert (
+        schema["properties"]["schedule"]["$ref"] == "#/$defs/schedule"
+        and schema["properties"]["balanced"]["type"] == "boolean"
+    )

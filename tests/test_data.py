@@ -34,7 +34,9 @@ def summary(values):
 @given(numbers, words)
 def test_preparation_survives_json_to_the_bit_and_keeps_rows_apart(some, others):
     n = min(len(some), len(others))
-    table = pa.table({"n": column([*some[:n], 1.0, 2.0], pa.float64()), "w": column([*others[:n], "a", "b"], pa.string())})
+    table = pa.table(
+        {"n": column([*some[:n], 1.0, 2.0], pa.float64()), "w": column([*others[:n], "a", "b"], pa.string())}
+    )
     features = Features.fit(table)
     again = Features.from_json(features.to_json())
     assert again == features and again.names == features.names and len(set(features.names)) == features.width
@@ -149,7 +151,10 @@ TIMES = {
     "duration": ([datetime.timedelta(0), datetime.timedelta(minutes=2)], 120),
     "time": ([datetime.time(1, 0), datetime.time(1, 1)], 60),
     "bool": ([False, True], 1),
-    "decimal": ([pa.scalar("1.5").cast(pa.decimal128(3, 1)).as_py(), pa.scalar("4.5").cast(pa.decimal128(3, 1)).as_py()], 3),
+    "decimal": (
+        [pa.scalar("1.5").cast(pa.decimal128(3, 1)).as_py(), pa.scalar("4.5").cast(pa.decimal128(3, 1)).as_py()],
+        3,
+    ),
 }
 
 
@@ -160,7 +165,11 @@ def test_dates_times_booleans_and_decimals_are_numbers(values, apart):
     assert inputs_of(values)[:, 0].tolist() == pytest.approx([-1, 1])
 
 
-@given(st.lists(st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2100, 1, 1)), min_size=2, max_size=20, unique=True))
+@given(
+    st.lists(
+        st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2100, 1, 1)), min_size=2, max_size=20, unique=True
+    )
+)
 def test_cycles_of_dates_have_their_period_and_radius_one(moments):
     moments = [*moments, datetime.datetime(2020, 1, 1), datetime.datetime(2022, 2, 3, 5)]
     features = Features.fit(pa.table({"t": column(moments, pa.timestamp("us"))}))
@@ -170,7 +179,9 @@ def test_cycles_of_dates_have_their_period_and_radius_one(moments):
     assert torch.allclose(x[:, 1::2].square() + x[:, 2::2].square(), torch.ones(len(moments), 3), atol=1e-5)
     for days, width in ((7, 5), (146097, 7)):  # a week, and the 400 years after which the calendar repeats
         later = [moment + datetime.timedelta(days=days) for moment in moments]
-        assert torch.allclose(features.transform(pa.table({"t": column(later, pa.timestamp("us"))}))[:, 1:width], x[:, 1:width], atol=1e-4)
+        assert torch.allclose(
+            features.transform(pa.table({"t": column(later, pa.timestamp("us"))}))[:, 1:width], x[:, 1:width], atol=1e-4
+        )
 
 
 SPANS = {
@@ -185,14 +196,20 @@ SPANS = {
 
 @pytest.mark.parametrize("start, step, count, cycles", SPANS.values(), ids=SPANS)
 def test_a_date_has_the_cycles_that_it_goes_through(start, step, count, cycles):
-    [fitted] = Features.fit(pa.table({"t": column([start + i * datetime.timedelta(**step) for i in range(count)])})).columns
+    [fitted] = Features.fit(
+        pa.table({"t": column([start + i * datetime.timedelta(**step) for i in range(count)])})
+    ).columns
     assert list(fitted.cycles) == cycles
 
 
 def test_a_missing_date_is_marked_and_dates_may_come_as_text():
     features = Features.fit(pa.table({"t": column([datetime.date(2024, 1, 1), None, datetime.date(2024, 1, 3)])}))
     assert features.names == ["t", "t (missing)"]
-    assert features.transform(pa.table({"t": ["2024-01-03", None, "2024-01-02T00:00:00"]})).tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert features.transform(pa.table({"t": ["2024-01-03", None, "2024-01-02T00:00:00"]})).tolist() == [
+        [1, 0],
+        [0, 1],
+        [0, 0],
+    ]
     with pytest.raises(DataError, match="^t: row 2: 'soon' is not an ISO 8601 date$"):
         features.transform(pa.table({"t": ["2024-01-03", "soon"]}))
     with pytest.raises(DataError, match="^t: dates are needed, got int64$"):
@@ -212,7 +229,9 @@ def test_codes_tell_levels_that_were_seen_twice(values):
 
 
 def test_columns_are_what_they_are_set_to():
-    table = pa.table({"n": ["1", "2", "2", "3"] * 9, "t": [5, 6, 7, 5] * 9, "d": ["2024-01-01", "2024-02-01"] * 18, "s": range(36)})
+    table = pa.table(
+        {"n": ["1", "2", "2", "3"] * 9, "t": [5, 6, 7, 5] * 9, "d": ["2024-01-01", "2024-02-01"] * 18, "s": range(36)}
+    )
     features = Features.fit(table, types={"n": "number", "t": "text", "d": "date", "s": "skip"})
     assert features.names == ["n", "t=5", "t=6", "t=7", "d", "d (sin of the week)", "d (cos of the week)"]
     assert features.left_out == {"s": "as it is set"} and not features.notes and features.text == ["t"]
@@ -301,9 +320,11 @@ def test_damaged_target_is_refused(data):
 
 
 labels = st.one_of(
-    st.lists(st.text(max_size=4), min_size=2, max_size=30), st.lists(st.booleans(), min_size=2),
-    st.lists(st.integers(-5, 5), min_size=2, max_size=90), st.lists(st.floats(-1e3, 1e3), min_size=2),
-)  # fmt: skip
+    st.lists(st.text(max_size=4), min_size=2, max_size=30),
+    st.lists(st.booleans(), min_size=2),
+    st.lists(st.integers(-5, 5), min_size=2, max_size=90),
+    st.lists(st.floats(-1e3, 1e3), min_size=2),
+)
 
 
 @given(labels.filter(lambda values: len(set(values)) > 1))

@@ -70,7 +70,11 @@ def test_a_torch_layer_learns_what_dense_learns():
 
 
 def test_a_torch_layer_is_seeded_and_saved(tmp_path):
-    layers = ["torch:module='Linear(4, 8)',activation=tanh".replace("'", '"'), {"type": "torch", "module": "Dropout(0.5)"}, Dense(units=1)]
+    layers = [
+        "torch:module='Linear(4, 8)',activation=tanh".replace("'", '"'),
+        {"type": "torch", "module": "Dropout(0.5)"},
+        Dense(units=1),
+    ]
     x, y = torch.randn(30, 4), torch.randn(30)
     runs = []
     for _ in range(2):
@@ -85,7 +89,10 @@ def test_a_torch_layer_is_seeded_and_saved(tmp_path):
 
 
 def test_a_convolution_needs_no_component_of_its_own():
-    model = Model([{"type": "torch", "module": "Conv2d(1, 3, 3)"}, {"type": "torch", "module": "Flatten()"}, Dense(units=1)], "huber")
+    model = Model(
+        [{"type": "torch", "module": "Conv2d(1, 3, 3)"}, {"type": "torch", "module": "Flatten()"}, Dense(units=1)],
+        "huber",
+    )
     history = model.fit(torch.randn(16, 1, 6, 6), torch.randn(16), epochs=2, alpha=0.01, progress=False)
     assert model.network.links[0].out_shape == (3, 4, 4) and len(history) == 2
 
@@ -104,7 +111,10 @@ HOSTILE = {
     "keeps state": ("BatchNorm1d(4)", "BatchNorm1d keeps running_mean between steps; a layer may not"),
     "in place": ("ReLU(inplace=True)", "ReLU changes its input in place; a layer may not"),
     "in place while training": ("Dropout(0.5, inplace=True)", "Dropout changes its input in place; a layer may not"),
-    "two inputs": ("Bilinear(2, 2, 2)", "a module of one tensor is needed: .*missing 1 required positional argument: 'input2'"),
+    "two inputs": (
+        "Bilinear(2, 2, 2)",
+        "a module of one tensor is needed: .*missing 1 required positional argument: 'input2'",
+    ),
     "open size": ("LazyLinear(3)", "LazyLinear leaves the size of weight open; a layer must say it"),
     "tuple": ("LSTM(4, 3)", "a module that gives one tensor is needed, got tuple"),
 }
@@ -152,7 +162,9 @@ def _whole(prediction, target):
 
 
 def test_what_cannot_be_derived_is_refused(own):
-    with pytest.raises(PluginError, match="metric: a class derived from Metric is needed, a function cannot become one"):
+    with pytest.raises(
+        PluginError, match="metric: a class derived from Metric is needed, a function cannot become one"
+    ):
         own.metrics.register("share")(lambda prediction, target: 0)
     with pytest.raises(PluginError, match=r"every setting needs a name, got \*rest"):
         own.activations.register("many")(lambda z, *rest: z)
@@ -165,7 +177,10 @@ def test_a_model_with_a_component_made_by_hand_warns_when_saved_and_loads_where_
         model.save(tmp_path / "m.netkit")
     x = torch.randn(4, 3)
     assert torch.equal(netkit.load(tmp_path / "m.netkit").forward(x), model.forward(x))
-    with registry.using(registry.Registry()), pytest.raises(ModelFileError, match="registered by hand .* register it again"):
+    with (
+        registry.using(registry.Registry()),
+        pytest.raises(ModelFileError, match="registered by hand .* register it again"),
+    ):
         netkit.load(tmp_path / "m.netkit")
 
 

@@ -38,12 +38,24 @@ def test_the_rest_comes_first_then_the_tables_in_the_order_of_columns():
 
 
 BAD = {
-    "lengths": ({"columns": [1], "levels": [3, 4], "dimensions": [2]}, SettingError, "columns, levels and dimensions must be of one length, got 1, 2 and 1"),
+    "lengths": (
+        {"columns": [1], "levels": [3, 4], "dimensions": [2]},
+        SettingError,
+        "columns, levels and dimensions must be of one length, got 1, 2 and 1",
+    ),
     "none": ({"columns": [], "levels": [], "dimensions": []}, SettingError, "must be of one length, got 0, 0 and 0"),
-    "twice": ({"columns": [1, 1], "levels": [3, 4], "dimensions": [2, 2]}, SettingError, r"columns must differ, got \[1, 1\]"),
-    "beyond": ({"columns": [4], "levels": [3], "dimensions": [2]}, ShapeError, r"column 4 of rows of shape \(4,\) is needed"),
+    "twice": (
+        {"columns": [1, 1], "levels": [3, 4], "dimensions": [2, 2]},
+        SettingError,
+        r"columns must differ, got \[1, 1\]",
+    ),
+    "beyond": (
+        {"columns": [4], "levels": [3], "dimensions": [2]},
+        ShapeError,
+        r"column 4 of rows of shape \(4,\) is needed",
+    ),
     "no level": ({"columns": [0], "levels": [0], "dimensions": [2]}, SettingError, "embedding: levels: "),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("settings, error, message", BAD.values(), ids=BAD)
@@ -55,8 +67,10 @@ def test_settings_that_make_no_sense_are_refused(settings, error, message):
 def test_it_learns_a_number_for_each_level():
     codes = torch.arange(200.0)[:, None] % 50
     wanted = torch.sin(codes * 7)
-    model = Model([{"type": "embedding", "columns": [0], "levels": [50], "dimensions": [4]}, {"type": "dense", "units": 1}],
-                  "mean_squared_error")  # fmt: skip
+    model = Model(
+        [{"type": "embedding", "columns": [0], "levels": [50], "dimensions": [4]}, {"type": "dense", "units": 1}],
+        "mean_squared_error",
+    )
     history = model.fit(codes, wanted, optimizer="adam", alpha=0.02, epochs=150, progress=False)
     assert history[-1].loss < 1e-3
 
@@ -76,7 +90,9 @@ def towns(tmp_path):
 
 
 def test_a_column_of_codes_from_a_table_to_predictions(cli, towns, tmp_path):
-    code, out, _ = cli("train", towns, "--target", "y", "--task", "regression", "--columns", "zip=embedding", "--epochs", 30, "--quiet")
+    code, out, _ = cli(
+        "train", towns, "--target", "y", "--task", "regression", "--columns", "zip=embedding", "--epochs", 30, "--quiet"
+    )
     assert code == 0 and "network 2-6-100-1" in out and float(out.split("r2 ")[1].split()[0]) > 0.9
     described = cli("describe", "towns.netkit")[1]
     assert "embedding(columns=" in described and "zip (embedding)" in described

@@ -11,7 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netkit import DataError, Dense, DivergenceError, Model, NetkitError, SettingError, ShapeError, UnknownComponent, registry, spec
+from netkit import (
+    DataError,
+    Dense,
+    DivergenceError,
+    Model,
+    NetkitError,
+    SettingError,
+    ShapeError,
+    UnknownComponent,
+    registry,
+    spec,
+)
 from netkit.bound import macs
 from netkit.epochs import Planned
 from netkit.network import Network
@@ -36,13 +47,19 @@ def target_for(loss, n, k, source):
 @given(
     units=st.lists(st.integers(1, 7), min_size=0, max_size=3),
     names=st.lists(st.sampled_from(SMOOTH), min_size=3, max_size=3),
-    loss=st.sampled_from(LOSSES), bias=st.booleans(), norm=st.booleans(),
-    n=st.integers(1, 9), k=st.integers(2, 5), seed=st.integers(0, 10**6),
-)  # fmt: skip
+    loss=st.sampled_from(LOSSES),
+    bias=st.booleans(),
+    norm=st.booleans(),
+    n=st.integers(1, 9),
+    k=st.integers(2, 5),
+    seed=st.integers(0, 10**6),
+)
 def test_gradients_of_random_networks_equal_autograds(units, names, loss, bias, norm, n, k, seed):
     loss = spec.make("loss", loss)
-    dense = [{"type": "dense", "units": u + (name == "softmax"), "activation": name, "bias": bias}
-             for u, name in zip(units, names)]  # fmt: skip
+    dense = [
+        {"type": "dense", "units": u + (name == "softmax"), "activation": name, "bias": bias}
+        for u, name in zip(units, names)
+    ]
     layers = [*dense, *(["layer_norm"] if norm else []), {"type": "dense", "units": k, "activation": loss.head}]
     network = Network(layers, (4,), rng(seed), torch.float64)
     x = torch.randn(n, 4, generator=rng(seed + 1), dtype=torch.float64)
@@ -82,7 +99,10 @@ def classes(n, k=3):
 
 
 def small(**options):
-    layers = [{"type": "dense", "units": 8, "activation": "relu"}, {"type": "dense", "units": 3, "activation": "softmax"}]
+    layers = [
+        {"type": "dense", "units": 8, "activation": "relu"},
+        {"type": "dense", "units": 3, "activation": "softmax"},
+    ]
     return Model(layers, "categorical_cross_entropy", **options)
 
 
@@ -93,8 +113,15 @@ def data(n=37):
 
 def test_same_seed_same_bits_other_seed_other_bits():
     def weights(seed):
-        model = Model([{"type": "dense", "units": 8, "activation": "relu"}, {"type": "dropout", "rate": 0.3},
-                       {"type": "dense", "units": 3, "activation": "softmax"}], "categorical_cross_entropy", seed=seed)
+        model = Model(
+            [
+                {"type": "dense", "units": 8, "activation": "relu"},
+                {"type": "dropout", "rate": 0.3},
+                {"type": "dense", "units": 3, "activation": "softmax"},
+            ],
+            "categorical_cross_entropy",
+            seed=seed,
+        )
         model.fit(*data(), epochs=3, batch=5, progress=False, optimizer="adam")
         return model.network.params
 
@@ -177,7 +204,11 @@ def test_parameters_are_views_in_the_shape_people_expect():
     model.build((4,))
     parameters = model.parameters()
     assert {name: tuple(value.shape) for name, value in parameters.items()} == {
-        "0.W": (4, 8), "0.b": (8,), "1.W": (8, 3), "1.b": (3,)}  # fmt: skip
+        "0.W": (4, 8),
+        "0.b": (8,),
+        "1.W": (8, 3),
+        "1.b": (3,),
+    }
     x = data()[0]
     before = model.forward(x)
     parameters["1.W"].zero_()
@@ -191,7 +222,9 @@ def test_blocks_do_not_change_a_prediction(monkeypatch):
     whole = model.forward(x)
     monkeypatch.setattr("netkit.network.BLOCK", 64)
     torch.testing.assert_close(model.forward(x), whole)
-    assert math.isclose(model.evaluate(x, classes(1000))["loss"], -float(whole[classes(1000) == 1].log().mean()), rel_tol=1e-5)
+    assert math.isclose(
+        model.evaluate(x, classes(1000))["loss"], -float(whole[classes(1000) == 1].log().mean()), rel_tol=1e-5
+    )
 
 
 def test_divergence_names_epoch_and_batch_and_keeps_the_last_finite_weights():
@@ -205,10 +238,21 @@ def test_divergence_names_epoch_and_batch_and_keeps_the_last_finite_weights():
 def test_a_history_of_training_and_validation_and_the_best_epoch_kept():
     x, y = data()
     model = small()
-    history = model.fit(x[:30], y[:30], epochs=5, validation=(x[30:], y[30:]), metrics=["accuracy", "log_loss"],
-                        keep_best=True, progress=False)  # fmt: skip
+    history = model.fit(
+        x[:30],
+        y[:30],
+        epochs=5,
+        validation=(x[30:], y[30:]),
+        metrics=["accuracy", "log_loss"],
+        keep_best=True,
+        progress=False,
+    )
     assert [epoch.number for epoch in history] == [1, 2, 3, 4, 5]
-    assert set(history[0].metrics) == {"accuracy", "log_loss"} and set(history[0].validation) == {"loss", "accuracy", "log_loss"}
+    assert set(history[0].metrics) == {"accuracy", "log_loss"} and set(history[0].validation) == {
+        "loss",
+        "accuracy",
+        "log_loss",
+    }
     best = min(epoch.validation["loss"] for epoch in history)
     assert math.isclose(model.evaluate(x[30:], y[30:])["loss"], best, rel_tol=1e-9)
     assert math.isclose([e for e in history if e.best][-1].validation["loss"], best)
@@ -220,37 +264,105 @@ def dense(units, activation="identity", **more):
 
 CCE, BCE, MSE = "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error"
 REFUSED = {
-    "unknown loss": (lambda: Model([dense(1)], "mean_square_error"), UnknownComponent, "loss 'mean_square_error' is unknown; did you mean mean_squared_error"),
-    "unknown activation": (lambda: Model([dense(1, "rellu")], MSE), UnknownComponent, "activation 'rellu' is unknown; did you mean relu"),
-    "unknown setting": (lambda: Model([dense(1, "leaky_relu:slop=1")], MSE), SettingError, "leaky_relu: there is no setting 'slop'; did you mean slope"),
+    "unknown loss": (
+        lambda: Model([dense(1)], "mean_square_error"),
+        UnknownComponent,
+        "loss 'mean_square_error' is unknown; did you mean mean_squared_error",
+    ),
+    "unknown activation": (
+        lambda: Model([dense(1, "rellu")], MSE),
+        UnknownComponent,
+        "activation 'rellu' is unknown; did you mean relu",
+    ),
+    "unknown setting": (
+        lambda: Model([dense(1, "leaky_relu:slop=1")], MSE),
+        SettingError,
+        "leaky_relu: there is no setting 'slop'; did you mean slope",
+    ),
     "setting's rule": (lambda: Model([dense(-1)], MSE), SettingError, "dense: units: expected `int` >= 1.* got -1"),
-    "setting's type": (lambda: Model([dense(1, "leaky_relu:slope=abc")], MSE), SettingError, "leaky_relu: slope: expected `float`, got 'abc'"),
-    "infinite setting": (lambda: spec.make("initializer", "uniform:high=inf"), SettingError, "uniform: high: a finite number is needed, got inf"),
-    "nan setting": (lambda: Model([dense(1, "leaky_relu:slope=nan")], MSE), SettingError, "leaky_relu: slope: .* got nan"),
+    "setting's type": (
+        lambda: Model([dense(1, "leaky_relu:slope=abc")], MSE),
+        SettingError,
+        "leaky_relu: slope: expected `float`, got 'abc'",
+    ),
+    "infinite setting": (
+        lambda: spec.make("initializer", "uniform:high=inf"),
+        SettingError,
+        "uniform: high: a finite number is needed, got inf",
+    ),
+    "nan setting": (
+        lambda: Model([dense(1, "leaky_relu:slope=nan")], MSE),
+        SettingError,
+        "leaky_relu: slope: .* got nan",
+    ),
     "no units": (lambda: Model([{"type": "dense", "inputdim": 2}], MSE), SettingError, "dense: units is required"),
     "no layers": (lambda: Model([], MSE), SettingError, "at least one layer is needed"),
     "no type": (lambda: Model([{"units": 1}], MSE), SettingError, "layer: a table needs a type"),
-    "sizes": (lambda: Model([dense(8, inputdim=4), dense(1, inputdim=7)], MSE), ShapeError, "layer 1: dense: input has 8 features, built for 7"),
+    "sizes": (
+        lambda: Model([dense(8, inputdim=4), dense(1, inputdim=7)], MSE),
+        ShapeError,
+        "layer 1: dense: input has 8 features, built for 7",
+    ),
     "softmax of one": (lambda: Model([dense(1, "softmax", inputdim=4)], CCE), ShapeError, "layer 0: softmax: 1 unit"),
-    "sigmoid under cce": (lambda: Model([dense(3, "sigmoid", inputdim=4)], CCE), ShapeError, "categorical_cross_entropy: needs outputs that add up to one.*is sigmoid; use softmax"),
-    "identity under bce": (lambda: Model([dense(1, inputdim=4)], BCE), ShapeError, "binary_cross_entropy: needs outputs between 0 and 1.*use sigmoid"),
-    "dtype": (lambda: Model([dense(1)], MSE, dtype="int8"), SettingError, "dtype: float32 or float64 is needed, got 'int8'"),
+    "sigmoid under cce": (
+        lambda: Model([dense(3, "sigmoid", inputdim=4)], CCE),
+        ShapeError,
+        "categorical_cross_entropy: needs outputs that add up to one.*is sigmoid; use softmax",
+    ),
+    "identity under bce": (
+        lambda: Model([dense(1, inputdim=4)], BCE),
+        ShapeError,
+        "binary_cross_entropy: needs outputs between 0 and 1.*use sigmoid",
+    ),
+    "dtype": (
+        lambda: Model([dense(1)], MSE, dtype="int8"),
+        SettingError,
+        "dtype: float32 or float64 is needed, got 'int8'",
+    ),
     "seed": (lambda: Model([dense(1)], MSE, seed=-1), SettingError, "seed: .* got -1"),
-    "batch": (lambda: small().fit(*data(), batch=0), SettingError, "batch: a whole number of at least 1 is needed, got 0"),
+    "batch": (
+        lambda: small().fit(*data(), batch=0),
+        SettingError,
+        "batch: a whole number of at least 1 is needed, got 0",
+    ),
     "epochs": (lambda: small().fit(*data(), epochs=0), SettingError, "epochs: .* got 0"),
     "alpha": (lambda: small().fit(*data(), alpha=math.inf), SettingError, "alpha: .* got inf"),
     "alpha nan": (lambda: small().fit(*data(), alpha=math.nan), SettingError, "alpha: .* got nan"),
     "empty": (lambda: small().fit(torch.zeros(0, 4), torch.zeros(0, 3)), DataError, "x: at least one row is needed"),
     "rows": (lambda: small().fit(torch.zeros(5, 4), torch.zeros(4, 3)), ShapeError, "y: 4 rows do not match x's 5"),
-    "columns": (lambda: small().fit(torch.zeros(5, 4), torch.zeros(5, 2)), ShapeError, r"y: shape \(5, 2\) does not match the network's outputs \(5, 3\)"),
-    "width": (lambda: Model([dense(3, "softmax", inputdim=4)], CCE).forward(torch.zeros(5, 6)), ShapeError, r"x: rows of shape \(n, 4\) are needed, got \(5, 6\)"),
-    "nan": (lambda: small().fit(torch.tensor([[1.0], [math.nan]]), torch.zeros(2, 3)), DataError, "x: every value must be finite, row 1 holds nan"),
+    "columns": (
+        lambda: small().fit(torch.zeros(5, 4), torch.zeros(5, 2)),
+        ShapeError,
+        r"y: shape \(5, 2\) does not match the network's outputs \(5, 3\)",
+    ),
+    "width": (
+        lambda: Model([dense(3, "softmax", inputdim=4)], CCE).forward(torch.zeros(5, 6)),
+        ShapeError,
+        r"x: rows of shape \(n, 4\) are needed, got \(5, 6\)",
+    ),
+    "nan": (
+        lambda: small().fit(torch.tensor([[1.0], [math.nan]]), torch.zeros(2, 3)),
+        DataError,
+        "x: every value must be finite, row 1 holds nan",
+    ),
     "text": (lambda: small().fit([["a"]], [[1]]), DataError, "x: numbers are needed, got list"),
-    "class number": (lambda: small().fit(torch.zeros(2, 4), [0, 3]), DataError, "y: class numbers from 0 to 2 are needed, got 3"),
-    "target": (lambda: Model([dense(1, "sigmoid")], BCE).fit(torch.zeros(2, 4), [1, 2]), DataError, "y: binary_cross_entropy needs targets from 0 to 1, got 2"),
-    "metric's task": (lambda: small().fit(*data(), metrics=["r2"]), SettingError, "r2: scores regression tasks, categorical_cross_entropy is for multiclass"),
+    "class number": (
+        lambda: small().fit(torch.zeros(2, 4), [0, 3]),
+        DataError,
+        "y: class numbers from 0 to 2 are needed, got 3",
+    ),
+    "target": (
+        lambda: Model([dense(1, "sigmoid")], BCE).fit(torch.zeros(2, 4), [1, 2]),
+        DataError,
+        "y: binary_cross_entropy needs targets from 0 to 1, got 2",
+    ),
+    "metric's task": (
+        lambda: small().fit(*data(), metrics=["r2"]),
+        SettingError,
+        "r2: scores regression tasks, categorical_cross_entropy is for multiclass",
+    ),
     "not built": (lambda: small().parameters(), ShapeError, "the input size is not known yet"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -282,7 +394,9 @@ def test_keep_best_leaves_the_weights_of_the_first_best_epoch_whatever_ends_the_
     x, y = torch.randn(40, 5, generator=rng), torch.randn(40, generator=rng)
     for keep in (True, False):
         model = Model([Dense(5, 30, "tanh"), Dense(units=1)], "mean_squared_error", seed=1)
-        history = model.fit(x[:20], y[:20], epochs=60, alpha=0.05, validation=(x[20:], y[20:]), keep_best=keep, progress=False)
+        history = model.fit(
+            x[:20], y[:20], epochs=60, alpha=0.05, validation=(x[20:], y[20:]), keep_best=keep, progress=False
+        )
         losses = [epoch.validation["loss"] for epoch in history]
         assert losses.index(min(losses)) < 50, "this is to be a run that overfits"
         wanted = min(losses) if keep else losses[-1]
@@ -329,7 +443,9 @@ def test_clipping_scales_a_long_gradient_to_the_norm_and_leaves_a_short_one(plan
     torch.testing.assert_close(steps[0.01] / 0.01, steps[None] / steps[None].norm(), rtol=1e-2, atol=1e-4)
 
 
-@pytest.mark.parametrize(("option", "value"), [("patience", 0), ("patience", True), ("patience", 1.5), ("clip", 0), ("clip", math.nan)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("patience", 0), ("patience", True), ("patience", 1.5), ("clip", 0), ("clip", math.nan)]
+)
 def test_patience_and_clip_are_checked(option, value):
     with pytest.raises(SettingError, match=f"^{option}: .* got {value!r}$"):
         small().fit(*data(), **{option: value})

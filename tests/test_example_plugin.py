@@ -19,8 +19,12 @@ def environment(tmp_path):
 
 
 def pytest_in(environment, folder):
-    done = subprocess.run([environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], cwd=folder, text=True,
-                          capture_output=True)  # fmt: skip
+    done = subprocess.run(
+        [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -33,16 +37,31 @@ def test_swish_is_everywhere_once_it_is_installed(environment, penguins):
         assert re.search(rf"^{kind} +{name} .*netkit-swish 0\.1\.0$", listed, re.M)
     code = "from netkit import Swish, registry; assert registry.activations['swish'] is Swish and 'swish' in registry.activations"
     assert subprocess.run([environment.python, "-c", code]).returncode == 0
-    completed = environment.run(_NETKIT_COMPLETE="bash_complete", COMP_WORDS="netkit train x --activation sw", COMP_CWORD="4").stdout
+    completed = environment.run(
+        _NETKIT_COMPLETE="bash_complete", COMP_WORDS="netkit train x --activation sw", COMP_CWORD="4"
+    ).stdout
     assert "swish" in completed
-    train = ["train", penguins, "--target", "body_mass_g", "--epochs", 30, "--activation", "swish:beta=1.5", "--loss", "pinball:q=0.9"]
+    train = [
+        "train",
+        penguins,
+        "--target",
+        "body_mass_g",
+        "--epochs",
+        30,
+        "--activation",
+        "swish:beta=1.5",
+        "--loss",
+        "pinball:q=0.9",
+    ]
     said = environment.run(*train, "--out", "m.netkit").stdout
     covered = float(re.search(r"training  loss \S+  coverage (\S+)", said)[1])
     assert 0.75 < covered < 1
     described = environment.run("describe", "m.netkit").stdout
     assert "swish(beta=1.5)" in described and "activation netkit-swish/swish (netkit-swish 0.1.0)" in described
     scored = environment.run("evaluate", "m.netkit", penguins)
-    assert "coverage 0." in scored.stdout and scored.stderr == "note: body_mass_g: 2 rows without a value are left out\n"
+    assert (
+        "coverage 0." in scored.stdout and scored.stderr == "note: body_mass_g: 2 rows without a value are left out\n"
+    )
     assert environment.run("check", "--plugin", "netkit-swish").stdout.count(" ok ") == 3
     assert "3 passed" in pytest_in(environment, package)
 
@@ -57,27 +76,35 @@ def test_a_new_plugin_installs_keeps_its_promises_and_passes_its_tests(environme
     else:
         package = folder
     environment.install(package)
-    assert re.search(rf"^{kind} +my_{kind} +\S.*netkit-my-{kind} 0\.1\.0$", environment.run("list-plugins").stdout, re.M)
+    assert re.search(
+        rf"^{kind} +my_{kind} +\S.*netkit-my-{kind} 0\.1\.0$", environment.run("list-plugins").stdout, re.M
+    )
     assert re.search(rf"^{kind} +my_{kind} +ok ", environment.run("check", f"my_{kind}").stdout)
     assert "1 passed" in pytest_in(environment, folder)
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("-x", "No such option"),
-    ("a b", "a distribution's name has letters, digits, -, _ and ., got 'a b'"),
-    ("x-", "a distribution's name has letters"),
-    ("netkit", "the name must leave one for the activation, as netkit-swish does, got 'netkit'"),
-    ("netkit-nn", "the name must leave one"),
-    ("netkit-2", "the name must leave one"),
-    ("class", "'class' is a word or a module of Python; try netkit-class"),
-    ("json", "'json' is a word or a module of Python; try netkit-json"),
-    ("netkit-plugins", "the module 'netkit_plugins' would hide that of netkit-nn; choose another name, got 'netkit-plugins'"),
-    ("Torch", "the module 'torch' would hide "),
-    ("numpy", "the module 'numpy' would hide "),
-    ("pytest", "the module 'pytest' would hide "),
-    ("netkit-" + "a" * 65, "a component's name has at most 64 letters, digits and _, got 65: 'aaa"),
-    ("netkit-relu", "the activation 'relu' is netkit's own, and keeps its name; choose another"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("-x", "No such option"),
+        ("a b", "a distribution's name has letters, digits, -, _ and ., got 'a b'"),
+        ("x-", "a distribution's name has letters"),
+        ("netkit", "the name must leave one for the activation, as netkit-swish does, got 'netkit'"),
+        ("netkit-nn", "the name must leave one"),
+        ("netkit-2", "the name must leave one"),
+        ("class", "'class' is a word or a module of Python; try netkit-class"),
+        ("json", "'json' is a word or a module of Python; try netkit-json"),
+        (
+            "netkit-plugins",
+            "the module 'netkit_plugins' would hide that of netkit-nn; choose another name, got 'netkit-plugins'",
+        ),
+        ("Torch", "the module 'torch' would hide "),
+        ("numpy", "the module 'numpy' would hide "),
+        ("pytest", "the module 'pytest' would hide "),
+        ("netkit-" + "a" * 65, "a component's name has at most 64 letters, digits and _, got 65: 'aaa"),
+        ("netkit-relu", "the activation 'relu' is netkit's own, and keeps its name; choose another"),
+    ],
+)
 def test_names_that_cannot_be_are_refused(cli, tmp_path, name, message):
     code, _, err = cli("new-plugin", name)
     assert code == 2 and message in err and err.count("\n") == 1 and not list(tmp_path.iterdir())

@@ -23,27 +23,36 @@ def test_the_listing_runs_as_it_stands(capsys):
     order = torch.randperm(150, generator=torch.Generator().manual_seed(0))
     xtrain, ytrain, xtest, ytest = x[order[:120]], y[order[:120]], x[order[120:]], y[order[120:]]
 
-    dnn = Model([
-        Dense(inputdim=xtrain.shape[1], units=32, activation='relu'),
-        Dense(inputdim=32, units=3, activation='softmax'),
-    ], loss='categorical_cross_entropy')
+    dnn = Model(
+        [
+            Dense(inputdim=xtrain.shape[1], units=32, activation="relu"),
+            Dense(inputdim=32, units=3, activation="softmax"),
+        ],
+        loss="categorical_cross_entropy",
+    )
     dnn.fit(x=xtrain, y=ytrain, batch=8, alpha=1e-4, epochs=100)
     ypred = dnn.predict(xtest)
-    print('Test Accuracy: %.4f' % Accuracy(ytest, ypred))
+    print("Test Accuracy: %.4f" % Accuracy(ytest, ypred))
 
     printed = capsys.readouterr()
     assert printed.out.startswith("Test Accuracy: ") and "loss" in printed.err and "accuracy" in printed.err
     assert ypred.shape == (30, 3) and torch.allclose(ypred.sum(1), torch.ones(30))
 
 
-HEADS = {"binary_cross_entropy": (1, "sigmoid"), "categorical_cross_entropy": (3, "softmax"), "mean_squared_error": (2, "identity")}
+HEADS = {
+    "binary_cross_entropy": (1, "sigmoid"),
+    "categorical_cross_entropy": (3, "softmax"),
+    "mean_squared_error": (2, "identity"),
+}
 
 
 def plain(weights, activation, loss, x, y, batch, alpha, epochs):
     """The formulas of backpropagation in float64 numpy, without bias, rows in file order."""
     sigmoid = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
     f = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, "sigmoid": sigmoid}[activation]
-    df = {"relu": lambda z, a: (z > 0) * 1.0, "tanh": lambda z, a: 1 - a**2, "sigmoid": lambda z, a: a * (1 - a)}[activation]
+    df = {"relu": lambda z, a: (z > 0) * 1.0, "tanh": lambda z, a: 1 - a**2, "sigmoid": lambda z, a: a * (1 - a)}[
+        activation
+    ]
     for _ in range(epochs):
         for start in range(0, len(x), batch):
             rows, wanted = x[start : start + batch], y[start : start + batch]
@@ -71,8 +80,15 @@ def test_trajectories_equal_a_plain_implementation(loss, activation, dtype):
     random = np.random.default_rng(5)
     x = random.normal(size=(43, 4))
     y = np.eye(3)[random.integers(0, 3, 43)] if k == 3 else (random.normal(size=(43, k)) > 0) * 1.0
-    model = Model([Dense(4, 6, activation, bias=False, initializer="uniform"),
-                   Dense(6, k, head, bias=False, initializer="uniform")], loss, seed=3, dtype=dtype)  # fmt: skip
+    model = Model(
+        [
+            Dense(4, 6, activation, bias=False, initializer="uniform"),
+            Dense(6, k, head, bias=False, initializer="uniform"),
+        ],
+        loss,
+        seed=3,
+        dtype=dtype,
+    )
     start = [model.parameters()[f"{i}.W"].double().numpy().copy() for i in range(2)]
     assert max(abs(weights).max() for weights in start) <= 1
     model.fit(x, y, batch=8, alpha=0.05, epochs=20, optimizer="sgd", shuffle=False, progress=False)
@@ -127,17 +143,22 @@ def test_loss_and_gradient_are_finite_at_any_logit(logit, target):
     model.parameters()["0.b"].fill_(logit)
     history = model.fit(torch.ones(4, 1), torch.full((4,), target), epochs=1, alpha=1e-3, progress=False)
     assert math.isfinite(history[0].loss) and bool(torch.isfinite(model.network.params).all())
-    assert math.isclose(history[0].loss, max(0, logit) - target * logit + math.log1p(math.exp(-abs(logit))), rel_tol=1e-6, abs_tol=1e-8)
+    assert math.isclose(
+        history[0].loss, max(0, logit) - target * logit + math.log1p(math.exp(-abs(logit))), rel_tol=1e-6, abs_tol=1e-8
+    )
 
 
-@pytest.mark.parametrize(("y", "yhat", "wrong"), [
-    ([0, 1, 1, 0], [[0], [1], [0], [0]], 0.25),
-    ([[0], [1], [1], [0]], [0, 1, 0, 0], 0.25),
-    ([[1, 0, 0], [0, 1, 0]], [[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]], 0.5),
-    ([0, 1], [[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]], 0.5),
-    ([[1, 0], [1, 1]], [[1, 0], [1, 0]], 0.5),
-    (["a"], ["a"], None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("y", "yhat", "wrong"),
+    [
+        ([0, 1, 1, 0], [[0], [1], [0], [0]], 0.25),
+        ([[0], [1], [1], [0]], [0, 1, 0, 0], 0.25),
+        ([[1, 0, 0], [0, 1, 0]], [[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]], 0.5),
+        ([0, 1], [[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]], 0.5),
+        ([[1, 0], [1, 1]], [[1, 0], [1, 0]], 0.5),
+        (["a"], ["a"], None),
+    ],
+)
 def test_accuracy_and_error_rate_take_what_people_have(y, yhat, wrong):
     if wrong is None:
         with pytest.raises(netkit.DataError, match="numbers are needed"):
@@ -175,6 +196,8 @@ def test_binary_cross_entropy_over_several_columns_has_one_definition():
 def test_the_metric_is_computed_in_blocks_of_bounded_memory(monkeypatch):
     monkeypatch.setattr("netkit.network.BLOCK", 320)
     x, y = iris()
-    model = Model([Dense(units=32, activation="relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    model = Model(
+        [Dense(units=32, activation="relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy"
+    )
     history = model.fit(x, y, epochs=1, progress=False)
     assert math.isclose(history[-1].metrics["accuracy"], Accuracy(y, model.predict(x)), rel_tol=1e-9)

@@ -15,10 +15,44 @@ from hypothesis import strategies as st
 
 # derandomized, so that a suite that passed passes again; tests/fuzz/ is for finding more
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
-TOKENS = [b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b"null", b"NaN", b"-1", b"1e999", b"[", b"{", b"}", b"]", b":", b"=",
-          b"Infinity", b"\\ud800", b"9" * 23, b"0", b"true", b'""', b"[]", b"{}", b"../x", b"2147483648", b"\x1b[2J", b"'", b"[" * 2000]  # fmt: skip
+TOKENS = [
+    b'"',
+    b",",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"null",
+    b"NaN",
+    b"-1",
+    b"1e999",
+    b"[",
+    b"{",
+    b"}",
+    b"]",
+    b":",
+    b"=",
+    b"Infinity",
+    b"\\ud800",
+    b"9" * 23,
+    b"0",
+    b"true",
+    b'""',
+    b"[]",
+    b"{}",
+    b"../x",
+    b"2147483648",
+    b"\x1b[2J",
+    b"'",
+    b"[" * 2000,
+]
 WORD = re.compile(rb'"(?:\\.|[^"\\])*"|-?[\d.]+|\w+')
-EDITS = st.lists(st.tuples(st.sampled_from(["flip", "put", "cut", "end", "word"]), st.floats(0, 0.999), st.sampled_from(TOKENS)), min_size=1, max_size=4)
+EDITS = st.lists(
+    st.tuples(st.sampled_from(["flip", "put", "cut", "end", "word"]), st.floats(0, 0.999), st.sampled_from(TOKENS)),
+    min_size=1,
+    max_size=4,
+)
 
 
 def edited(data, edits):
@@ -44,12 +78,41 @@ def test_a_damaged_file_is_one_line_or_none(name, edits):
         TARGETS[name](edited(whole, edits))
 
 
-CELLS = st.lists(st.sampled_from(["a", "1", "-2.5", "é", '"', '""', "'", ",", ";", "\t", "\n", "\r", "\r\n", "\0", "\ufeff", "\u202e", " ", "inf", "2024-02-30", "x" * 300]), max_size=5).map("".join)
+CELLS = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "1",
+            "-2.5",
+            "é",
+            '"',
+            '""',
+            "'",
+            ",",
+            ";",
+            "\t",
+            "\n",
+            "\r",
+            "\r\n",
+            "\0",
+            "\ufeff",
+            "\u202e",
+            " ",
+            "inf",
+            "2024-02-30",
+            "x" * 300,
+        ]
+    ),
+    max_size=5,
+).map("".join)
 
 
 @settings(FEW, max_examples=150)
-@given(rows=st.lists(st.lists(CELLS, max_size=5), max_size=6), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"]),
-       end=st.sampled_from(["\n", "\r\n", "\r"]))  # fmt: skip
+@given(
+    rows=st.lists(st.lists(CELLS, max_size=5), max_size=6),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+)
 @example(rows=[["x" * 70000, "y"], ["1", "2" * 70000]], encoding="utf-8", end="\n")
 def test_any_text_as_csv_is_one_line_or_none(rows, encoding, end):
     TARGETS["csv"](end.join(",".join(row) for row in rows).encode(encoding, errors="replace"))
@@ -71,8 +134,32 @@ def put(value, path, new):
 
 
 DEEP = json.loads("[" * 300 + "]" * 300)
-ODD = [None, True, -1, 0, 3, 2**31, 2**63, 10**400, 0.5, float("nan"), float("inf"), "", "x", "../../x", "\ud800", "\x1b[2J\u202e", "x" * 9999, [], {}, DEEP,
-       [-1], [2**40, 2**40], {"type": "x/y"}, {"type": "netkit-nn/relu", "z": 1}]  # fmt: skip
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    3,
+    2**31,
+    2**63,
+    10**400,
+    0.5,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "../../x",
+    "\ud800",
+    "\x1b[2J\u202e",
+    "x" * 9999,
+    [],
+    {},
+    DEEP,
+    [-1],
+    [2**40, 2**40],
+    {"type": "x/y"},
+    {"type": "netkit-nn/relu", "z": 1},
+]
 
 
 @pytest.mark.parametrize("name", ["header", "outer", "state"])
@@ -106,19 +193,51 @@ FOUND = {
     "an offset behind the text": ("arrow", lambda: arrow(0, 2**30, 1), "not a table: .*offset"),
     "text that is no UTF-8": ("arrow", lambda: arrow(0, 1, 1, text=b"\xff"), "not a table: .*Invalid UTF8"),
     "a name that is no UTF-8": ("jsonl", lambda: b'{"\xf9": 1}\n', "not UTF-8: the name of a column holds b'\\\\xf9'"),
-    "a first row that is null": ("jsonl", lambda: b'null{"a": 1}\n', "not a table: a row is null; every row is an object"),
+    "a first row that is null": (
+        "jsonl",
+        lambda: b'null{"a": 1}\n',
+        "not a table: a row is null; every row is an object",
+    ),
     "text in JSON that is no UTF-8": ("jsonl", lambda: b'{"a": "\xaf"}\n', "not a table: .*UTF8"),
     "an option that is no UTF-8": ("component", lambda: b"sgd:momentum=0\xff", None),
     "a number of 77 bits": ("component", lambda: b"dense:units=99999999999999999999999", None),
-    "a shape of text": ("outer", lambda: changed("outer", b'"shape":[', b'"shape":["x",'), r"damaged model file: Expected `int`, got `str` - at `\$\[...\].shape\[0\]`"),
-    "a shape below zero": ("outer", lambda: changed("outer", b'"shape":[', b'"shape":[-1,'), "damaged model file: Expected `int` >= 0"),
-    "half of a pair": ("header", lambda: changed("header", b'"name": "x"', b'"name": "\\ud800"'), "damaged model file: 'utf-8' codec can't encode"),
-    "no such cycle": ("header", lambda: changed("header", b'"week"', b'"weak"'), "the preparation of the columns is damaged: Invalid enum value 'weak'"),
-    "more than all memory": ("header", lambda: changed("header", b'"units": 4', b'"units": 2147483648'), r"its settings ask for a tensor \(7, 2147483648\), far more"),
-    "options of other types": ("state", lambda: changed("state", b'"batch":32', b'"batch":[32]'), r"run: cannot be resumed: batch: expected `integer`, got \[32\]"),
+    "a shape of text": (
+        "outer",
+        lambda: changed("outer", b'"shape":[', b'"shape":["x",'),
+        r"damaged model file: Expected `int`, got `str` - at `\$\[...\].shape\[0\]`",
+    ),
+    "a shape below zero": (
+        "outer",
+        lambda: changed("outer", b'"shape":[', b'"shape":[-1,'),
+        "damaged model file: Expected `int` >= 0",
+    ),
+    "half of a pair": (
+        "header",
+        lambda: changed("header", b'"name": "x"', b'"name": "\\ud800"'),
+        "damaged model file: 'utf-8' codec can't encode",
+    ),
+    "no such cycle": (
+        "header",
+        lambda: changed("header", b'"week"', b'"weak"'),
+        "the preparation of the columns is damaged: Invalid enum value 'weak'",
+    ),
+    "more than all memory": (
+        "header",
+        lambda: changed("header", b'"units": 4', b'"units": 2147483648'),
+        r"its settings ask for a tensor \(7, 2147483648\), far more",
+    ),
+    "options of other types": (
+        "state",
+        lambda: changed("state", b'"batch":32', b'"batch":[32]'),
+        r"run: cannot be resumed: batch: expected `integer`, got \[32\]",
+    ),
     "no target": ("state", lambda: changed("state", b'"target":"y"', b'"target":null'), "Missing option '--target'"),
-    "rows that there are not": ("state", lambda: changed("state", b'"row":0', b'"row":99'), "resume: damaged checkpoint: no run can stand where it says"),
-}  # fmt: skip
+    "rows that there are not": (
+        "state",
+        lambda: changed("state", b'"row":0', b'"row":99'),
+        "resume: damaged checkpoint: no run can stand where it says",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", FOUND)
@@ -134,13 +253,24 @@ SEVENS = [row % 7 for row in range(24)]
 WHOLE = pa.array(SEVENS)
 WORDS = pa.array([f"ab{row}" for row in SEVENS])
 COLUMNS = {
-    **{str(kind): WHOLE.cast(pa.int32()).cast(kind) for kind in (pa.int8(), pa.uint64(), pa.float16(), pa.bool_(), pa.date32(), pa.time32("s"))},
-    **{str(kind): WHOLE.cast(kind) for kind in (pa.time64("ns"), pa.timestamp("ns", "UTC"), pa.duration("s"), pa.duration("ns"))},
+    **{
+        str(kind): WHOLE.cast(pa.int32()).cast(kind)
+        for kind in (pa.int8(), pa.uint64(), pa.float16(), pa.bool_(), pa.date32(), pa.time32("s"))
+    },
+    **{
+        str(kind): WHOLE.cast(kind)
+        for kind in (pa.time64("ns"), pa.timestamp("ns", "UTC"), pa.duration("s"), pa.duration("ns"))
+    },
     **{str(kind): WORDS.cast(kind) for kind in (pa.string_view(), pa.binary(), pa.binary_view(), pa.large_string())},
-    "dictionary": WORDS.dictionary_encode(), "dictionary of numbers": WHOLE.dictionary_encode(), "runs": pc.run_end_encode(WHOLE),
-    "decimal": WHOLE.cast(pa.decimal128(21, 2)), "null": pa.nulls(24), "list": pa.array([[row] for row in SEVENS]),
-    "struct": pa.array([{"a": row} for row in SEVENS]), "interval": pa.array([pa.MonthDayNano([1, row, 3]) for row in SEVENS]),
-}  # fmt: skip
+    "dictionary": WORDS.dictionary_encode(),
+    "dictionary of numbers": WHOLE.dictionary_encode(),
+    "runs": pc.run_end_encode(WHOLE),
+    "decimal": WHOLE.cast(pa.decimal128(21, 2)),
+    "null": pa.nulls(24),
+    "list": pa.array([[row] for row in SEVENS]),
+    "struct": pa.array([{"a": row} for row in SEVENS]),
+    "interval": pa.array([pa.MonthDayNano([1, row, 3]) for row in SEVENS]),
+}
 
 
 @pytest.mark.parametrize("kind", COLUMNS)

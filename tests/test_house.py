@@ -15,9 +15,24 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "netkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = [
-    {"errors"}, {"kinds"}, {"hookspecs"}, {"discovery"}, {"glance"}, {"naming"}, {"registry"}, {"spec", "targets", "tensors", "face", "bound", "storage"}, {"passes", "rows", "watched"}, {"network", "derived"},
-    {"plan"}, {"epochs", "scoring"}, {"training"}, {"progress"}, {"checkpoint", "model", "resume", "data", "testing", "scaffold", "doctor"}, {"table"}, {"cli", "__main__"},
-]  # fmt: skip
+    {"errors"},
+    {"kinds"},
+    {"hookspecs"},
+    {"discovery"},
+    {"glance"},
+    {"naming"},
+    {"registry"},
+    {"spec", "targets", "tensors", "face", "bound", "storage"},
+    {"passes", "rows", "watched"},
+    {"network", "derived"},
+    {"plan"},
+    {"epochs", "scoring"},
+    {"training"},
+    {"progress"},
+    {"checkpoint", "model", "resume", "data", "testing", "scaffold", "doctor"},
+    {"table"},
+    {"cli", "__main__"},
+]
 """Each module imports from floors below its own, or from its own. A function may import what it needs late."""
 
 
@@ -34,7 +49,9 @@ def imports(path, late=True):
 
 def floor(module):
     parts = module.split(".")
-    return next((i for i, names in enumerate(FLOORS) if len(parts) > 1 and parts[0] == "netkit" and parts[1] in names), None)
+    return next(
+        (i for i, names in enumerate(FLOORS) if len(parts) > 1 and parts[0] == "netkit" and parts[1] in names), None
+    )
 
 
 def name_of(path):
@@ -77,13 +94,18 @@ def test_files_and_functions_stay_small_and_say_what_is_public(path):
     assert len(text.splitlines()) <= 400
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.body[0].lineno < 40, f"{node.name} is long"
+            first = node.body[1:2] if ast.get_docstring(node) else node.body[:1]
+            assert not first or node.end_lineno - first[0].lineno < 40, f"{node.name} is long"
     if text and path.name not in ("__main__.py",):
         assert ast.get_docstring(tree), "no docstring"
-    public = [n.name for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and not n.name.startswith("_")]
+    public = [
+        n.name for n in tree.body if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and not n.name.startswith("_")
+    ]
     if public and path.name != "__init__.py":
         exported = importlib.import_module(name_of(path).replace("plugins.", "netkit_plugins.", 1)).__all__
-        assert set(exported) >= {n.name for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")}
+        assert set(exported) >= {
+            n.name for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")
+        }
     for node in tree.body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
@@ -100,7 +122,9 @@ def test_the_readmes_python_runs(tmp_path):
     for number, code in enumerate(found):
         script = tmp_path / f"block{number}.py"
         script.write_text(code)
-        subprocess.run([sys.executable, "-W", "error", script], check=True, cwd=tmp_path, capture_output=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-W", "error", script], check=True, cwd=tmp_path, capture_output=True, timeout=120
+        )
 
 
 def test_the_readmes_shell_session_runs(tmp_path):

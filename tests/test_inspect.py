@@ -30,8 +30,12 @@ def test_it_tells_what_is_in_every_column(cli, penguins):
             assert column["top"] == [[level, cells.count(level)] for level, _ in column["top"]]
             assert [count for _, count in column["top"]] == sorted((count for _, count in column["top"]), reverse=True)
     assert sum(each["inputs"] for each in about["columns"]) == about["inputs"]
-    assert about["target"] == {"name": "species", "task": "multiclass", "loss": "categorical_cross_entropy",
-                               "classes": {"Adelie": 152, "Gentoo": 124, "Chinstrap": 68}}  # fmt: skip
+    assert about["target"] == {
+        "name": "species",
+        "task": "multiclass",
+        "loss": "categorical_cross_entropy",
+        "classes": {"Adelie": 152, "Gentoo": 124, "Chinstrap": 68},
+    }
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
@@ -50,27 +54,53 @@ def mixed(tmp_path):
     with (tmp_path / "mixed.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["tail", "same", "empty", "name", "many", "zip", "day", "flag", "y"])
-        writer.writerows([1e6 if i == 5 else i % 9, 3, "", f"n{i}", f"m{i % 150}", f"{i % 30:05}", start + datetime.timedelta(i),
-                          i % 2 == 0, i / 7 if i % 10 else ""] for i in range(1000))  # fmt: skip
+        writer.writerows(
+            [
+                1e6 if i == 5 else i % 9,
+                3,
+                "",
+                f"n{i}",
+                f"m{i % 150}",
+                f"{i % 30:05}",
+                start + datetime.timedelta(i),
+                i % 2 == 0,
+                i / 7 if i % 10 else "",
+            ]
+            for i in range(1000)
+        )
     return "mixed.csv"
 
 
 def test_it_tells_what_becomes_of_a_column_and_why_not(cli, mixed):
     about = told(cli, mixed, "--target", "y")
     assert {each["name"]: each["becomes"] for each in about["columns"]} == {
-        "tail": "standardised + body", "same": "left out: every value is 3", "empty": "left out: every value is missing",
-        "name": "left out: every value differs, as in a name", "many": "one-hot of 100 levels + other", "zip": "standardised",
-        "day": "standardised + week + year", "flag": "standardised",
-    }  # fmt: skip
-    assert about["rows"] == 900 and about["target"]["range"] == [1 / 7, 999 / 7] and about["target"]["task"] == "regression"
+        "tail": "standardised + body",
+        "same": "left out: every value is 3",
+        "empty": "left out: every value is missing",
+        "name": "left out: every value differs, as in a name",
+        "many": "one-hot of 100 levels + other",
+        "zip": "standardised",
+        "day": "standardised + week + year",
+        "flag": "standardised",
+    }
+    assert (
+        about["rows"] == 900
+        and about["target"]["range"] == [1 / 7, 999 / 7]
+        and about["target"]["task"] == "regression"
+    )
     flag = next(each for each in about["columns"] if each["name"] == "flag")
     assert flag["stored"] == "bool" and flag["top"] == [["False", 500], ["True", 400]]
     code, out, _ = cli("inspect", mixed, "--target", "y")
-    assert "\ntarget y: regression, loss mean_squared_error, from 0.142857 to 142.714\nnote: y: 100 rows without a value" in out
+    assert (
+        "\ntarget y: regression, loss mean_squared_error, from 0.142857 to 142.714\nnote: y: 100 rows without a value"
+        in out
+    )
 
 
 def test_columns_can_be_set_and_a_configuration_is_heeded(cli, mixed, tmp_path):
-    (tmp_path / "net.toml").write_text('target = "y"\nepochs = 3\n[columns]\nzip = "text"\nmany = "embedding"\nname = "skip"\n')
+    (tmp_path / "net.toml").write_text(
+        'target = "y"\nepochs = 3\n[columns]\nzip = "text"\nmany = "embedding"\nname = "skip"\n'
+    )
     about = told(cli, mixed, "--config", "net.toml")
     columns = {each["name"]: each for each in about["columns"]}
     assert columns["zip"]["becomes"] == "one-hot of 27 levels" and columns["zip"]["top"][0] == ["00001", 34]
@@ -79,7 +109,9 @@ def test_columns_can_be_set_and_a_configuration_is_heeded(cli, mixed, tmp_path):
 
 
 def test_the_same_columns_are_trained_on(cli, mixed, tmp_path):
-    (tmp_path / "net.toml").write_text('target = "y"\nepochs = 1\nquiet = true\n[columns]\nzip = "text"\nmany = "embedding"\n')
+    (tmp_path / "net.toml").write_text(
+        'target = "y"\nepochs = 1\nquiet = true\n[columns]\nzip = "text"\nmany = "embedding"\n'
+    )
     inputs = told(cli, mixed, "--config", "net.toml")["inputs"]
     code, out, _ = cli("train", mixed, "--config", "net.toml")
     assert code == 0 and f"network {inputs}-" in out
@@ -104,11 +136,19 @@ def test_european_tables(cli, tmp_path):
 
 WRONG = {
     "columns": (["--columns", "x"], 2, "columns read name=type,..., got 'x'"),
-    "type": (["--columns", "x=txt"], 2, "netkit: columns: x: number, text, date, embedding or skip is needed, got 'txt'"),
+    "type": (
+        ["--columns", "x=txt"],
+        2,
+        "netkit: columns: x: number, text, date, embedding or skip is needed, got 'txt'",
+    ),
     "name": (["--columns", "z=text"], 1, "netkit: there is no column 'z'; there are x, y"),
     "target": (["--target", "z"], 1, "netkit: there is no column 'z'; there are x, y"),
     "separator": (["--separator", ";;"], 2, "netkit: separator: one character is needed, got ';;'"),
-    "config": (["--config", "bad.toml"], 2, "netkit: bad.toml: line 1: there is no setting 'colums'; did you mean columns?"),
+    "config": (
+        ["--config", "bad.toml"],
+        2,
+        "netkit: bad.toml: line 1: there is no setting 'colums'; did you mean columns?",
+    ),
 }
 
 

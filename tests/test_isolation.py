@@ -37,39 +37,135 @@ def hook(body, kind="activations"):
 
 # name: (source, options of `make`, what `list-plugins` must say of it)
 CASES = {
-    "importerror": ("import no_such_module", {}, r"lab-importerror 0\.1 \(lab_importerror\): broken: import of lab_importerror failed: ModuleNotFoundError: No module named 'no_such_module'"),
+    "importerror": (
+        "import no_such_module",
+        {},
+        r"lab-importerror 0\.1 \(lab_importerror\): broken: import of lab_importerror failed: ModuleNotFoundError: No module named 'no_such_module'",
+    ),
     "exit": ("import sys; sys.exit(3)", {}, r"lab-exit .*: broken: import of lab_exit failed: SystemExit: 3"),
-    "prints": ("print('hello {')" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign +z / \(1 \+ \|z\|\), .* +lab-prints 0\.1"),
+    "prints": (
+        "print('hello {')" + SOFTSIGN.replace("\n    ", "\n"),
+        {},
+        r"activation +softsign +z / \(1 \+ \|z\|\), .* +lab-prints 0\.1",
+    ),
     "raises": (hook("return 1 / 0"), {}, r"lab-raises .*: broken: ZeroDivisionError: division by zero"),
-    "misspelt": (hook("return {}", "activaitons"), {}, r"lab-misspelt .*: broken: there is no hook netkit_activaitons; did you mean netkit_activations.*"),
-    "none": (hook("return None"), {}, r"lab-none .*: broken: netkit_activations must return a dictionary of names, got None"),
-    "list": (hook("return ['a']"), {}, r"lab-list .*: broken: netkit_activations must return a dictionary of names, got \['a'\]"),
+    "misspelt": (
+        hook("return {}", "activaitons"),
+        {},
+        r"lab-misspelt .*: broken: there is no hook netkit_activaitons; did you mean netkit_activations.*",
+    ),
+    "none": (
+        hook("return None"),
+        {},
+        r"lab-none .*: broken: netkit_activations must return a dictionary of names, got None",
+    ),
+    "list": (
+        hook("return ['a']"),
+        {},
+        r"lab-list .*: broken: netkit_activations must return a dictionary of names, got \['a'\]",
+    ),
     "numbers": (hook("return {3: 'a:B'}"), {}, r"lab-numbers .*: broken: activation: a name is snake_case .*, got 3"),
-    "class": (hook("return {'thing': int}"), {}, r"lab-class .*: broken: lab-class/thing: activation must be a class derived from Activation, got <class 'int'>"),
+    "class": (
+        hook("return {'thing': int}"),
+        {},
+        r"lab-class .*: broken: lab-class/thing: activation must be a class derived from Activation, got <class 'int'>",
+    ),
     "reference": (hook("return {'thing': 'lab_reference:Gone'}"), {}, r"activation +thing +lab-reference 0\.1"),
     "silent": ("import math", {}, r"lab-silent .*: broken: it has no function marked with @hookimpl"),
     "relu": (SOFTSIGN.replace('"softsign"', '"relu"'), {}, r"activation +lab-relu/relu +z / .*lab-relu 0\.1"),
-    "entry": (SOFTSIGN, {"entries": '[project.entry-points.netkit]\nactivations = "lab_entry"'}, r"activation +softsign +z / .*lab-entry 0\.1"),
-    "newer": ("raise SystemError", {"requires": '["netkit-nn>=99"]'}, r"lab-newer .*: incompatible: needs netkit-nn>=99, this is \d.*"),
-    "namesake": (SOFTSIGN, {"requires": '["netkit"]'}, r"lab-namesake .*: incompatible: requires netkit, an unrelated package; it must be netkit-nn"),
-    "undeclared": (SOFTSIGN, {"requires": "[]"}, r"lab-undeclared 0\.1 \(lab_undeclared\): ok: note: declares no dependency on netkit-nn"),
-    "syntax": ("def (", {}, r"lab-syntax .*: broken: import of lab_syntax failed: SyntaxError: .*; pip uninstall lab-syntax"),
-    "ctrl-c": ("raise KeyboardInterrupt", {}, r"lab-ctrl-c .*: broken: import of lab_ctrl_c failed: KeyboardInterrupt; pip .*"),
-    "attribute": ("", {"entries": '[project.entry-points.netkit]\nx = "lab_attribute:Gone"'}, r"lab-attribute .*: broken: .*has no attribute 'Gone'.*"),
-    "argument": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses(x):\n    return {}", {}, r"lab-argument .*: broken: .*x.*"),
-    "halfway": (SOFTSIGN.replace("\n    ", "\n") + "\n" + hook("return 1 / 0", "losses"), {}, r"lab-halfway .*: broken: ZeroDivisionError: division by zero; .*"),
-    "warns": ("import warnings; warnings.warn('look out')" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign .*lab-warns 0\.1"),
-    "slow": ("import time; time.sleep(0.6)" + SOFTSIGN.replace("\n    ", "\n"), {}, r"lab-slow 0\.1 \(lab_slow\): ok: note: its import took \d+\.\d s; one that announces .*"),
-    "reentrant": ("from netkit import registry\nassert list(registry.activations)" + SOFTSIGN.replace("\n    ", "\n"), {}, r"activation +softsign .*lab-reentrant 0\.1"),
-    "number": (SOFTSIGN.replace("\'\'\'z / (1 + |z|), (n, ...) to the same shape.\'\'\'", "__doc__ = 5"), {}, r"activation +softsign +lab-number 0\.1"),
-    "finder": ("import sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)" + SOFTSIGN.replace("\n    ", "\n"),
-               {}, r"activation +softsign +z / .*lab-finder 0\.1"),
-    "finder-later": (SOFTSIGN.replace("\n    ", "\n") + "\nimport sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)\n",
-                     {}, r"activation +softsign +z / .*lab-finder-later 0\.1"),
-    "abstract": (SOFTSIGN.replace("def backward", "def forwards"), {}, r"activation +softsign +z / .*lab-abstract 0\.1"),
-    "long": (SOFTSIGN.replace('"softsign"', '"s" * 65'), {}, r"lab-long .*: broken: activation: a name is snake_case \(letters, digits, _; at most 64\), got 's+'.*"),
-    "hostile": (SOFTSIGN.replace("z / (1 + |z|)", "\\x1b[2J\\u202egnirts\\n" + "x" * 9999), {}, r"activation +softsign .*lab-hostile 0\.1"),
-}  # fmt: skip
+    "entry": (
+        SOFTSIGN,
+        {"entries": '[project.entry-points.netkit]\nactivations = "lab_entry"'},
+        r"activation +softsign +z / .*lab-entry 0\.1",
+    ),
+    "newer": (
+        "raise SystemError",
+        {"requires": '["netkit-nn>=99"]'},
+        r"lab-newer .*: incompatible: needs netkit-nn>=99, this is \d.*",
+    ),
+    "namesake": (
+        SOFTSIGN,
+        {"requires": '["netkit"]'},
+        r"lab-namesake .*: incompatible: requires netkit, an unrelated package; it must be netkit-nn",
+    ),
+    "undeclared": (
+        SOFTSIGN,
+        {"requires": "[]"},
+        r"lab-undeclared 0\.1 \(lab_undeclared\): ok: note: declares no dependency on netkit-nn",
+    ),
+    "syntax": (
+        "def (",
+        {},
+        r"lab-syntax .*: broken: import of lab_syntax failed: SyntaxError: .*; pip uninstall lab-syntax",
+    ),
+    "ctrl-c": (
+        "raise KeyboardInterrupt",
+        {},
+        r"lab-ctrl-c .*: broken: import of lab_ctrl_c failed: KeyboardInterrupt; pip .*",
+    ),
+    "attribute": (
+        "",
+        {"entries": '[project.entry-points.netkit]\nx = "lab_attribute:Gone"'},
+        r"lab-attribute .*: broken: .*has no attribute 'Gone'.*",
+    ),
+    "argument": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_losses(x):\n    return {}",
+        {},
+        r"lab-argument .*: broken: .*x.*",
+    ),
+    "halfway": (
+        SOFTSIGN.replace("\n    ", "\n") + "\n" + hook("return 1 / 0", "losses"),
+        {},
+        r"lab-halfway .*: broken: ZeroDivisionError: division by zero; .*",
+    ),
+    "warns": (
+        "import warnings; warnings.warn('look out')" + SOFTSIGN.replace("\n    ", "\n"),
+        {},
+        r"activation +softsign .*lab-warns 0\.1",
+    ),
+    "slow": (
+        "import time; time.sleep(0.6)" + SOFTSIGN.replace("\n    ", "\n"),
+        {},
+        r"lab-slow 0\.1 \(lab_slow\): ok: note: its import took \d+\.\d s; one that announces .*",
+    ),
+    "reentrant": (
+        "from netkit import registry\nassert list(registry.activations)" + SOFTSIGN.replace("\n    ", "\n"),
+        {},
+        r"activation +softsign .*lab-reentrant 0\.1",
+    ),
+    "number": (
+        SOFTSIGN.replace("'''z / (1 + |z|), (n, ...) to the same shape.'''", "__doc__ = 5"),
+        {},
+        r"activation +softsign +lab-number 0\.1",
+    ),
+    "finder": (
+        "import sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)"
+        + SOFTSIGN.replace("\n    ", "\n"),
+        {},
+        r"activation +softsign +z / .*lab-finder 0\.1",
+    ),
+    "finder-later": (
+        SOFTSIGN.replace("\n    ", "\n")
+        + "\nimport sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)\n",
+        {},
+        r"activation +softsign +z / .*lab-finder-later 0\.1",
+    ),
+    "abstract": (
+        SOFTSIGN.replace("def backward", "def forwards"),
+        {},
+        r"activation +softsign +z / .*lab-abstract 0\.1",
+    ),
+    "long": (
+        SOFTSIGN.replace('"softsign"', '"s" * 65'),
+        {},
+        r"lab-long .*: broken: activation: a name is snake_case \(letters, digits, _; at most 64\), got 's+'.*",
+    ),
+    "hostile": (
+        SOFTSIGN.replace("z / (1 + |z|)", "\\x1b[2J\\u202egnirts\\n" + "x" * 9999),
+        {},
+        r"activation +softsign .*lab-hostile 0\.1",
+    ),
+}
 
 
 @pytest.fixture
@@ -79,7 +175,9 @@ def environment(tmp_path):
 
 def weights(environment, penguins, **variables):
     """The bits of a model trained with built-in components alone."""
-    environment.run("train", penguins, "--target", "species", "--epochs", 2, "--out", "m.netkit", "--quiet", **variables)
+    environment.run(
+        "train", penguins, "--target", "species", "--epochs", 2, "--out", "m.netkit", "--quiet", **variables
+    )
     return hashlib.sha256((environment.folder / "m.netkit").read_bytes()).hexdigest()
 
 
@@ -101,22 +199,35 @@ def test_a_plugin_that_is_wrong_is_one_line_and_changes_no_bit(environment, peng
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u200e\u202a-\u202e]", listed.stdout)
     assert json.loads(environment.run("list-plugins", "--json").stdout)["schema"] == 1
     assert weights(environment, penguins) == untouched
-    for recovery in (["--version"], ["--help"], ["list-plugins", "--no-import"], ["describe", "m.netkit"], ["new-plugin", "netkit-other"]):
+    for recovery in (
+        ["--version"],
+        ["--help"],
+        ["list-plugins", "--no-import"],
+        ["describe", "m.netkit"],
+        ["new-plugin", "netkit-other"],
+    ):
         environment.run(*recovery)
 
 
 def test_metadata_of_unrelated_packages_cannot_hurt(environment, penguins, untouched):
     [site] = (environment.folder / "venv").glob("lib/python*/site-packages")
     metadata = b"Metadata-Version: 2.1\nName: alien\nVersion: 1\n"
-    for name, about, entries in (("badline", metadata, b"[console_scripts]\nno entry\n"), ("utf8", metadata, b"[x]\na = \xff\n"),
-                                 ("nameless", None, b"[netkit]\na = nowhere\n"), ("empty", b"", b"[netkit]\na = nowhere\n")):  # fmt: skip
+    for name, about, entries in (
+        ("badline", metadata, b"[console_scripts]\nno entry\n"),
+        ("utf8", metadata, b"[x]\na = \xff\n"),
+        ("nameless", None, b"[netkit]\na = nowhere\n"),
+        ("empty", b"", b"[netkit]\na = nowhere\n"),
+    ):
         folder = site / f"alien_{name}-1.dist-info"
         folder.mkdir()
         (folder / "entry_points.txt").write_bytes(entries)
         if about is not None:
             (folder / "METADATA").write_bytes(about)
     listed = environment.run("list-plugins").stdout
-    assert len(re.findall(r"^alien_\w+-1\.dist-info \? \(\?\): unreadable: its metadata cannot be read: ", listed, re.M)) == 4
+    assert (
+        len(re.findall(r"^alien_\w+-1\.dist-info \? \(\?\): unreadable: its metadata cannot be read: ", listed, re.M))
+        == 4
+    )
     assert weights(environment, penguins) == untouched
     environment.run("predict", "m.netkit", penguins)
     environment.run("check", "relu")
@@ -153,9 +264,11 @@ def test_blocked_before_the_import_by_either_name(environment):
     environment.install(environment.make("lab-eager", source, '[project.entry-points.netkit]\neager = "lab_eager"'))
     marker = environment.folder / "imported"
     for arguments, variables in [
-        (["--no-plugin", "lab-eager"], {}), (["--no-plugin", "eager"], {}), ([], {"NETKIT_PLUGINS": "-lab_eager"}),
+        (["--no-plugin", "lab-eager"], {}),
+        (["--no-plugin", "eager"], {}),
+        ([], {"NETKIT_PLUGINS": "-lab_eager"}),
         ([], {"NETKIT_PLUGINS": "another"}),
-    ]:  # fmt: skip
+    ]:
         out = environment.run(*arguments, "list-plugins", **variables).stdout
         assert re.search(r"^lab-eager 0\.1 \(eager\): blocked: ", out, re.M) and "softsign" not in out
     assert not marker.exists()
@@ -172,10 +285,15 @@ def test_installed_editable_changed_upgraded_and_uninstalled(environment, pengui
     changed = SOFTSIGN.replace("class Softsign(Activation):", "class Softsign(Activation):\n        gain: float")
     environment.install(environment.make("lab-soft", changed, version="0.2"))
     said = environment.run("predict", "s.netkit", penguins, code=1).stderr
-    assert said == ("netkit: s.netkit: its network cannot be built: lab-soft/softsign: gain is required; lab-soft 0.2 is installed, "
-                    "the model was saved with 0.1: pip install 'lab-soft==0.1'\n")  # fmt: skip
+    assert said == (
+        "netkit: s.netkit: its network cannot be built: lab-soft/softsign: gain is required; lab-soft 0.2 is installed, "
+        "the model was saved with 0.1: pip install 'lab-soft==0.1'\n"
+    )
     environment.install(environment.make("lab-soft", SOFTSIGN, version="0.3"))
-    assert "lab-soft 0.3 is installed, the model was saved with 0.1" in environment.run("predict", "s.netkit", penguins).stderr
+    assert (
+        "lab-soft 0.3 is installed, the model was saved with 0.1"
+        in environment.run("predict", "s.netkit", penguins).stderr
+    )
     environment.pip("uninstall", "-y", "lab-soft")
     said = environment.run("predict", "s.netkit", penguins, code=1).stderr
     assert said == "netkit: s.netkit: activation lab-soft/softsign is not available: pip install 'lab-soft==0.1'\n"
@@ -188,7 +306,9 @@ def test_installed_editable_changed_upgraded_and_uninstalled(environment, pengui
 def test_an_announced_name_is_listed_without_an_import_and_imported_alone(environment, penguins):
     for number in (1, 2):
         entries = f'[project.entry-points."netkit.activations"]\nsoft{number} = "lab_quiet{number}:Softsign"'
-        source = f"open('imported{number}', 'w').close()\n" + "\n".join(line[4:] for line in SOFTSIGN.partition("    @hookimpl")[0].splitlines())
+        source = f"open('imported{number}', 'w').close()\n" + "\n".join(
+            line[4:] for line in SOFTSIGN.partition("    @hookimpl")[0].splitlines()
+        )
         environment.install(environment.make(f"lab-quiet{number}", source, entries))
     assert re.search(r"^activation +soft2 +z / .*lab-quiet2 0\.1$", environment.run("list-plugins").stdout, re.M)
     environment.run("show", "relu")
@@ -202,17 +322,32 @@ def test_a_configuration_requires_prefers_and_disables(environment, penguins):
         environment.install(environment.make(f"lab-{letter}", SOFTSIGN))
     start = 'target = "species"\nepochs = 1\nactivation = "softsign"\nout = "m.netkit"\n[plugins]\n'
     train = ["train", penguins, "--config", "net.toml", "--quiet"]
-    for rules, qualified in (('prefer = ["lab-b", "lab-a"]', "lab-b/softsign"), ('disable = ["lab_b"]', "lab-a/softsign"),
-                             ('require = ["lab-a>=0.1"]\nprefer = ["lab-a"]', "lab-a/softsign")):  # fmt: skip
+    for rules, qualified in (
+        ('prefer = ["lab-b", "lab-a"]', "lab-b/softsign"),
+        ('disable = ["lab_b"]', "lab-a/softsign"),
+        ('require = ["lab-a>=0.1"]\nprefer = ["lab-a"]', "lab-a/softsign"),
+    ):
         (environment.folder / "net.toml").write_text(start + rules)
         environment.run(*train)
         assert f"activation {qualified}" in environment.run("describe", "m.netkit").stdout
     for rules, code, message in (
-        ('require = ["lab-a>=2", "lab-z"]', 1, "plugins: lab-a>=2 is needed, 0.1 is installed: pip install 'lab-a>=2'; "
-                                               "lab-z is not installed: pip install 'lab-z'"),
-        ("require = [\"lab-z; python_version<'3'\"]\ndisable = ['lab-b', 'lab-aa']", 0, "plugins: none is called 'lab-aa'; did you mean lab-a"),
-        ('require = ["lab-a>>2"]\nprefer = ["lab-a"]', 2, "line 6: plugins: require: a requirement as pip writes it is needed, got 'lab-a>>2'\n"),
-    ):  # fmt: skip
+        (
+            'require = ["lab-a>=2", "lab-z"]',
+            1,
+            "plugins: lab-a>=2 is needed, 0.1 is installed: pip install 'lab-a>=2'; "
+            "lab-z is not installed: pip install 'lab-z'",
+        ),
+        (
+            "require = [\"lab-z; python_version<'3'\"]\ndisable = ['lab-b', 'lab-aa']",
+            0,
+            "plugins: none is called 'lab-aa'; did you mean lab-a",
+        ),
+        (
+            'require = ["lab-a>>2"]\nprefer = ["lab-a"]',
+            2,
+            "line 6: plugins: require: a requirement as pip writes it is needed, got 'lab-a>>2'\n",
+        ),
+    ):
         (environment.folder / "net.toml").write_text(start + rules)
         said = environment.run(*train, code=code).stderr
         assert said.startswith(f"netkit: {'net.toml: ' * bool(code)}{message}") and said.count("\n") == 1
@@ -224,8 +359,10 @@ def test_check_tells_when_an_announced_name_and_the_hook_disagree(environment):
     environment.install(environment.make("lab-both", twin, both.format("Softsign")))
     assert " ok " in environment.run("check", "softsign").stdout
     environment.install(environment.make("lab-both", twin, both.format("Twin"), version="0.2"))
-    assert ("BROKEN  lab-both gives the name twice and they do not agree: announced gives lab_both:Twin and "
-            "zhook gives lab_both:Softsign") in environment.run("check", "softsign", code=1).stdout  # fmt: skip
+    assert (
+        "BROKEN  lab-both gives the name twice and they do not agree: announced gives lab_both:Twin and "
+        "zhook gives lab_both:Softsign"
+    ) in environment.run("check", "softsign", code=1).stdout
 
 
 AUDIT = """
@@ -250,14 +387,35 @@ for command in json.loads(sys.argv[1]):
     print(json.dumps(seen), file=sys.stderr)
 """
 
-HOSTILE = ["secret", "secret:Evil", "secret.Evil", "os/system", "lab-a/../secret", "../secret", "lab_b:Softsign", "__import__('secret')",
-           "antigravity", "netkit_plugins.activations.rectified:Relu", "lab-b/soft sign", "", "a" * 10_000, "\u0000", "relu\nsecret"]  # fmt: skip
+HOSTILE = [
+    "secret",
+    "secret:Evil",
+    "secret.Evil",
+    "os/system",
+    "lab-a/../secret",
+    "../secret",
+    "lab_b:Softsign",
+    "__import__('secret')",
+    "antigravity",
+    "netkit_plugins.activations.rectified:Relu",
+    "lab-b/soft sign",
+    "",
+    "a" * 10_000,
+    "\u0000",
+    "relu\nsecret",
+]
 
 
 def imported(environment, *commands):
     """For each command, run one after the other in one process: the modules it imported, and what it said."""
     arguments = json.dumps([[str(word) for word in command] for command in commands])
-    done = subprocess.run([environment.python, "-c", AUDIT, arguments], cwd=environment.folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [environment.python, "-c", AUDIT, arguments],
+        cwd=environment.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert "Traceback" not in done.stderr, done.stderr
     parts = [part.splitlines() for part in done.stderr.split("command\n")[1:]]
     return [(json.loads(lines[-1]), "\n".join(lines[:-1])) for lines in parts]
@@ -279,7 +437,9 @@ def test_a_configuration_or_a_model_imports_only_the_plugins_it_names(environmen
     commands = [[*train, "deep.toml"]]
     for number, name in enumerate(HOSTILE):
         (environment.folder / f"{number}.toml").write_text(base + f"activation = {json.dumps(name)}\n")
-        (environment.folder / f"{number}.netkit").write_bytes(renamed((environment.folder / "m.netkit").read_bytes(), name))
+        (environment.folder / f"{number}.netkit").write_bytes(
+            renamed((environment.folder / "m.netkit").read_bytes(), name)
+        )
         commands += [[*train, f"{number}.toml"], ["predict", f"{number}.netkit", penguins]]
     for command, (found, said) in zip(commands, imported(environment, *commands)):
         file = next(word for word in command[1:] if str(word) != str(penguins) and word != "--config")
@@ -299,13 +459,26 @@ def renamed(data, name):
 
 
 def test_a_component_that_ends_the_program_or_lacks_a_method_is_one_line(environment, penguins):
-    environment.install(environment.make("lab-exit", SOFTSIGN.replace("return z / (1 + z.abs())", "raise SystemExit(0)")))
-    environment.install(environment.make("lab-half", SOFTSIGN.replace("def backward", "def forwards").replace('"softsign"', '"half"')))
+    environment.install(
+        environment.make("lab-exit", SOFTSIGN.replace("return z / (1 + z.abs())", "raise SystemExit(0)"))
+    )
+    environment.install(
+        environment.make("lab-half", SOFTSIGN.replace("def backward", "def forwards").replace('"softsign"', '"half"'))
+    )
     train = ["train", penguins, "--target", "species", "--activation"]
     said = environment.run(*train, "softsign", code=1)
-    assert said.stderr.splitlines()[-1] == "netkit: lab_exit wanted to end the program (SystemExit: 0); nothing was finished"
+    assert (
+        said.stderr.splitlines()[-1]
+        == "netkit: lab_exit wanted to end the program (SystemExit: 0); nothing was finished"
+    )
     assert not (environment.folder / "penguins.netkit").exists()
     half = "netkit: activation 'half' of lab-half 0.1: Softsign does not define backward\n"
-    assert environment.run(*train, "half", code=1).stderr == half and environment.run("show", "half", code=1).stderr == half
+    assert (
+        environment.run(*train, "half", code=1).stderr == half
+        and environment.run("show", "half", code=1).stderr == half
+    )
     said = environment.run("--no-plugin", "lab-halv", "list-plugins", NETKIT_PLUGINS="-lab-exi").stderr
-    assert said == "netkit: plugins: none is called 'lab-exi'; did you mean lab-exit?\nnetkit: plugins: none is called 'lab-halv'; did you mean lab-half?\n"
+    assert (
+        said
+        == "netkit: plugins: none is called 'lab-exi'; did you mean lab-exit?\nnetkit: plugins: none is called 'lab-halv'; did you mean lab-half?\n"
+    )

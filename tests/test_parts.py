@@ -99,15 +99,26 @@ def test_a_column_weighs_rows_and_classes_may_be_balanced_beside_it(tmp_path):
 
 def test_metrics_and_evaluate_count_all_rows_alike(cli, tmp_path):
     write(tmp_path / "t.csv")
-    write(tmp_path / "none.csv", [{name: value for name, value in row.items() if name not in ("w", "who")} for row in ROWS])
-    assert cli("train", "t.csv", "--target", "y", "--weights", "w", "--group", "who", "--validation", 0.4, *QUICK)[0] == 0
+    write(
+        tmp_path / "none.csv",
+        [{name: value for name, value in row.items() if name not in ("w", "who")} for row in ROWS],
+    )
+    assert (
+        cli("train", "t.csv", "--target", "y", "--weights", "w", "--group", "who", "--validation", 0.4, *QUICK)[0] == 0
+    )
     assert cli("evaluate", "t.netkit", "t.csv") == cli("evaluate", "t.netkit", "none.csv")
     model = TableModel.load(tmp_path / "t.netkit")
-    rows = {name: getattr(job(tmp_path / "t.csv", "--weights", "w", "--group", "who", "--validation", 0.4), name) for name in ("training", "validation")}
+    rows = {
+        name: getattr(job(tmp_path / "t.csv", "--weights", "w", "--group", "who", "--validation", 0.4), name)
+        for name in ("training", "validation")
+    }
     for name, part in rows.items():
         alike = model.evaluate(replace(part, weight=None))
         assert model.evaluate(part) == model.scores[name]
-        assert model.scores[name]["loss"] != pytest.approx(alike["loss"], rel=1e-4) and model.scores[name]["accuracy"] == alike["accuracy"]
+        assert (
+            model.scores[name]["loss"] != pytest.approx(alike["loss"], rel=1e-4)
+            and model.scores[name]["accuracy"] == alike["accuracy"]
+        )
 
 
 def test_a_table_of_its_own_judges(cli, tmp_path):
@@ -124,28 +135,68 @@ def test_a_table_of_its_own_judges(cli, tmp_path):
 WRONG = {
     "weight missing": (["--weights", "w"], {"w": {4: ""}}, 1, "w: every row needs a weight, row 5 has none"),
     "weight negative": (["--weights", "w"], {"w": {4: -1.5}}, 1, "w: a weight is at least 0, row 5 holds -1.5"),
-    "weight text": (["--weights", "w"], {"w": {4: "much"}}, 1, "w: row 1: '0' is not a number|w: row 5: 'much' is not a number"),
+    "weight text": (
+        ["--weights", "w"],
+        {"w": {4: "much"}},
+        1,
+        "w: row 1: '0' is not a number|w: row 5: 'much' is not a number",
+    ),
     "weight infinite": (["--weights", "w"], {"w": {4: "inf"}}, 1, "w: numbers must be finite, row 5 holds inf"),
-    "all weights zero": (["--weights", "w"], {"w": dict.fromkeys(range(90), 0)}, 1, "w of the training rows: one must be above 0, all are 0"),
+    "all weights zero": (
+        ["--weights", "w"],
+        {"w": dict.fromkeys(range(90), 0)},
+        1,
+        "w of the training rows: one must be above 0, all are 0",
+    ),
     "no such weights": (["--weights", "ww"], {}, 1, "there is no column 'ww'; did you mean w\\?"),
     "weights are the target": (["--weights", "y"], {}, 2, "weights: another column than the target is needed, got 'y'"),
     "group is the target": (["--group", "y"], {}, 2, "group: another column than the target is needed, got 'y'"),
     "group missing": (["--group", "who"], {"who": {8: ""}}, 1, "who: every row needs a group, row 9 has none"),
-    "one group": (["--group", "who"], {"who": dict.fromkeys(range(90), "me")}, 1, "who: at least 2 groups are needed to hold one out, got 1"),
-    "group and none": (["--group", "who", "--validation", 0], {}, 2, "group: groups are held out by a share of the rows, validation is 0.0"),
-    "group and file": (["--group", "who", "--validation", "v.csv"], {}, 2, "group: groups are held out by a share of the rows, validation is v.csv"),
-    "balanced regression": (["--balanced", "--task", "regression"], {"y": {i: i for i in range(90)}}, 2, "balanced: a target with classes is needed, y is for regression"),
+    "one group": (
+        ["--group", "who"],
+        {"who": dict.fromkeys(range(90), "me")},
+        1,
+        "who: at least 2 groups are needed to hold one out, got 1",
+    ),
+    "group and none": (
+        ["--group", "who", "--validation", 0],
+        {},
+        2,
+        "group: groups are held out by a share of the rows, validation is 0.0",
+    ),
+    "group and file": (
+        ["--group", "who", "--validation", "v.csv"],
+        {},
+        2,
+        "group: groups are held out by a share of the rows, validation is v.csv",
+    ),
+    "balanced regression": (
+        ["--balanced", "--task", "regression"],
+        {"y": {i: i for i in range(90)}},
+        2,
+        "balanced: a target with classes is needed, y is for regression",
+    ),
     "no file": (["--validation", "nowhere.csv"], {}, 1, "nowhere.csv: cannot be read: no such file"),
     "file without target": (["--validation", "less.csv"], {}, 1, "less.csv: there is no column 'y'"),
     "file without input": (["--validation", "more.csv"], {}, 1, "more.csv: there is no column 'w'"),
-    "class unseen": (["--validation", "odd.csv"], {}, 1, "odd.csv: y: row 3 holds 'c', a class that training never saw"),
+    "class unseen": (
+        ["--validation", "odd.csv"],
+        {},
+        1,
+        "odd.csv: y: row 3 holds 'c', a class that training never saw",
+    ),
     "file without weights": (["--validation", "more.csv", "--weights", "w"], {}, 1, "more.csv: there is no column 'w'"),
-    "file of zero weights": (["--validation", "zero.csv", "--weights", "w"], {}, 1, "zero.csv: w of the validation rows: one must be above 0, all are 0"),
+    "file of zero weights": (
+        ["--validation", "zero.csv", "--weights", "w"],
+        {},
+        1,
+        "zero.csv: w of the validation rows: one must be above 0, all are 0",
+    ),
     "share": (["--validation", "nan"], {}, 2, "validation'?: a number is needed, got 'nan'"),
     "no share": (["--validation", ""], {}, 2, "validation'?: a share of the rows or a file is needed, got ''"),
     "average": (["--average", "1"], {}, 2, "average'?: 1.0 is not in the range 0<=x<1"),
     "schedule": (["--schedule", "cosin"], {}, 2, "schedule 'cosin' is unknown; did you mean cosine\\?"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -164,8 +215,24 @@ def test_what_cannot_be_is_one_line(cli, tmp_path, case):
 def test_everything_together_is_resumed_to_the_same_bits(cli, tmp_path, monkeypatch):
     write(tmp_path / "t.csv")
     write(tmp_path / "v.csv", ROWS[:31])
-    options = ["train", "t.csv", "--target", "y", "--validation", "v.csv", "--weights", "w", "--balanced", "--schedule", "warm_up:then=cosine",
-               "--average", 0.9, "--epochs", 5, "--quiet"]  # fmt: skip
+    options = [
+        "train",
+        "t.csv",
+        "--target",
+        "y",
+        "--validation",
+        "v.csv",
+        "--weights",
+        "w",
+        "--balanced",
+        "--schedule",
+        "warm_up:then=cosine",
+        "--average",
+        0.9,
+        "--epochs",
+        5,
+        "--quiet",
+    ]
     assert cli(*options, "--out", "whole.netkit")[0] == 0
     assert cli(*options, "--out", "part.netkit", "--checkpoint", "run", "--every", 1, "--keep", 9)[0] == 0
     for path in sorted((tmp_path / "run").iterdir())[2:]:
@@ -205,19 +272,29 @@ def test_streamed_groups_are_held_out_whole(tmp_path):
     path = write(tmp_path / "t.csv", rows)
     out = ("--group", "who", "--out", tmp_path / "o.netkit", *STREAM, "--validation", 0.3)
     found = job(path, *out)
-    parts = [set(source.spill.table(range(len(source.spill.sizes)))["who"].to_pylist()) for source in (found.training, found.validation)]
+    parts = [
+        set(source.spill.table(range(len(source.spill.sizes)))["who"].to_pylist())
+        for source in (found.training, found.validation)
+    ]
     assert not parts[0] & parts[1] and len(parts[0] | parts[1]) == 180 and 30 < len(parts[1]) < 80
     assert found.table_model.features.names == ["x"]
     again = job(path, *out, "--seed", 1)
     assert set(again.validation.spill.table([0])["who"].to_pylist()) != parts[1]
 
 
-@pytest.mark.parametrize("changed, options, message", [
-    ({"w": {41: "-2"}}, ("--weights", "w"), "w: a weight is at least 0, row 42 holds -2"),
-    ({"who": {41: ""}}, ("--group", "who"), "who: every row needs a group, row 42 has none"),
-    ({"w": {i: "0" for i in range(90)}}, ("--weights", "w"), "w of the training rows: one must be above 0, all are 0"),
-    ({}, ("--validation", "v.csv"), "v.csv: y: row 6 holds 'new', a class that training never saw"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changed, options, message",
+    [
+        ({"w": {41: "-2"}}, ("--weights", "w"), "w: a weight is at least 0, row 42 holds -2"),
+        ({"who": {41: ""}}, ("--group", "who"), "who: every row needs a group, row 42 has none"),
+        (
+            {"w": dict.fromkeys(range(90), "0")},
+            ("--weights", "w"),
+            "w of the training rows: one must be above 0, all are 0",
+        ),
+        ({}, ("--validation", "v.csv"), "v.csv: y: row 6 holds 'new', a class that training never saw"),
+    ],
+)
 def test_what_is_wrong_with_streamed_rows_is_one_line(cli, tmp_path, changed, options, message):
     write(tmp_path / "t.csv", **changed)
     write(tmp_path / "v.csv", y={5: "new"})

@@ -40,28 +40,42 @@ def both(layers, loss, n=37, width=5, batch=8, dtype="float64", epochs=2, **opti
     x = torch.randn(n, width, generator=rng(4), dtype=torch.float64)
     models = [Model(layers, loss, seed=3, dtype=dtype) for _ in range(2)]
     k = models[0].build((width,)).out_shape[0]
-    histories = [model.fit(x, target_for(loss, n, k), batch, epochs=epochs, metrics=[], progress=False, plan=plan, **options)
-                 for model, plan in zip(models, (True, False))]  # fmt: skip
+    histories = [
+        model.fit(x, target_for(loss, n, k), batch, epochs=epochs, metrics=[], progress=False, plan=plan, **options)
+        for model, plan in zip(models, (True, False))
+    ]
     return [model.network.params for model in models], histories
 
 
 def agree(layers, loss, **options):
     (planned, plain), histories = both(layers, loss, **options)
-    close = {"rtol": 1e-9, "atol": 1e-10} if options.get("dtype", "float64") == "float64" else {"rtol": 2e-4, "atol": 2e-5}
+    close = (
+        {"rtol": 1e-9, "atol": 1e-10} if options.get("dtype", "float64") == "float64" else {"rtol": 2e-4, "atol": 2e-5}
+    )
     torch.testing.assert_close(planned, plain, **close)
     for one, two in zip(*histories):
         assert one.loss == pytest.approx(two.loss, rel=1e-9 if close["rtol"] < 1e-6 else 1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in registry.current().kinds[kind]
-                                            if kind not in ("metric", "initializer")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind in KINDS
+        for name in registry.current().kinds[kind]
+        if kind not in ("metric", "initializer")
+    ],
+)
 def test_every_component_trains_the_same_both_ways(kind, name, dtype):
     for example in registry.current().kinds[kind][name].examples():
         layers = [{"type": "dense", "units": 6, "activation": "tanh"}, {"type": "dense", "units": 3}]
         loss, options = "mean_squared_error", {"optimizer": "sgd"}
         if kind == "activation":
-            layers = [{"type": "dense", "units": 6, "activation": example}, {"type": "dense", "units": 3, "activation": example}]
+            layers = [
+                {"type": "dense", "units": 6, "activation": example},
+                {"type": "dense", "units": 3, "activation": example},
+            ]
         elif kind == "layer":
             if example.in_shape not in (None, (4,)) or getattr(example, "module", "") == "Sequential":
                 example = type(example)("Linear(4, 3)") if hasattr(example, "module") else example
@@ -75,20 +89,31 @@ def test_every_component_trains_the_same_both_ways(kind, name, dtype):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    units=st.lists(st.integers(1, 40), min_size=0, max_size=3), bias=st.booleans(), n=st.integers(1, 50), batch=st.integers(1, 60),
-    names=st.lists(st.sampled_from(["relu", "tanh", "sigmoid", "gelu", "identity", "leaky_relu"]), min_size=3, max_size=3),
+    units=st.lists(st.integers(1, 40), min_size=0, max_size=3),
+    bias=st.booleans(),
+    n=st.integers(1, 50),
+    batch=st.integers(1, 60),
+    names=st.lists(
+        st.sampled_from(["relu", "tanh", "sigmoid", "gelu", "identity", "leaky_relu"]), min_size=3, max_size=3
+    ),
     loss=st.sampled_from(["mean_squared_error", "binary_cross_entropy", "categorical_cross_entropy", "huber", "hinge"]),
-    between=st.sampled_from([[], ["dropout"], ["layer_norm"], [{"type": "activate", "activation": "tanh"}]]), k=st.integers(2, 20),
-)  # fmt: skip
+    between=st.sampled_from([[], ["dropout"], ["layer_norm"], [{"type": "activate", "activation": "tanh"}]]),
+    k=st.integers(2, 20),
+)
 def test_random_networks_train_the_same_both_ways(units, bias, n, batch, names, loss, between, k):
     head = spec.make("loss", loss).head
     layers = [{"type": "dense", "units": u, "activation": name, "bias": bias} for u, name in zip(units, names)]
-    agree([*layers, *between, {"type": "dense", "units": k, "activation": head}], loss, n=n, batch=batch, optimizer="adam")
+    agree(
+        [*layers, *between, {"type": "dense", "units": k, "activation": head}], loss, n=n, batch=batch, optimizer="adam"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_large_layers_and_every_route_of_a_product(dtype, monkeypatch):
-    layers = [{"type": "dense", "units": 200, "activation": "relu"}, {"type": "dense", "units": 7, "activation": "softmax"}]
+    layers = [
+        {"type": "dense", "units": 200, "activation": "relu"},
+        {"type": "dense", "units": 7, "activation": "softmax"},
+    ]
     for pays in (True, False):
         monkeypatch.setattr(bound_module, "onednn_pays", lambda pays=pays: pays)
         agree(layers, "categorical_cross_entropy", n=300, width=110, batch=90, dtype=dtype, epochs=1)
@@ -194,7 +219,10 @@ def test_a_trace_from_before_a_planned_epoch_is_refused():
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_a_copy_of_a_trained_model_is_a_model_of_its_own(copied):
     x, y = torch.randn(30, 4, generator=rng()), torch.arange(30) % 3
-    models = [Model([Dense(4, 32, "relu"), "dropout", Dense(units=3, activation="softmax")], "categorical_cross_entropy") for _ in range(2)]
+    models = [
+        Model([Dense(4, 32, "relu"), "dropout", Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+        for _ in range(2)
+    ]
     for model in models:
         model.fit(x, y, epochs=2, batch=8, progress=False)
         model.predict(x[:1])
@@ -212,7 +240,10 @@ def test_a_copy_of_a_trained_model_is_a_model_of_its_own(copied):
 
 def test_fit_epoch_by_epoch_binds_once_and_is_the_same():
     x, y = torch.randn(30, 4, generator=rng()), torch.arange(30) % 3
-    one, many = (Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy") for _ in range(2))
+    one, many = (
+        Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+        for _ in range(2)
+    )
     one.fit(x, y, epochs=3, batch=8, progress=False)
     plans = None
     for _ in range(3):
@@ -242,7 +273,11 @@ def test_a_bound_operation_is_the_operation(operation, size):
             torch.testing.assert_close(out, operation(*operands))
             operands[0].mul_(2)
         route, what = described(call)
-        assert route in ("numpy", "torch") and what.startswith(f"{operation.__name__} ") and what.endswith((f"-> {size}x{size}", f"-> {size**2}"))
+        assert (
+            route in ("numpy", "torch")
+            and what.startswith(f"{operation.__name__} ")
+            and what.endswith((f"-> {size}x{size}", f"-> {size**2}"))
+        )
         assert macs(call) == (size**3 if operation is torch.mm else 0)
 
 
@@ -257,16 +292,32 @@ def test_describe_shows_the_plan_of_a_saved_model(cli, tmp_path):
     model.save(tmp_path / "m.netkit")
     code, out, _ = cli("describe", "m.netkit", "--plan", "--batch", 8)
     lines = out.splitlines()
-    assert code == 0 and lines[0] == "numpy   mm 8x5, 5x32 -> 8x32" and any(line.startswith("plain   layer_forward") for line in lines)
+    assert (
+        code == 0
+        and lines[0] == "numpy   mm 8x5, 5x32 -> 8x32"
+        and any(line.startswith("plain   layer_forward") for line in lines)
+    )
     assert lines[-1].startswith("8 rows a step, 64 steps a chunk, 1 thread, ")
     values = 512 * 5 + 2 * 512 * 3 + 3 * 8 * 32 + 8 * 33 + 8 * 32 + 8 * 3 * 3
     assert abs(int(lines[-1].split()[-4]) - 4 * values) < 0.1 * 4 * values
 
 
 def broken(base, **methods):
-    return dataclass(frozen=True)(type("Wrong", (registry.activations[base] if base in registry.activations else
-                                                 registry.losses[base] if base in registry.losses else registry.layers[base] if
-                                                 base in registry.layers else registry.optimizers[base],), {"__doc__": "Wrong.", **methods}))  # fmt: skip
+    return dataclass(frozen=True)(
+        type(
+            "Wrong",
+            (
+                registry.activations[base]
+                if base in registry.activations
+                else registry.losses[base]
+                if base in registry.losses
+                else registry.layers[base]
+                if base in registry.layers
+                else registry.optimizers[base],
+            ),
+            {"__doc__": "Wrong.", **methods},
+        )
+    )
 
 
 def _off(self, *tensors):
@@ -277,18 +328,34 @@ def _off(self, *tensors):
 MUTANTS = {
     "relu: ignores negative": broken("relu", bind_forward=lambda self, z, a: [lambda: a.copy_(z)]),
     "relu: slope 1": broken("relu", bind_backward=lambda self, grad, z, a, dz: []),
-    "relu: works once": broken("relu", bind_forward=lambda self, z, a: [lambda kept=z.clone(): a.copy_(kept.clamp_min(0))]),
-    "tanh: not in place": broken("tanh", bind_backward=lambda self, grad, z, a, dz: [lambda: dz.copy_(grad * (1 - torch.tanh(z) ** 2))]),
-    "sigmoid: wrong in float32 only": broken("sigmoid", bind_forward=lambda self, z, a: [
-        lambda: a.copy_(torch.sigmoid(z.to(torch.bfloat16) if z.dtype == torch.float32 else z))]),
-    "softmax: wrong when transposed": broken("softmax", bind_forward=lambda self, z, a: [lambda: a.t().copy_(torch.softmax(z.t(), -1))]),
+    "relu: works once": broken(
+        "relu", bind_forward=lambda self, z, a: [lambda kept=z.clone(): a.copy_(kept.clamp_min(0))]
+    ),
+    "tanh: not in place": broken(
+        "tanh", bind_backward=lambda self, grad, z, a, dz: [lambda: dz.copy_(grad * (1 - torch.tanh(z) ** 2))]
+    ),
+    "sigmoid: wrong in float32 only": broken(
+        "sigmoid",
+        bind_forward=lambda self, z, a: [
+            lambda: a.copy_(torch.sigmoid(z.to(torch.bfloat16) if z.dtype == torch.float32 else z))
+        ],
+    ),
+    "softmax: wrong when transposed": broken(
+        "softmax", bind_forward=lambda self, z, a: [lambda: a.t().copy_(torch.softmax(z.t(), -1))]
+    ),
     "loss: one percent off": broken("mean_squared_error", bind_gradient=_off),
-    "loss: scale left out": broken("binary_cross_entropy", bind_gradient=lambda self, z, y, g, scale: [
-        lambda: g.copy_((torch.sigmoid(z) - y) / z.shape[1])]),
-    "optimizer: forgets alpha": broken("sgd", bind_step=lambda self, params, grads, state: lambda alpha: params.sub_(grads, alpha=0.01)),
-    "optimizer: no decay": broken("adamw", bind_step=lambda self, params, grads, state: registry.optimizers["adam"]().bind_step(
-        params, grads, state)),
-}  # fmt: skip
+    "loss: scale left out": broken(
+        "binary_cross_entropy",
+        bind_gradient=lambda self, z, y, g, scale: [lambda: g.copy_((torch.sigmoid(z) - y) / z.shape[1])],
+    ),
+    "optimizer: forgets alpha": broken(
+        "sgd", bind_step=lambda self, params, grads, state: lambda alpha: params.sub_(grads, alpha=0.01)
+    ),
+    "optimizer: no decay": broken(
+        "adamw",
+        bind_step=lambda self, params, grads, state: registry.optimizers["adam"]().bind_step(params, grads, state),
+    ),
+}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -332,14 +399,20 @@ def test_a_plain_activation_of_a_stranger_runs_inside_the_plan():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("name", "theirs"), [
-    ("sgd", lambda p: torch.optim.SGD(p, lr=0.01)),
-    ("sgd:momentum=0.9", lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
-    ("sgd:momentum=0.9,nesterov=true,weight_decay=0.1", lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1)),
-    ("adam", lambda p: torch.optim.Adam(p, lr=0.01)),
-    ("adam:weight_decay=0.1", lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1)),
-    ("adamw", lambda p: torch.optim.AdamW(p, lr=0.01)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("sgd", lambda p: torch.optim.SGD(p, lr=0.01)),
+        ("sgd:momentum=0.9", lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+        (
+            "sgd:momentum=0.9,nesterov=true,weight_decay=0.1",
+            lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1),
+        ),
+        ("adam", lambda p: torch.optim.Adam(p, lr=0.01)),
+        ("adam:weight_decay=0.1", lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1)),
+        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.01)),
+    ],
+)
 def test_bound_optimizers_are_torchs_over_a_hundred_steps(name, theirs, dtype):
     mine, grads = torch.randn(300, generator=rng(), dtype=dtype), torch.empty(300, dtype=dtype)
     other = mine.clone().requires_grad_()
@@ -354,8 +427,15 @@ def test_bound_optimizers_are_torchs_over_a_hundred_steps(name, theirs, dtype):
 
 
 def test_a_class_that_changes_the_readable_form_does_not_inherit_the_fast_ones():
-    relu, bce, dense, adam = (registry.current().kinds[kind][name] for kind, name in (
-        ("activation", "relu"), ("loss", "binary_cross_entropy"), ("layer", "dense"), ("optimizer", "adam")))  # fmt: skip
+    relu, bce, dense, adam = (
+        registry.current().kinds[kind][name]
+        for kind, name in (
+            ("activation", "relu"),
+            ("loss", "binary_cross_entropy"),
+            ("layer", "dense"),
+            ("optimizer", "adam"),
+        )
+    )
 
     @dataclass(frozen=True)
     class Doubled(relu):
@@ -388,8 +468,19 @@ def test_a_class_that_changes_the_readable_form_does_not_inherit_the_fast_ones()
         """The same by another name."""
 
     assert Halved.fused_values is None and Thirded.fused_values is None and bce.fused_values
-    assert Doubled.bind_forward is None and Doubled.bind_backward is None and Halved.fused is None and Halved.bind_gradient is None
-    assert Renamed.bind_forward is relu.bind_forward and relu.bind_forward and bce.fused and dense.bind_backward and adam.bind_step
+    assert (
+        Doubled.bind_forward is None
+        and Doubled.bind_backward is None
+        and Halved.fused is None
+        and Halved.bind_gradient is None
+    )
+    assert (
+        Renamed.bind_forward is relu.bind_forward
+        and relu.bind_forward
+        and bce.fused
+        and dense.bind_backward
+        and adam.bind_step
+    )
     agree([Dense(5, 9, Doubled()), Dense(units=3, activation="sigmoid")], Halved())
     agree([Dense(5, 9, Doubled()), Dense(units=3, activation="sigmoid")], Thirded())
 

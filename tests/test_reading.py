@@ -20,7 +20,6 @@ from netkit.data.sources import Files, Types
 from netkit.errors import DataError, SettingError
 from netkit.table import TableModel
 
-
 CSV = {
     "byte-order mark": (b"\xef\xbb\xbfa,b\n1,x\n", {"a": [1], "b": ["x"]}),
     "windows lines": (b"a,b\r\n1,x\r\n", {"a": [1], "b": ["x"]}),
@@ -59,7 +58,10 @@ BAD = {
     "not UTF-8": (b"a,b\n1,x\n2,\xff\n", r"not UTF-8: line 3 holds b'2,\xff'"),
     "not UTF-8 in the header": (b"a,\xff\n1,x\n", r"not UTF-8: line 1 holds b'a,\xff'"),
     "not UTF-8 behind a quoted newline": (b'a,b\n1,"x\ny"\n2,\xff\n', r"not UTF-8: line 4 holds b'2,\xff'"),
-    "not UTF-8 far into a line": (b"a,b\n" + b"x" * 90 + b",\xff\n", f"not UTF-8: line 2 holds {b'x' * 19 + b',' + bytes([255])!r}"),
+    "not UTF-8 far into a line": (
+        b"a,b\n" + b"x" * 90 + b",\xff\n",
+        f"not UTF-8: line 2 holds {b'x' * 19 + b',' + bytes([255])!r}",
+    ),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 but UTF-16"),
     "another separator": (b"a;b\n1;2\n", "one column 'a;b'; is ';' the separator?"),
     "a tab": (b"a\tb\n1\t2\n", r"one column 'a\tb'; is '\t' the separator?"),
@@ -77,8 +79,13 @@ def test_bad_files_are_one_line(tmp_path, text, message):
     assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
 
 
-
-DAMAGED = {"t.parquet": b"PAR1 and no more", "t.arrow": b"ARROW1", "t.jsonl": b'{"a": 1', "t.csv.gz": b"a,b\n1,2\n", "t.csv.zst": b"a,b\n1,2\n"}
+DAMAGED = {
+    "t.parquet": b"PAR1 and no more",
+    "t.arrow": b"ARROW1",
+    "t.jsonl": b'{"a": 1',
+    "t.csv.gz": b"a,b\n1,2\n",
+    "t.csv.zst": b"a,b\n1,2\n",
+}
 
 
 @pytest.mark.parametrize("name", DAMAGED)
@@ -103,8 +110,20 @@ def write(path, table):
 
 
 TABLE = pa.table({"a": [1, 2, None], "b": ["x, y", None, 'q"\n;'], "c": [0.5, -1e300, 2.0], "d": [True, False, True]})
-FILES = ["t.csv", "t.csv.gz", "t.csv.zst", "t.csv.bz2", "t.tsv", "t.tsv.gz", "t.parquet", "t.arrow", "t.feather", "t.jsonl",
-         "t.ndjson", "t.jsonl.gz"]  # fmt: skip
+FILES = [
+    "t.csv",
+    "t.csv.gz",
+    "t.csv.zst",
+    "t.csv.bz2",
+    "t.tsv",
+    "t.tsv.gz",
+    "t.parquet",
+    "t.arrow",
+    "t.feather",
+    "t.jsonl",
+    "t.ndjson",
+    "t.jsonl.gz",
+]
 
 
 def pieced(files, size=2**20):
@@ -149,7 +168,11 @@ def test_a_column_that_is_text_in_one_csv_file_is_text_in_all_as_it_is_written(t
 
 
 DIFFERENT = {
-    "lacks": ({"a": [1], "b": [2]}, {"a": [1]}, r"b\.parquet: there is no column 'b', as in .*a\.parquet; files read together"),
+    "lacks": (
+        {"a": [1], "b": [2]},
+        {"a": [1]},
+        r"b\.parquet: there is no column 'b', as in .*a\.parquet; files read together",
+    ),
     "has more": ({"a": [1]}, {"a": [1], "b": [2]}, r"a\.parquet: there is no column 'b', as in .*b\.parquet"),
     "type": ({"a": [1]}, {"a": ["x"]}, r"b\.parquet: column 'a' holds string, in .*a\.parquet int64$"),
 }
@@ -173,16 +196,20 @@ def test_a_folder_without_tables_and_a_pattern_without_files_are_refused(tmp_pat
 
 def test_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="pipe: cannot be read: it is a pipe, and a table is gone through more than once$"):
+    with pytest.raises(
+        DataError, match="pipe: cannot be read: it is a pipe, and a table is gone through more than once$"
+    ):
         read(tmp_path / "pipe")
 
 
 def test_separators_and_decimal_commas(tmp_path):
     (tmp_path / "t.csv").write_text("a;b\n1,5;x\n-2,0;y\n")
     assert read(tmp_path / "t.csv", separator=";", decimal=",").to_pydict() == {"a": [1.5, -2.0], "b": ["x", "y"]}
-    for given, message in (({"separator": ";;"}, "^separator: one character is needed, got ';;'$"),
-                           ({"decimal": ""}, "^decimal: one character is needed, got ''$"),
-                           ({"decimal": ","}, "^decimal: ',' is the separator of columns too$")):  # fmt: skip
+    for given, message in (
+        ({"separator": ";;"}, "^separator: one character is needed, got ';;'$"),
+        ({"decimal": ""}, "^decimal: one character is needed, got ''$"),
+        ({"decimal": ","}, "^decimal: ',' is the separator of columns too$"),
+    ):
         with pytest.raises(SettingError, match=message):
             read(tmp_path / "t.csv", **given)
 
@@ -190,7 +217,9 @@ def test_separators_and_decimal_commas(tmp_path):
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=6), min_size=1, max_size=8))
 def test_text_is_read_as_it_is_written(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("text") / "t.csv"
-    path.write_text("x,y\n" + "".join('"' + cell.replace('"', '""') + '",1\n' for cell in cells), newline="", encoding="utf-8")
+    path.write_text(
+        "x,y\n" + "".join('"' + cell.replace('"', '""') + '",1\n' for cell in cells), newline="", encoding="utf-8"
+    )
     assert read(path, text=["x"])["x"].to_pylist() == cells
 
 
@@ -198,7 +227,9 @@ def test_text_is_read_as_it_is_written(tmp_path_factory, cells):
 def test_lines_may_end_between_quotes_wherever_a_block_ends(tmp_path, name):
     table = pa.table({"n": range(30000), "w": ["line\n" * (40 + n % 7) + ", end" for n in range(30000)]})
     with pa.output_stream(str(tmp_path / name)) as file:
-        file.write(b"n,w\n" + b"".join(b'%d,"%s"\n' % (n, word.encode()) for n, word in zip(*table.to_pydict().values())))
+        file.write(
+            b"n,w\n" + b"".join(b'%d,"%s"\n' % (n, word.encode()) for n, word in zip(*table.to_pydict().values()))
+        )
     assert read(tmp_path / name).equals(table)
 
 
@@ -222,7 +253,7 @@ IN_MEMORY = {
     "Fortran order": (np.asfortranarray([[1.0, 2], [3, 4]]), {"x0": [1, 3], "x1": [2, 4]}),
     "words": (np.array([["a", "b"], ["c", "d"]]), {"x0": ["a", "c"], "x1": ["b", "d"]}),
     "tensor": (torch.tensor([[1.0, 2], [3, 4]], requires_grad=True), {"x0": [1, 3], "x1": [2, 4]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("data, wanted", IN_MEMORY.values(), ids=IN_MEMORY)
@@ -267,10 +298,15 @@ def test_a_saved_model_takes_any_table_and_any_order_of_columns(cli, penguins, t
 
 
 def test_text_stays_text_where_a_later_table_looks_like_numbers(cli, tmp_path):
-    (tmp_path / "a.csv").write_text("k,y\n" + "".join(f"{'0' * (i % 3)}1{'x' * (i % 2)},{i % 3}{'n' * (i % 2)}\n" for i in range(60)))
+    (tmp_path / "a.csv").write_text(
+        "k,y\n" + "".join(f"{'0' * (i % 3)}1{'x' * (i % 2)},{i % 3}{'n' * (i % 2)}\n" for i in range(60))
+    )
     assert cli("train", "a.csv", "--target", "y", "--epochs", 2, "--quiet")[0] == 0
     (tmp_path / "b.csv").write_text("k,y\n01,1\n1,0\n001,2\n")
-    assert TableModel.load(tmp_path / "a.netkit").read(tmp_path / "b.csv").to_pydict() == {"k": ["01", "1", "001"], "y": ["1", "0", "2"]}
+    assert TableModel.load(tmp_path / "a.netkit").read(tmp_path / "b.csv").to_pydict() == {
+        "k": ["01", "1", "001"],
+        "y": ["1", "0", "2"],
+    }
     assert cli("evaluate", "a.netkit", "b.csv")[2] == ""
     (tmp_path / "c.csv").write_text("k\n0001\n")
     assert "k: 1 values that training never saw" in cli("predict", "a.netkit", "c.csv")[2]

@@ -49,8 +49,12 @@ LOSSES = {
     "mean_absolute_error": (P, BITS, lambda p, y: F.l1_loss(p, y, reduction="none").mean(1)),
     "huber": (3 * P, BITS, lambda p, y: F.huber_loss(p, y, reduction="none").mean(1)),
     "huber:delta=0.3": (3 * P, BITS, lambda p, y: F.huber_loss(p, y, reduction="none", delta=0.3).mean(1)),
-    "hinge": (4 * P - 2, BITS, lambda p, y: F.hinge_embedding_loss((2 * y - 1) * p, -torch.ones_like(p), reduction="none").mean(1)),
-}  # fmt: skip
+    "hinge": (
+        4 * P - 2,
+        BITS,
+        lambda p, y: F.hinge_embedding_loss((2 * y - 1) * p, -torch.ones_like(p), reduction="none").mean(1),
+    ),
+}
 
 HARD = (P > 0.5).double()
 METRICS = {
@@ -67,38 +71,57 @@ METRICS = {
 MORE_METRICS = [
     ("accuracy", HARD, BITS, lambda p, y: skm.accuracy_score(y, p)),
     ("log_loss", P[:, :1], BITS[:, :1], lambda p, y: skm.log_loss(y[:, 0], p[:, 0])),
-    *[(name, SIMPLEX, ONE_HOT, lambda p, y, score=score: score(y.argmax(1), p.argmax(1), average="macro", zero_division=0))
-      for name, score in (("precision", skm.precision_score), ("recall", skm.recall_score), ("f1", skm.f1_score))],
-    *[(name, HARD, BITS, lambda p, y, score=score: score(y, p, average="macro", zero_division=0))
-      for name, score in (("precision", skm.precision_score), ("recall", skm.recall_score), ("f1", skm.f1_score))],
-    *[(name, torch.tensor([0, 3, 3, 5]), torch.tensor([0, 3, 1, 5]),
-       lambda p, y, score=score: score(y, p, average="macro", zero_division=0))
-      for name, score in (("precision", skm.precision_score), ("recall", skm.recall_score), ("f1", skm.f1_score))],
+    *[
+        (
+            name,
+            SIMPLEX,
+            ONE_HOT,
+            lambda p, y, score=score: score(y.argmax(1), p.argmax(1), average="macro", zero_division=0),
+        )
+        for name, score in (("precision", skm.precision_score), ("recall", skm.recall_score), ("f1", skm.f1_score))
+    ],
+    *[
+        (name, HARD, BITS, lambda p, y, score=score: score(y, p, average="macro", zero_division=0))
+        for name, score in (("precision", skm.precision_score), ("recall", skm.recall_score), ("f1", skm.f1_score))
+    ],
+    *[
+        (
+            name,
+            torch.tensor([0, 3, 3, 5]),
+            torch.tensor([0, 3, 1, 5]),
+            lambda p, y, score=score: score(y, p, average="macro", zero_division=0),
+        )
+        for name, score in (("precision", skm.precision_score), ("recall", skm.recall_score), ("f1", skm.f1_score))
+    ],
     ("precision", torch.zeros(4, 1), torch.tensor([[1.0], [0], [1], [0]]), lambda p, y: 0.0),
     ("r2", torch.tensor([1.0, 2.0]), torch.tensor([3.0, 3.0]), lambda p, y: skm.r2_score(y, p)),
     ("r2", torch.tensor([3.0, 3.0]), torch.tensor([3.0, 3.0]), lambda p, y: skm.r2_score(y, p)),
     ("r2", 100 + P, 100 + BITS, lambda p, y: skm.r2_score(y, p)),
-]  # fmt: skip
+]
 
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.01),
     "sgd:momentum=0.9": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
     "sgd:momentum=0.8,nesterov=true,weight_decay=0.1": lambda p: torch.optim.SGD(
-        p, lr=0.01, momentum=0.8, nesterov=True, weight_decay=0.1),
+        p, lr=0.01, momentum=0.8, nesterov=True, weight_decay=0.1
+    ),
     "adam": lambda p: torch.optim.Adam(p, lr=0.01),
     "adam:beta1=0.8,beta2=0.9,epsilon=1e-4,weight_decay=0.1": lambda p: torch.optim.Adam(
-        p, lr=0.01, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1),
+        p, lr=0.01, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1
+    ),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01),
     "adamw:weight_decay=0.3": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.3),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.99),
     "rmsprop:decay=0.9,momentum=0.5": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, momentum=0.5),
-}  # fmt: skip
+}
 
 BOUND = math.sqrt(6 / 500)
 INITIALIZERS = {
     "zeros": lambda w: bool((w == 0).all()),
     "uniform": lambda w: near(w, 0, 2 / math.sqrt(12)) and -1 <= float(w.min()) < -0.99 and 0.99 < float(w.max()) < 1,
-    "uniform:low=0.0,high=0.1": lambda w: near(w, 0.05, 0.1 / math.sqrt(12)) and 0 <= float(w.min()) < float(w.max()) < 0.1,
+    "uniform:low=0.0,high=0.1": lambda w: (
+        near(w, 0.05, 0.1 / math.sqrt(12)) and 0 <= float(w.min()) < float(w.max()) < 0.1
+    ),
     "normal": lambda w: near(w, 0, 0.05),
     "normal:mean=1.0,std=2.0": lambda w: near(w, 1, 2),
     "glorot_uniform": lambda w: near(w, 0, BOUND / math.sqrt(3)) and 0.99 * BOUND < float(w.abs().max()) <= BOUND,
@@ -122,8 +145,9 @@ LAYERS = {
     "layer_norm": lambda params, x: F.layer_norm(x, x.shape[-1:], params["gain"], params["shift"]),
     "layer_norm:epsilon=0.1": lambda params, x: F.layer_norm(x, x.shape[-1:], params["gain"], params["shift"], 0.1),
     "dropout": lambda params, x: F.dropout(x, training=False),
-    "embedding:columns=[1, 3],levels=[2, 5],dimensions=[3, 2]": lambda params, x: torch.cat([
-        x[:, [0, 2]], *(F.embedding(x[:, c].clamp(0, k - 1).long(), params[f"T{c}"]) for c, k in ((1, 2), (3, 5)))], 1),
+    "embedding:columns=[1, 3],levels=[2, 5],dimensions=[3, 2]": lambda params, x: torch.cat(
+        [x[:, [0, 2]], *(F.embedding(x[:, c].clamp(0, k - 1).long(), params[f"T{c}"]) for c, k in ((1, 2), (3, 5)))], 1
+    ),
     "activate:activation=tanh": lambda params, x: x,
     'torch:module="Linear(4, 3)"': lambda params, x: F.linear(x, params["weight"], params["bias"]),
 }
@@ -133,16 +157,27 @@ TOTAL = 200
 
 def cosine_after_linear(optimizer):
     lrs = torch.optim.lr_scheduler
-    return lrs.SequentialLR(optimizer, [
-        lrs.LinearLR(optimizer, start_factor=0.1, total_iters=40),
-        lrs.CosineAnnealingLR(optimizer, T_max=160, eta_min=0.05)], [40])  # fmt: skip
+    return lrs.SequentialLR(
+        optimizer,
+        [
+            lrs.LinearLR(optimizer, start_factor=0.1, total_iters=40),
+            lrs.CosineAnnealingLR(optimizer, T_max=160, eta_min=0.05),
+        ],
+        [40],
+    )
 
 
 def one_cycle(rise, start, end):
     """torch's first phase ends a step before the share that it is given."""
     return lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=0.5, total_steps=TOTAL + 1, pct_start=(rise * TOTAL + 1) / (TOTAL + 1), div_factor=1 / start,
-        final_div_factor=start / end, cycle_momentum=False)  # fmt: skip
+        optimizer,
+        max_lr=0.5,
+        total_steps=TOTAL + 1,
+        pct_start=(rise * TOTAL + 1) / (TOTAL + 1),
+        div_factor=1 / start,
+        final_div_factor=start / end,
+        cycle_momentum=False,
+    )
 
 
 SCHEDULES = {
@@ -156,8 +191,15 @@ SCHEDULES = {
     "warm_up": lambda o: torch.optim.lr_scheduler.LinearLR(o, start_factor=0.01, total_iters=20),
     'warm_up:share=0.2,start=0.1,then="cosine:floor=0.1"': cosine_after_linear,
 }
-TABLES = {"activation": ACTIVATIONS, "loss": LOSSES, "metric": METRICS, "optimizer": OPTIMIZERS,
-          "initializer": INITIALIZERS, "layer": LAYERS, "schedule": SCHEDULES}  # fmt: skip
+TABLES = {
+    "activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "metric": METRICS,
+    "optimizer": OPTIMIZERS,
+    "initializer": INITIALIZERS,
+    "layer": LAYERS,
+    "schedule": SCHEDULES,
+}
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -189,8 +231,9 @@ def test_losses(text):
     torch.testing.assert_close(got, gradient)
 
 
-@pytest.mark.parametrize(("text", "prediction", "target", "reference"),
-                         [(text, *row) for text, row in METRICS.items()] + MORE_METRICS)  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "prediction", "target", "reference"), [(text, *row) for text, row in METRICS.items()] + MORE_METRICS
+)
 def test_metrics(text, prediction, target, reference):
     wanted = reference(prediction.numpy(), target.numpy())
     assert math.isclose(spec.make("metric", text)(prediction, target), wanted, rel_tol=1e-9, abs_tol=1e-12)
@@ -238,7 +281,11 @@ def test_schedules(text):
 
 def test_a_schedule_takes_the_one_behind_it_by_name_also_where_nobody_made_it():
     warm_up = registry.schedules["warm_up"]
-    assert warm_up(share=0.5, then="cosine")(0.75) == spec.make("schedule", "warm_up:share=0.5,then=cosine")(0.75) == pytest.approx(0.5)
+    assert (
+        warm_up(share=0.5, then="cosine")(0.75)
+        == spec.make("schedule", "warm_up:share=0.5,then=cosine")(0.75)
+        == pytest.approx(0.5)
+    )
 
 
 @pytest.mark.parametrize("text", LAYERS)

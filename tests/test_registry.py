@@ -6,7 +6,6 @@ import re
 import sys
 import textwrap
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 
@@ -47,7 +46,9 @@ def install(tmp_path, monkeypatch):
         (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
         info = tmp_path / f"{module}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: {requires}\n")
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: {requires}\n"
+        )
         (info / "entry_points.txt").write_text(entries or f"[netkit]\n{module} = {module}\n")
         return metadata.PathDistribution(info)
 
@@ -70,9 +71,11 @@ def test_a_strangers_plugin_is_found_and_traced(install):
 
 def test_an_announced_name_is_listed_without_an_import(install):
     source = textwrap.dedent(SWISH)
-    entries = '[netkit.activations]\nswish = lab_quiet:Swish\n'
+    entries = "[netkit.activations]\nswish = lab_quiet:Swish\n"
     registry = Registry([install("lab-quiet", source, entries=entries)])
-    assert "swish" in registry.activations and registry.activations.info("swish").summary.startswith("z sigmoid(beta z)")
+    assert "swish" in registry.activations and registry.activations.info("swish").summary.startswith(
+        "z sigmoid(beta z)"
+    )
     assert "lab_quiet" not in sys.modules
     assert registry.activations["swish"].__name__ == "Swish"
 
@@ -81,21 +84,40 @@ BROKEN = {
     "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
     "exits": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "syntax": ("def (", "SyntaxError"),
-    "mute": ("class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute", "import of a_mute failed: Mute"),
+    "mute": (
+        "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute",
+        "import of a_mute failed: Mute",
+    ),
     "own": ("class Own(BaseException): pass\nraise Own('no luck')", "Own: no luck"),
     "missing": ("import no_such_module_here", "No module named 'no_such_module_here'"),
-    "hook-raises": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return 1 / 0", "ZeroDivisionError"),
-    "misspelt": ("from netkit import hookimpl\n@hookimpl\ndef netkit_activaitons():\n    return {}",
-                 "there is no hook netkit_activaitons; did you mean netkit_activations"),
+    "hook-raises": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return 1 / 0",
+        "ZeroDivisionError",
+    ),
+    "misspelt": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_activaitons():\n    return {}",
+        "there is no hook netkit_activaitons; did you mean netkit_activations",
+    ),
     "argument": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses(x):\n    return {}", "x"),
-    "none": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return None", "dictionary of names, got None"),
+    "none": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return None",
+        "dictionary of names, got None",
+    ),
     "no-string": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {3: 'a:B'}", "snake_case"),
     "silent": ("import math", "it has no function marked with @hookimpl"),
-    "no-reference": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b'}",
-                     "loss a: a reference reads package.module:Name, got 'b'"),
-    "no-class": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 5}", "derived from Loss"),
-    "halfway": ("from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b:C', 'd': 5}", "derived from"),
-}  # fmt: skip
+    "no-reference": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b'}",
+        "loss a: a reference reads package.module:Name, got 'b'",
+    ),
+    "no-class": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 5}",
+        "derived from Loss",
+    ),
+    "halfway": (
+        "from netkit import hookimpl\n@hookimpl\ndef netkit_losses():\n    return {'a': 'b:C', 'd': 5}",
+        "derived from",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -133,8 +155,9 @@ def test_a_requirement_for_another_netkit_is_decided_before_the_import(install):
     assert status == "incompatible" and "netkit-nn>=99" in reason and "lab_newer" not in sys.modules
 
 
-@pytest.mark.parametrize(("rule", "loads"), [("", True), ("-lab-swish", False), ("-lab_swish", False), ("other", False),
-                                             ("Lab.Swish", True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rule", "loads"), [("", True), ("-lab-swish", False), ("-lab_swish", False), ("other", False), ("Lab.Swish", True)]
+)
 def test_blocking_and_allowing_by_either_name_before_the_import(install, rule, loads):
     registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))], plugins=rule)
     if rule == "other":
@@ -172,14 +195,22 @@ def test_an_unknown_name_gives_the_nearest_and_the_plugin_that_might_have_had_it
     others = [install(f"lab-broken{i}", "raise ValueError('no')") for i in (1, 2)]
     registry = Registry([good, quiet, *others, install("lab-off", "")], blocked=["lab-off"])
     for name, said in (
-        ("swich", "'swich' is unknown; did you mean swish?; lab-quiet is incompatible: needs netkit-nn>=99, this is .*; "
-         "broken plugins that might have it: lab-broken1, lab-broken2; blocked plugins that might have it: lab-off "
-         "(netkit list-plugins says why)"),
-        ("lab-broken1/swich", "'lab-broken1/swich' is unknown.*; lab-broken1 is broken: import of lab_broken1 failed: ValueError: no"),
-    ):  # fmt: skip
+        (
+            "swich",
+            "'swich' is unknown; did you mean swish?; lab-quiet is incompatible: needs netkit-nn>=99, this is .*; "
+            "broken plugins that might have it: lab-broken1, lab-broken2; blocked plugins that might have it: lab-off "
+            "(netkit list-plugins says why)",
+        ),
+        (
+            "lab-broken1/swich",
+            "'lab-broken1/swich' is unknown.*; lab-broken1 is broken: import of lab_broken1 failed: ValueError: no",
+        ),
+    ):
         with pytest.raises(UnknownComponent) as caught:
             registry.activations[name]
-        assert re.fullmatch("activation " + said.replace("(", "\\(").replace(")", "\\)").replace("?;", "\\?;"), str(caught.value)), caught.value
+        assert re.fullmatch(
+            "activation " + said.replace("(", "\\(").replace(")", "\\)").replace("?;", "\\?;"), str(caught.value)
+        ), caught.value
 
 
 def test_a_reference_that_does_not_resolve_names_the_distribution(install):
@@ -195,13 +226,19 @@ def test_a_reference_that_does_not_resolve_names_the_distribution(install):
 
 def test_an_announced_group_must_be_a_kind(install):
     registry = Registry([install("lab-poem", "", entries="[netkit.poems]\nhaiku = lab_poem:Haiku\n")])
-    assert statuses(registry)["lab-poem"] == ("broken", "announces in the group netkit.poems, and there is no such kind")
+    assert statuses(registry)["lab-poem"] == (
+        "broken",
+        "announces in the group netkit.poems, and there is no such kind",
+    )
 
 
 def test_a_deprecated_hook_warns_its_author(install, monkeypatch):
     from netkit import hookspecs
 
-    options = {**hookspecs.netkit_activations.netkit_spec, "warn_on_impl": FutureWarning("netkit_activations goes in 0.9")}
+    options = {
+        **hookspecs.netkit_activations.netkit_spec,
+        "warn_on_impl": FutureWarning("netkit_activations goes in 0.9"),
+    }
     monkeypatch.setattr(hookspecs.netkit_activations, "netkit_spec", options)
     registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
     with pytest.warns(FutureWarning, match="netkit_activations goes in 0.9"):
@@ -221,7 +258,9 @@ def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(ins
 
     monkeypatch.setattr(registry, "_current", None)  # what is found here must not stay for other tests
     with registry.using(Registry([])) as old:
-        component = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))]).activations["swish"]
+        component = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))]).activations[
+            "swish"
+        ]
         old.activations.register("mine", component)
         assert list(old.activations) == ["mine"]
         registry.refresh()
@@ -233,6 +272,7 @@ def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(ins
 def test_training_calls_no_hook(monkeypatch):
     import pluggy
     import torch
+
     from netkit import Dense, Model
 
     model = Model([Dense(inputdim=3, units=2, activation="softmax")], "categorical_cross_entropy")
@@ -255,7 +295,11 @@ def test_a_lookup_imports_no_more_than_it_must(install):
         return [name for name in ("lab_a", "lab_b", "lab_quiet") if name in sys.modules]
 
     relu = registry.activations["relu"]
-    assert registry.activations.info_of(relu()).name == "relu" and registry.activations.first() == "relu" and not imported()
+    assert (
+        registry.activations.info_of(relu()).name == "relu"
+        and registry.activations.first() == "relu"
+        and not imported()
+    )
     assert registry.activations["lab-quiet/swish"] and imported() == ["lab_quiet"]
     assert registry.activations["lab-b/swish_b"] and imported() == ["lab_b", "lab_quiet"]
     assert registry.activations["swish"].__module__ == "lab_quiet" and imported() == ["lab_a", "lab_b", "lab_quiet"]
@@ -290,7 +334,12 @@ def test_a_finder_that_raises_spoils_no_summary(install, monkeypatch):
 
 
 def test_a_name_of_netkits_own_cannot_be_registered_again(install):
-    registry = Registry([*metadata.distributions(name="netkit-nn"), install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))])
+    registry = Registry(
+        [
+            *metadata.distributions(name="netkit-nn"),
+            install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK)),
+        ]
+    )
     with pytest.raises(PluginError, match="^activation 'relu' is netkit's own and keeps its name; choose another$"):
         registry.activations.register("relu", lambda z: z)
     assert registry.activations["relu"].__module__.startswith("netkit_plugins")
@@ -298,6 +347,7 @@ def test_a_name_of_netkits_own_cannot_be_registered_again(install):
 
 def test_a_class_of_modules_becomes_a_layer(install):
     import torch
+
     from netkit import Model, spec
     from netkit.registry import using
 
@@ -365,8 +415,14 @@ INNER = """
         def backward(self, grad, z, a):
             return grad
 """
-KNOWN = {"bare": (True, "Bare."), "called": (True, "Called."), "other": (True, "Bare."), "Outer.Nested": (False, "Nested."),
-         "Inner": (False, "Inner."), "Blank": (False, "")}  # fmt: skip
+KNOWN = {
+    "bare": (True, "Bare."),
+    "called": (True, "Called."),
+    "other": (True, "Bare."),
+    "Outer.Nested": (False, "Nested."),
+    "Inner": (False, "Inner."),
+    "Blank": (False, ""),
+}
 
 
 def test_what_is_read_from_a_source_is_what_the_class_says(install):
@@ -381,7 +437,9 @@ def test_what_is_read_from_a_source_is_what_the_class_says(install):
     infos = registry.activations.infos()
     assert [(info.derived, info.summary) for info in infos] == list(KNOWN.values()) and "lab_many" not in sys.modules
     with using(registry):
-        assert spec.table(import_module("lab_inner").Inner()) == {"type": "lab-many/n4"} and "lab_many" not in sys.modules
+        assert (
+            spec.table(import_module("lab_inner").Inner()) == {"type": "lab-many/n4"} and "lab_many" not in sys.modules
+        )
         classes = [registry.activations[info.name] for info in infos]
         assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(6)]
     from netkit import glance
@@ -396,14 +454,17 @@ def test_a_name_that_no_plugin_has_is_a_warning_with_the_nearest(install):
             assert "swish" in Registry([good], **options).activations
 
 
-@pytest.mark.parametrize(("requires", "status", "reason"), [
-    ('netkit; extra == "dev"', "ok", "note: declares no dependency on netkit-nn"),
-    ("netkit-nn>=9; python_version<'3'", "ok", "note: declares no dependency on netkit-nn"),
-    ("netkit-nn\nRequires-Dist: netkit-nn>=9; python_version<'3'", "ok", ""),
-    ("netkit-nn; python_version>'3'", "ok", ""),
-    ("netkit-nn>=9; python_version>'3'", "incompatible", "needs netkit-nn>=9, this is "),
-    ("netkit ??", "ok", "note: declares no dependency on netkit-nn"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("requires", "status", "reason"),
+    [
+        ('netkit; extra == "dev"', "ok", "note: declares no dependency on netkit-nn"),
+        ("netkit-nn>=9; python_version<'3'", "ok", "note: declares no dependency on netkit-nn"),
+        ("netkit-nn\nRequires-Dist: netkit-nn>=9; python_version<'3'", "ok", ""),
+        ("netkit-nn; python_version>'3'", "ok", ""),
+        ("netkit-nn>=9; python_version>'3'", "incompatible", "needs netkit-nn>=9, this is "),
+        ("netkit ??", "ok", "note: declares no dependency on netkit-nn"),
+    ],
+)
 def test_extras_and_markers_of_requirements_are_heeded(install, requires, status, reason):
     registry = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK), requires=requires)])
     found, said = statuses(registry)["lab-swish"]
@@ -422,13 +483,18 @@ def test_the_import_of_torch_is_nobodys_fault(install, monkeypatch):
 
 def test_a_bad_announced_name_leaves_its_siblings(install):
     entries = "[netkit.activations]\nswish = lab_quiet:Swish\nSwish = lab_quiet:Swish\nflat = lab_quiet\n"
-    registry = Registry([install("lab-quiet", textwrap.dedent(SWISH), entries=entries),
-                         install("lab-loud", "", entries="[netkit.activations]\nSwish = lab_loud:Swish\n")])  # fmt: skip
+    registry = Registry(
+        [
+            install("lab-quiet", textwrap.dedent(SWISH), entries=entries),
+            install("lab-loud", "", entries="[netkit.activations]\nSwish = lab_loud:Swish\n"),
+        ]
+    )
     assert list(registry.activations) == ["swish"]
     status, reason = statuses(registry)["lab-quiet"]
     assert status == "ok" and reason == (
         "note: activation: a name is snake_case (letters, digits, _; at most 64), got 'Swish'; "
-        "activation flat: a reference reads package.module:Name, got 'lab_quiet'")
+        "activation flat: a reference reads package.module:Name, got 'lab_quiet'"
+    )
     status, reason = statuses(registry)["lab-loud"]
     assert status == "broken" and reason.endswith("got 'Swish'")
 

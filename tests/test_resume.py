@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netkit import DataError, ModelFileError, Model, SettingError, registry
+from netkit import DataError, Model, ModelFileError, SettingError, registry
 from netkit.resume import COUNTS, SIGN, Began, Checkpoints, newest, restore
 from netkit.rows import Rows
 from netkit.tensors import generator
@@ -42,23 +42,43 @@ class Enough(Exception):
 
 def begun(optimizer="adam", epochs=3, plan=True, rest=None, n=300, **recipe):
     """A run that drops units, shuffles and judges, over several chunks an epoch."""
-    layers = [{"type": "dense", "units": 6, "activation": "tanh"}, {"type": "dropout", "rate": 0.3}, {"type": "dense", "units": 1}]
+    layers = [
+        {"type": "dense", "units": 6, "activation": "tanh"},
+        {"type": "dropout", "rate": 0.3},
+        {"type": "dense", "units": 1},
+    ]
     model = Model(layers, "mean_squared_error", seed=3)
     x = torch.randn(n, 4, generator=generator(1, 0))
     rows, held_out = Rows(x[:-50], x[:-50].sum(1, True)), Rows(x[-50:], x[-50:].sum(1, True))
-    recipe = Recipe(batch=2, epochs=epochs, optimizer=registry.optimizers[optimizer](), keep_best=True, plan=plan, **recipe)
+    recipe = Recipe(
+        batch=2, epochs=epochs, optimizer=registry.optimizers[optimizer](), keep_best=True, plan=plan, **recipe
+    )
     return Run(model.build((4,)), model.loss, rows, recipe, generator(3, 1), generator(3, 2), {}, held_out, rest)
 
 
 def ended(run):
     records = list(run.epochs())
-    return run.network.params.clone(), [(each.number, each.loss, each.validation["loss"], each.best) for each in records]
+    return run.network.params.clone(), [
+        (each.number, each.loss, each.validation["loss"], each.best) for each in records
+    ]
 
 
 @settings(max_examples=40, deadline=None)
-@given(optimizer=st.sampled_from(sorted(registry.optimizers)), rests=st.integers(1, 12), recipe=st.fixed_dictionaries({
-    "plan": st.booleans(), "clip": st.sampled_from([None, 0.1]), "patience": st.sampled_from([None, 1, 2]), "alpha": st.sampled_from([None, 0.05]),
-    "epochs": st.sampled_from([3, 6]), "schedule": st.sampled_from([None, "warm_up:then=cosine"]), "average": st.sampled_from([None, 0.99])}))  # fmt: skip
+@given(
+    optimizer=st.sampled_from(sorted(registry.optimizers)),
+    rests=st.integers(1, 12),
+    recipe=st.fixed_dictionaries(
+        {
+            "plan": st.booleans(),
+            "clip": st.sampled_from([None, 0.1]),
+            "patience": st.sampled_from([None, 1, 2]),
+            "alpha": st.sampled_from([None, 0.05]),
+            "epochs": st.sampled_from([3, 6]),
+            "schedule": st.sampled_from([None, "warm_up:then=cosine"]),
+            "average": st.sampled_from([None, 0.99]),
+        }
+    ),
+)
 def test_a_run_taken_up_from_any_rest_ends_in_the_same_bits(tmp_path_factory, optimizer, rests, recipe):
     folder = tmp_path_factory.mktemp("run")
     weights, records = ended(begun(optimizer, **recipe))
@@ -90,7 +110,10 @@ def test_the_last_few_checkpoints_stay(tmp_path):
     keeper = Checkpoints(tmp_path, Began({}), keep=2)
     for run.epoch in range(5):
         keeper.write(run)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000003-000000000000.checkpoint", "000004-000000000000.checkpoint"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000003-000000000000.checkpoint",
+        "000004-000000000000.checkpoint",
+    ]
     (tmp_path / ".000004-000000000000.checkpoint.77.part").write_text("cut off by a kill")
     Checkpoints(tmp_path, Began({}))
     assert len(list(tmp_path.iterdir())) == 2
@@ -103,13 +126,21 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path):
     run.epoch = 1
     bad = keeper.write(run)
     whole = bad.read_bytes()
-    for damage in (whole[:-1], whole[: len(whole) // 2], b"", whole[:99] + bytes([whole[99] ^ 1]) + whole[100:], b"x" + whole[1:]):
+    for damage in (
+        whole[:-1],
+        whole[: len(whole) // 2],
+        b"",
+        whole[:99] + bytes([whole[99] ^ 1]) + whole[100:],
+        b"x" + whole[1:],
+    ):
         bad.write_bytes(damage)
         state, _, [note] = newest(tmp_path)
         assert state.counts["epoch"] == 0
         assert note == f"{bad}: damaged checkpoint: its checksum is wrong; the one before it is taken"
     good.write_bytes(b"")
-    with pytest.raises(ModelFileError, match=re.escape(f"{tmp_path}: cannot be resumed: all of its 2 checkpoints are damaged")):
+    with pytest.raises(
+        ModelFileError, match=re.escape(f"{tmp_path}: cannot be resumed: all of its 2 checkpoints are damaged")
+    ):
         newest(tmp_path)
 
 
@@ -124,10 +155,14 @@ def test_a_checkpoint_with_a_right_checksum_and_odd_content_is_refused(tmp_path)
     content = path.read_bytes()[len(SIGN) + 32 :]
     said = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["netkit"])
     changes = [
-        ({"format": 2}, "format 2 of netkit"), ({"format": "x"}, "Expected `int`"), ({"counts": {"epoch": 1}}, "does not say where"),
-        ({"counts": said["counts"] | {"row": -1}}, "does not say where"), ({"more": 1}, "unknown field"), ({"began": []}, "Expected `object`"),
+        ({"format": 2}, "format 2 of netkit"),
+        ({"format": "x"}, "Expected `int`"),
+        ({"counts": {"epoch": 1}}, "does not say where"),
+        ({"counts": said["counts"] | {"row": -1}}, "does not say where"),
+        ({"more": 1}, "unknown field"),
+        ({"began": []}, "Expected `object`"),
         ({"numbers": {"t": "x"}}, "Expected `float`"),
-    ]  # fmt: skip
+    ]
     for change, words in changes:
         path.write_bytes(signed(save({"a": torch.zeros(1)}, {"netkit": json.dumps(said | change)})))
         with pytest.raises(ModelFileError, match="all of its 1 checkpoints"):
@@ -136,7 +171,13 @@ def test_a_checkpoint_with_a_right_checksum_and_odd_content_is_refused(tmp_path)
 
         with pytest.raises(ModelFileError, match=words):
             _unpacked(path)
-    for odd in (b"", b"\xff" * 40, (10**15).to_bytes(8, "little") + b"{}", b"\x02" + b"\0" * 7 + b"{}", (40000).to_bytes(8, "little") + b"[" * 40000):
+    for odd in (
+        b"",
+        b"\xff" * 40,
+        (10**15).to_bytes(8, "little") + b"{}",
+        b"\x02" + b"\0" * 7 + b"{}",
+        (40000).to_bytes(8, "little") + b"[" * 40000,
+    ):
         path.write_bytes(signed(odd))
         with pytest.raises(ModelFileError, match="all of its 1 checkpoints"):
             newest(tmp_path)
@@ -172,7 +213,24 @@ def test_an_optimizer_may_remember_numbers_but_nothing_else(tmp_path):
 def test_resume_from_the_shell_gives_the_same_file(cli, table, tmp_path):
     options = ["--patience", "9", "--metric", "f1", "--log"]
     assert cli("train", table, *OPTIONS, "--out", "whole.netkit", *options, "whole.log")[0] == 0
-    assert cli("train", table, *OPTIONS, "--out", "part.netkit", "--checkpoint", "run", "--every", "1", "--keep", "9", *options, "part.log")[0] == 0
+    assert (
+        cli(
+            "train",
+            table,
+            *OPTIONS,
+            "--out",
+            "part.netkit",
+            "--checkpoint",
+            "run",
+            "--every",
+            "1",
+            "--keep",
+            "9",
+            *options,
+            "part.log",
+        )[0]
+        == 0
+    )
     assert (tmp_path / "whole.netkit").read_bytes() == (tmp_path / "part.netkit").read_bytes()
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert [name[:6] for name in names] == ["000001", "000002", "000003", "000004", "000005", "000006"]
@@ -182,16 +240,22 @@ def test_resume_from_the_shell_gives_the_same_file(cli, table, tmp_path):
     code, _, err = cli("train", "--resume", "run")
     assert code == 0 and "goes on after epoch 3\n" in err
     assert (tmp_path / "whole.netkit").read_bytes() == (tmp_path / "part.netkit").read_bytes()
-    logs = [[json.loads(line) | {"seconds": 0} for line in (tmp_path / name).read_text().splitlines()] for name in ("whole.log", "part.log")]
+    logs = [
+        [json.loads(line) | {"seconds": 0} for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("whole.log", "part.log")
+    ]
     assert logs[0] == logs[1] and len(logs[0]) == 6
 
 
-@pytest.mark.parametrize("given, words", [
-    (["--batch", "8"], "batch: a resumed run goes on as it was begun, with 7, got 8"),
-    (["--target", "x"], "target: a resumed run goes on as it was begun, with 'y', got 'x'"),
-    (["--hidden", "8"], "hidden: a resumed run goes on as it was begun, with [8, 'dropout:rate=0.2', 4], got [8]"),
-    (["--config", "c.toml"], "config: a resumed run goes on as it was begun, and takes no configuration"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (["--batch", "8"], "batch: a resumed run goes on as it was begun, with 7, got 8"),
+        (["--target", "x"], "target: a resumed run goes on as it was begun, with 'y', got 'x'"),
+        (["--hidden", "8"], "hidden: a resumed run goes on as it was begun, with [8, 'dropout:rate=0.2', 4], got [8]"),
+        (["--config", "c.toml"], "config: a resumed run goes on as it was begun, and takes no configuration"),
+    ],
+)
 def test_what_would_make_it_another_run_is_refused(cli, table, tmp_path, given, words):
     (tmp_path / "c.toml").write_text("epochs = 5\n")
     assert cli("train", table, *OPTIONS, "--checkpoint", "run")[0] == 0
@@ -236,10 +300,15 @@ def test_errors_of_resuming_are_one_line(cli, table, tmp_path):
     assert code == 2 and "30s, 5min, 2h or a number of epochs is needed, got 'often'" in err
     assert cli("train", table, *OPTIONS, "--checkpoint", "run")[0] == 0
     code, _, err = cli("train", table, *OPTIONS, "--checkpoint", "run")
-    assert (code, err) == (1, "netkit: run: holds the checkpoints of another run; go on with it by --resume, or name another folder\n")
+    assert (code, err) == (
+        1,
+        "netkit: run: holds the checkpoints of another run; go on with it by --resume, or name another folder\n",
+    )
     table.write_text(table.read_text().replace("1", "2", 1))
     code, _, err = cli("train", "--resume", "run")
-    assert code == 1 and "resume: the table or its preparation is not what it was when the checkpoint was written" in err
+    assert (
+        code == 1 and "resume: the table or its preparation is not what it was when the checkpoint was written" in err
+    )
 
 
 def started(table, tmp_path, *options):
@@ -263,7 +332,10 @@ def test_a_signal_saves_and_exits_and_the_run_goes_on_to_the_same_bits(cli, tabl
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    assert re.search(rf"stopped by {word}: netkit train --resume run goes on\nstopped by {word}: kept the weights of epoch \d+ of \d+\n", err)
+    assert re.search(
+        rf"stopped by {word}: netkit train --resume run goes on\nstopped by {word}: kept the weights of epoch \d+ of \d+\n",
+        err,
+    )
     assert cli("train", "--resume", "run")[0] == 0
     assert cli("train", *options, "--out", "b.netkit")[0] == 0
     assert (tmp_path / "a.netkit").read_bytes() == (tmp_path / "b.netkit").read_bytes()
@@ -272,7 +344,8 @@ def test_a_signal_saves_and_exits_and_the_run_goes_on_to_the_same_bits(cli, tabl
 def test_a_second_signal_ends_the_process_at_once(table, tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time, sys\nfrom netkit.cli import main\nfrom netkit.network import Network\n"
-        "from netkit import plan\nplan.Plan.fill = lambda *rest: (print('in', flush=True), time.sleep(60))\nmain(sys.argv[1:])\n")  # fmt: skip
+        "from netkit import plan\nplan.Plan.fill = lambda *rest: (print('in', flush=True), time.sleep(60))\nmain(sys.argv[1:])\n"
+    )
     command = [sys.executable, "slow.py", "train", str(table), *OPTIONS, "--checkpoint", "run"]
     process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while process.stdout.readline() != "in\n":
@@ -308,7 +381,9 @@ def test_killed_at_random_moments_the_run_goes_on_to_the_same_bits(cli, table, t
 
 def limited(tmp_path, kilobytes, *arguments):
     command = f"ulimit -v {kilobytes}; exec {sys.executable} -m netkit {' '.join(map(str, arguments))}"
-    return subprocess.run(command, shell=True, executable="/bin/bash", cwd=tmp_path, text=True, capture_output=True, timeout=120)
+    return subprocess.run(
+        command, shell=True, executable="/bin/bash", cwd=tmp_path, text=True, capture_output=True, timeout=120
+    )
 
 
 def test_memory_that_runs_out_is_one_line_and_the_last_checkpoint_stays(cli, table, tmp_path):
@@ -316,9 +391,15 @@ def test_memory_that_runs_out_is_one_line_and_the_last_checkpoint_stays(cli, tab
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     options = [table, "--target", "y", "--quiet", "--batch", 150]
     found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 3_000_000)
-    assert (found.returncode, found.stderr) == (1, "netkit: batch: 150 rows a step and 18000001 parameters need more memory than there is\n")
+    assert (found.returncode, found.stderr) == (
+        1,
+        "netkit: batch: 150 rows a step and 18000001 parameters need more memory than there is\n",
+    )
     found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 300_000_000)
-    assert (found.returncode, found.stderr) == (1, "netkit: network: layers for rows of shape (4,) need more memory than there is\n")
+    assert (found.returncode, found.stderr) == (
+        1,
+        "netkit: network: layers for rows of shape (4,) need more memory than there is\n",
+    )
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
@@ -345,7 +426,9 @@ def test_a_full_disk_ends_the_run_in_one_line_and_leaves_the_last_checkpoint(cli
     code, _, err = cli("train", *options, "--checkpoint", small_disk / "run", "--every", "1", "--keep", "99")
     first, second = err.splitlines()
     assert code == 1 and first == f"netkit train --resume {small_disk}/run goes on"
-    assert re.fullmatch(rf"netkit: {small_disk}/run/\d+-0+\.checkpoint: cannot be written: No space left on device", second)
+    assert re.fullmatch(
+        rf"netkit: {small_disk}/run/\d+-0+\.checkpoint: cannot be written: No space left on device", second
+    )
     assert cli("predict", "data.netkit", table)[0] == 0  # the best weights were saved where there is room
     names = [path.name for path in (small_disk / "run").iterdir()]
     assert names and all(name.endswith(".checkpoint") for name in names)
@@ -367,7 +450,9 @@ def test_a_folder_that_vanishes_ends_the_run_in_one_line(cli, table, tmp_path, m
 
     monkeypatch.setattr(Checkpoints, "write", gone)
     code, _, err = cli("train", table, *OPTIONS, "--checkpoint", "run", "--every", "1")
-    assert code == 1 and re.fullmatch(r"netkit: run/000001-0+\.checkpoint: cannot be written: No such file or directory\n", err)
+    assert code == 1 and re.fullmatch(
+        r"netkit: run/000001-0+\.checkpoint: cannot be written: No such file or directory\n", err
+    )
 
 
 def test_every_count_comes_back(tmp_path):
@@ -387,8 +472,11 @@ def test_a_killed_resumed_run_keeps_what_was_logged(cli, table, tmp_path):
     lines = (tmp_path / "log").read_text().splitlines()
     (tmp_path / "kill.py").write_text(
         "import os, sys\nfrom netkit import training\nfrom netkit.cli import main\n"
-        "training.Run._pass = lambda *rest: os._exit(9)\nmain(sys.argv[1:])\n")  # fmt: skip
-    killed = subprocess.run([sys.executable, "kill.py", "train", "--resume", "run", "--epochs", "9"], cwd=tmp_path, capture_output=True)
+        "training.Run._pass = lambda *rest: os._exit(9)\nmain(sys.argv[1:])\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "kill.py", "train", "--resume", "run", "--epochs", "9"], cwd=tmp_path, capture_output=True
+    )
     assert killed.returncode == 9 and (tmp_path / "log").read_text().splitlines() == lines
 
 
@@ -432,4 +520,7 @@ def test_what_is_damaged_and_newer_makes_way(tmp_path):
     run.epoch = 2
     run.row = 8
     keeper.write(run)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000002-000000000000.checkpoint", "000002-000000000008.checkpoint"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000002-000000000000.checkpoint",
+        "000002-000000000008.checkpoint",
+    ]

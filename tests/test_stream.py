@@ -14,9 +14,9 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import torch
-from pyarrow import feather
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 
 from netkit import DataError, Model, SettingError
 from netkit.cli.memory import settled
@@ -43,11 +43,18 @@ def table_of(rows, seed=0):
     rng = np.random.default_rng(seed)
     x, hole = rng.standard_t(2, rows) * 1e3 + 1e5, rng.random(rows) < 0.1
     when = [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=int(h)) for h in rng.integers(0, 20000, rows)]
-    return pa.table({
-        "x": pa.array(x, mask=hole), "n": rng.integers(0, 50, rows), "t": when, "w": pa.array([f"w{i % 7}" for i in range(rows)], mask=hole),
-        "many": [f"m{i}" for i in rng.integers(0, 150, rows)], "name": [f"row {i}" for i in range(rows)],
-        "y": x + rng.normal(0, 1, rows), "class": [f"c{i}" for i in rng.integers(0, 3, rows)],
-    })  # fmt: skip
+    return pa.table(
+        {
+            "x": pa.array(x, mask=hole),
+            "n": rng.integers(0, 50, rows),
+            "t": when,
+            "w": pa.array([f"w{i % 7}" for i in range(rows)], mask=hole),
+            "many": [f"m{i}" for i in rng.integers(0, 150, rows)],
+            "name": [f"row {i}" for i in range(rows)],
+            "y": x + rng.normal(0, 1, rows),
+            "class": [f"c{i}" for i in rng.integers(0, 3, rows)],
+        }
+    )
 
 
 def cut(table, places):
@@ -64,11 +71,18 @@ def test_the_preparation_is_the_same_however_the_table_is_cut(places):
     for piece in cut(table, places):
         survey.feed(piece)
     found, whole = Features.of(survey), Features.fit(table, exclude=("y", "class"), types={"many": "embedding"})
-    assert found.names == whole.names and found.left_out == whole.left_out == {"name": "every value differs, as in a name"}
+    assert found.names == whole.names and found.left_out == whole.left_out == {
+        "name": "every value differs, as in a name"
+    }
     for one, other in zip(found.columns, whole.columns):
-        rounded = [{name: getattr(each, name) for name in ("center", "scale") if hasattr(each, name)} for each in (one, other)]
+        rounded = [
+            {name: getattr(each, name) for name in ("center", "scale") if hasattr(each, name)} for each in (one, other)
+        ]
         assert rounded[0] == pytest.approx(rounded[1], rel=1e-12)
-        exact = [{name: getattr(each, name) for name in each.__struct_fields__ if name not in rounded[0]} for each in (one, other)]
+        exact = [
+            {name: getattr(each, name) for name in each.__struct_fields__ if name not in rounded[0]}
+            for each in (one, other)
+        ]
         assert exact[0] == exact[1]
 
 
@@ -115,10 +129,16 @@ def test_too_many_classes_are_refused(monkeypatch):
         Target.of("y", labels)
 
 
-@pytest.mark.parametrize("batches, task, classes", [
-    ([[0, 1], [1.0, 0.0]], "binary", (0.0, 1.0)), ([[0.5, 1.5], [2, 3]], "regression", ()), ([["a"], ["b"], ["c"]], "multiclass", ("a", "b", "c")),
-    ([[True], [False]], "binary", (False, True)), ([[], [1, 2]], "binary", (1, 2)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "batches, task, classes",
+    [
+        ([[0, 1], [1.0, 0.0]], "binary", (0.0, 1.0)),
+        ([[0.5, 1.5], [2, 3]], "regression", ()),
+        ([["a"], ["b"], ["c"]], "multiclass", ("a", "b", "c")),
+        ([[True], [False]], "binary", (False, True)),
+        ([[], [1, 2]], "binary", (1, 2)),
+    ],
+)
 def test_the_task_is_read_off_all_batches(batches, task, classes):
     labels = Labels()
     for batch in batches:
@@ -207,16 +227,26 @@ def test_types_that_widen_late_reach_the_rows_spilled_before(tmp_path, monkeypat
     made = Spill(str(tmp_path))
     for values in ([1, 2, 2**53 + 1], [0.5], [None, None]):
         made.add(pa.table({"x": pa.array(values), "w": pa.array([None] * len(values)) if len(values) > 1 else ["a"]}))
-    assert made.close().table(range(3)).to_pydict() == {"x": [1, 2, 2.0**53, 0.5, None, None], "w": [None] * 3 + ["a", None, None]}
+    assert made.close().table(range(3)).to_pydict() == {
+        "x": [1, 2, 2.0**53, 0.5, None, None],
+        "w": [None] * 3 + ["a", None, None],
+    }
 
 
 def test_a_folder_without_room_is_told(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="nowhere: a temporary file cannot be written: No such file or directory; TMPDIR names another folder$"):
+    with pytest.raises(
+        DataError,
+        match="nowhere: a temporary file cannot be written: No such file or directory; TMPDIR names another folder$",
+    ):
         Spill(str(tmp_path / "nowhere"))
     made = Spill("/tmp")
-    with open("/dev/full", "wb", buffering=0) as made._file:
-        with pytest.raises(DataError, match="^/tmp: a temporary file cannot be written: No space left on device; TMPDIR names"):
-            made.add(table_of(3000))
+    with (
+        open("/dev/full", "wb", buffering=0) as made._file,
+        pytest.raises(
+            DataError, match="^/tmp: a temporary file cannot be written: No space left on device; TMPDIR names"
+        ),
+    ):
+        made.add(table_of(3000))
     monkeypatch.setenv("TMPDIR", "/elsewhere")
     assert spill_folder("a/b.netkit") == "/elsewhere"
     monkeypatch.delenv("TMPDIR")
@@ -264,9 +294,26 @@ def test_a_run_taken_up_inside_an_epoch_ends_in_the_same_bits(tmp_path_factory, 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(spill, "ROWS", 32)
             made = source(400, 100, folder)
-        model = Model([{"type": "dense", "units": 4, "activation": "tanh"}, {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": 1}], "mean_squared_error")
+        model = Model(
+            [
+                {"type": "dense", "units": 4, "activation": "tanh"},
+                {"type": "dropout", "rate": 0.2},
+                {"type": "dense", "units": 1},
+            ],
+            "mean_squared_error",
+        )
         recipe = Recipe(batch=10, epochs=3, optimizer=registry_adam(), keep_best=True, plan=plan)
-        return Run(model.build((1,)), model.loss, made, recipe, generator(3, 1), generator(3, 2), {}, source(50, 20, folder), rest)
+        return Run(
+            model.build((1,)),
+            model.loss,
+            made,
+            recipe,
+            generator(3, 1),
+            generator(3, 2),
+            {},
+            source(50, 20, folder),
+            rest,
+        )
 
     whole = begun()
     records = [(each.number, each.validation) for each in whole.epochs()]
@@ -310,14 +357,21 @@ def test_lines_may_end_between_quotes_wherever_a_piece_ends(tmp_path, name, size
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(st.text('ab",\n\r 1', max_size=4), min_size=2, max_size=2), min_size=1, max_size=12), st.integers(1, 30), st.booleans())
+@given(
+    st.lists(st.lists(st.text('ab",\n\r 1', max_size=4), min_size=2, max_size=2), min_size=1, max_size=12),
+    st.integers(1, 30),
+    st.booleans(),
+)
 def test_pieces_of_any_csv_make_the_whole(tmp_path_factory, rows, size, bare):
     """Also where quotes stand in fields without quotes, as nobody should write them, if no line ends between quotes."""
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     rows = [[cell.replace("\n", "n") if bare else cell for cell in row] for row in rows]
     quoted = [['"' + cell.replace('"', '""').replace("\r", "") + '"' for cell in row] for row in rows]
     if bare:
-        quoted = [["a" + re.sub("[,\n\r]", "", cell) if '"' in cell else word for cell, word in zip(row, words)] for row, words in zip(rows, quoted)]
+        quoted = [
+            ["a" + re.sub("[,\n\r]", "", cell) if '"' in cell else word for cell, word in zip(row, words)]
+            for row, words in zip(rows, quoted)
+        ]
     path.write_text("p,q\n" + "".join(",".join(row) + "\n" for row in quoted), newline="")
     files = Files(str(path), text=("p", "q"))
     assert pa.concat_tables(piece for _, piece in files.pieces(size)).equals(files.table())
@@ -332,8 +386,15 @@ def together(found):
     return sorted(pa.concat_tables(parts).to_pylist(), key=str)
 
 
-LATE = {"whole, then not": ("1", "2.5"), "missing, then text": ("NA", "x"), "number, then text": ("007", "x"), "missing, then a date": ("", "2024-01-02"),
-        "date, then text": ("2024-01-02", "soon"), "number, then a truth": ("2", "true"), "text, then a number": ("x", "007")}  # fmt: skip
+LATE = {
+    "whole, then not": ("1", "2.5"),
+    "missing, then text": ("NA", "x"),
+    "number, then text": ("007", "x"),
+    "missing, then a date": ("", "2024-01-02"),
+    "date, then text": ("2024-01-02", "soon"),
+    "number, then a truth": ("2", "true"),
+    "text, then a number": ("x", "007"),
+}
 
 
 @pytest.mark.parametrize("early, late", LATE.values(), ids=LATE)
@@ -342,7 +403,10 @@ def test_a_type_that_changes_late_is_the_type_of_the_whole(tmp_path, early, late
     path.write_text("k,v,y\n" + "".join(f"{i},{late if i > 300 else early},{i % 2}\n" for i in range(400)))
     found, whole = gathered(path, 500), Files(str(path)).table()
     assert together(found) == sorted(whole.to_pylist(), key=str)
-    assert Features.of(found.survey).names == Features.fit(found.training.table(range(len(found.training.sizes))), exclude=("y",)).names
+    assert (
+        Features.of(found.survey).names
+        == Features.fit(found.training.table(range(len(found.training.sizes))), exclude=("y",)).names
+    )
 
 
 def test_what_is_fitted_comes_from_the_training_rows_alone(tmp_path):
@@ -351,9 +415,13 @@ def test_what_is_fitted_comes_from_the_training_rows_alone(tmp_path):
     training = found.training.table(range(len(found.training.sizes)))
     whole = Features.fit(training, exclude=("y",))
     for one, other in zip(Features.of(found.survey).columns, whole.columns, strict=True):
-        assert [getattr(one, name, 0.0) for name in ("center", "scale")] == pytest.approx([getattr(other, name, 0.0) for name in ("center", "scale")], rel=1e-9)
+        assert [getattr(one, name, 0.0) for name in ("center", "scale")] == pytest.approx(
+            [getattr(other, name, 0.0) for name in ("center", "scale")], rel=1e-9
+        )
     target, wanted = Target.of("y", found.labels).scaled(found.scale), Target.fit("y", training["y"])
-    assert (target.mean, target.scale) == pytest.approx((wanted.mean, wanted.scale), rel=1e-9) and target.task == wanted.task
+    assert (target.mean, target.scale) == pytest.approx(
+        (wanted.mean, wanted.scale), rel=1e-9
+    ) and target.task == wanted.task
     assert found.labels.count == 3000 and abs(len(training) - 2250) < 60
 
 
@@ -369,23 +437,36 @@ def test_a_folder_of_formats_is_gathered_as_it_is_read(tmp_path):
 
 
 BROKEN = {
-    "infinite": ("1", "inf", r"v: numbers must be finite, row 301 holds inf$"), "no number": ("1", "x", r"v: row 301: 'x' is not a number$"),
-    "too many cells": ("1", "1,2", r"t\.csv: not a table: behind row \d+: CSV parse error: Expected 2 columns, got 3: 1,2,0$"),
+    "infinite": ("1", "inf", r"v: numbers must be finite, row 301 holds inf$"),
+    "no number": ("1", "x", r"v: row 301: 'x' is not a number$"),
+    "too many cells": (
+        "1",
+        "1,2",
+        r"t\.csv: not a table: behind row \d+: CSV parse error: Expected 2 columns, got 3: 1,2,0$",
+    ),
     "not UTF-8": ("1", "\xff", r"t\.csv: not UTF-8: line 302 holds b'\\xff'$"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("early, late, message", BROKEN.values(), ids=BROKEN)
 def test_errors_tell_the_place_in_the_whole_table(tmp_path, early, late, message):
-    (tmp_path / "t.csv").write_text("v,y\n" + "".join(f"{late if i == 300 else early},{i % 2}\n" for i in range(400)), encoding="latin-1")
+    (tmp_path / "t.csv").write_text(
+        "v,y\n" + "".join(f"{late if i == 300 else early},{i % 2}\n" for i in range(400)), encoding="latin-1"
+    )
     with pytest.raises(DataError, match=message):
         gathered(tmp_path / "t.csv", 500, types={"v": "number"})
 
 
-@pytest.mark.parametrize("text, message", [
-    ("x,y\n", r"t\.csv: a header alone, and no rows$"), ("x,y\n1,\n2,\n", "^y: every value is missing$"), ("x,x,y\n1,2,3\n", "comes twice$"),
-    ("x,y\n1,1\n2,1\n3,\n", "^2 rows are too few to hold out a share of 0.25$"), ("x,z\n1,2\n", "^there is no column 'y'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("x,y\n", r"t\.csv: a header alone, and no rows$"),
+        ("x,y\n1,\n2,\n", "^y: every value is missing$"),
+        ("x,x,y\n1,2,3\n", "comes twice$"),
+        ("x,y\n1,1\n2,1\n3,\n", "^2 rows are too few to hold out a share of 0.25$"),
+        ("x,z\n1,2\n", "^there is no column 'y'"),
+    ],
+)
 def test_tables_that_cannot_be_used_are_refused(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(DataError, match=message):
@@ -406,12 +487,18 @@ def test_a_budget_is_shared_out():
     assert Budget(460 * MB).piece >= 4 * MB and Budget(10**12).piece == 2**25
     with pytest.raises(SettingError, match="^memory: at least 460MB are needed, got 459MB$"):
         Budget(459 * MB)
-    with pytest.raises(SettingError, match="^memory: at least [23].*GB are needed for 100 inputs, 1000000000 parameters and 0 values a batch, got 500MB$"):
+    with pytest.raises(
+        SettingError,
+        match="^memory: at least [23].*GB are needed for 100 inputs, 1000000000 parameters and 0 values a batch, got 500MB$",
+    ):
         Budget(500 * MB).window(made, 100, 3, 10**9)
     assert [size_text(each) for each in (5 * MB, 1500 * MB, 24 * 10**9)] == ["5MB", "1500MB", "24GB"]
 
 
-@pytest.mark.parametrize("given, size", [("512MB", 512 * MB), ("2GB", 2000 * MB), ("800MiB", 800 * 2**20), ("1.5 gb", 1500 * MB), ("600000kB", 600 * MB)])
+@pytest.mark.parametrize(
+    "given, size",
+    [("512MB", 512 * MB), ("2GB", 2000 * MB), ("800MiB", 800 * 2**20), ("1.5 gb", 1500 * MB), ("600000kB", 600 * MB)],
+)
 def test_memory_reads_as_people_write_it(given, size):
     from netkit.cli.memory import Memory
 
@@ -419,8 +506,10 @@ def test_memory_reads_as_people_write_it(given, size):
 
 
 def test_memory_that_cannot_be_is_one_line(cli, penguins, tmp_path):
-    for given, words in (("much", "netkit: Invalid value for '--memory': a size such as 512MB, 2GB or 800MiB is needed, got 'much'"),
-                         ("5MB", "netkit: memory: at least 460MB are needed, got 5MB")):  # fmt: skip
+    for given, words in (
+        ("much", "netkit: Invalid value for '--memory': a size such as 512MB, 2GB or 800MiB is needed, got 'much'"),
+        ("5MB", "netkit: memory: at least 460MB are needed, got 5MB"),
+    ):
         code, _, err = cli("train", penguins, "--target", "species", "--memory", given)
         assert (code, err.splitlines()[-1]) == (2, words)
     (tmp_path / "c.toml").write_text('target = "species"\nmemory = 3\nepochs = 1\n')
@@ -435,12 +524,14 @@ def test_a_table_that_does_not_fit_is_streamed_by_itself(tmp_path, monkeypatch, 
     pyarrow.parquet.write_table(pa.table({"x": [1]}), tmp_path / "t.parquet")
     options = {"memory": None, "separator": None, "decimal": "."}
     assert settled(str(tmp_path / "t.csv"), options) is None and capsys.readouterr().err == ""
-    assert 0 < available() and needed([tmp_path / "t.csv"]) > 400 * MB
+    assert available() > 0 and needed([tmp_path / "t.csv"]) > 400 * MB
     monkeypatch.setattr(budget, "available", lambda: 8000 * MB)
     monkeypatch.setattr(budget, "needed", lambda paths: 9000 * MB)
     assert settled("t.csv", options | {"memory": 7}) == 7
     assert settled(str(tmp_path / "t.csv"), options) == 6000 * MB
-    assert capsys.readouterr().err == (f"note: {tmp_path}/t.csv: takes about 9000MB in memory, 8000MB are available: streamed, as by --memory 6000MB\n")
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path}/t.csv: takes about 9000MB in memory, 8000MB are available: streamed, as by --memory 6000MB\n"
+    )
 
 
 @pytest.fixture
@@ -454,14 +545,54 @@ def test_a_streamed_model_is_a_model(cli, many, tmp_path, monkeypatch, target):
     monkeypatch.setattr(Budget, "window", lambda *given: 1024)
     monkeypatch.setattr(Budget, "piece", 50_000)
     monkeypatch.setattr(spill, "ROWS", 128)
-    code, out, err = cli("train", many, "--target", target, "--memory", "1GB", "--epochs", "3", "--quiet", "--out", "s.netkit", "--columns", "many=embedding")
+    code, out, err = cli(
+        "train",
+        many,
+        "--target",
+        target,
+        "--memory",
+        "1GB",
+        "--epochs",
+        "3",
+        "--quiet",
+        "--out",
+        "s.netkit",
+        "--columns",
+        "many=embedding",
+    )
     assert code == 0, err
     assert re.search(r"^streamed: 5,4\d\d rows in windows of 1,024$", out, flags=re.M)
-    whole = cli("train", many, "--target", target, "--epochs", "3", "--quiet", "--out", "w.netkit", "--columns", "many=embedding")[1]
+    whole = cli(
+        "train",
+        many,
+        "--target",
+        target,
+        "--epochs",
+        "3",
+        "--quiet",
+        "--out",
+        "w.netkit",
+        "--columns",
+        "many=embedding",
+    )[1]
     assert out.splitlines()[0].partition("; network")[0] == whole.splitlines()[0].partition("; network")[0]
     losses = [float(re.search(r"validation  loss (\S+)", text)[1]) for text in (out, whole)]
     assert losses[0] == pytest.approx(losses[1], rel=0.3)
-    again = cli("train", many, "--target", target, "--memory", "1GB", "--epochs", "3", "--quiet", "--out", "s2.netkit", "--columns", "many=embedding")
+    again = cli(
+        "train",
+        many,
+        "--target",
+        target,
+        "--memory",
+        "1GB",
+        "--epochs",
+        "3",
+        "--quiet",
+        "--out",
+        "s2.netkit",
+        "--columns",
+        "many=embedding",
+    )
     assert again[0] == 0 and (tmp_path / "s.netkit").read_bytes() == (tmp_path / "s2.netkit").read_bytes()
     model = TableModel.load("s.netkit")
     assert cli("predict", "s.netkit", many, "--out", "p.csv")[0] == 0
@@ -472,7 +603,9 @@ def test_a_streamed_model_is_a_model(cli, many, tmp_path, monkeypatch, target):
 def test_resuming_a_streamed_run_from_the_shell_gives_the_same_file(cli, many, tmp_path, monkeypatch):
     monkeypatch.setattr(Budget, "window", lambda *given: 1024)
     options = ["--target", "y", "--memory", "1GB", "--epochs", "4", "--quiet"]
-    assert cli("train", many, *options, "--out", "a.netkit", "--checkpoint", "run", "--every", "1", "--keep", "9")[0] == 0
+    assert (
+        cli("train", many, *options, "--out", "a.netkit", "--checkpoint", "run", "--every", "1", "--keep", "9")[0] == 0
+    )
     whole = (tmp_path / "a.netkit").read_bytes()
     for path in sorted((tmp_path / "run").iterdir())[2:]:
         path.unlink()
@@ -488,23 +621,34 @@ def test_predictions_and_scores_by_pieces_are_those_of_the_whole(cli, many, tmp_
     assert cli("train", many, "--target", "class", "--epochs", "2", "--quiet", "--out", "m.netkit")[0] == 0
     table = pyarrow.csv.read_csv(many)
     odd = table.set_column(table.column_names.index("w"), "w", [["new" if i % 100 == 0 else "w1" for i in range(6000)]])
-    odd = odd.set_column(odd.column_names.index("class"), "class", [[None if i % 7 == 0 else "c1" for i in range(6000)]])
+    odd = odd.set_column(
+        odd.column_names.index("class"), "class", [[None if i % 7 == 0 else "c1" for i in range(6000)]]
+    )
     pyarrow.csv.write_csv(odd, tmp_path / "odd.csv")
     whole = [cli("predict", "m.netkit", "odd.csv", "--probabilities"), cli("evaluate", "m.netkit", "odd.csv")]
     monkeypatch.setattr(reading.pieces, "__defaults__", (20_000,))
     pieces = [cli("predict", "m.netkit", "odd.csv", "--probabilities"), cli("evaluate", "m.netkit", "odd.csv")]
     assert [each[0] for each in whole] == [0, 0] and pieces[0][2] == whole[0][2] and pieces[1][2] == whole[1][2]
-    assert "note: w: 60 values that training never saw" in whole[0][2] and "note: class: 858 rows without a value are left out" in whole[1][2]
-    numbers = [np.array([line.split(",")[1:] for line in each[0][1].splitlines()[1:]], float) for each in (whole, pieces)]
+    assert (
+        "note: w: 60 values that training never saw" in whole[0][2]
+        and "note: class: 858 rows without a value are left out" in whole[1][2]
+    )
+    numbers = [
+        np.array([line.split(",")[1:] for line in each[0][1].splitlines()[1:]], float) for each in (whole, pieces)
+    ]
     assert np.allclose(*numbers, atol=1e-6) and len(numbers[0]) == 6000
     scores = [dict(line.split() for line in each[1][1].splitlines()) for each in (whole, pieces)]
-    assert {name: float(value) for name, value in scores[0].items()} == pytest.approx({name: float(value) for name, value in scores[1].items()}, rel=1e-5)
+    assert {name: float(value) for name, value in scores[0].items()} == pytest.approx(
+        {name: float(value) for name, value in scores[1].items()}, rel=1e-5
+    )
     (tmp_path / "bad.csv").write_text((tmp_path / "odd.csv").read_text() + "x,1,2024-01-01,w1,m1,1,c1\n")
     code, out, err = cli("predict", "m.netkit", "bad.csv", "--out", "kept.csv")
     assert (code, err) == (1, "netkit: x: row 6001: 'x' is not a number\n") and not list(tmp_path.glob("*kept*"))
     odd = odd.set_column(odd.column_names.index("class"), "class", [["c9" if i == 5999 else "c1" for i in range(6000)]])
     pyarrow.csv.write_csv(odd, tmp_path / "odd.csv")
-    assert cli("evaluate", "m.netkit", "odd.csv")[2].startswith("netkit: class: row 6000 holds 'c9', a class that training never saw")
+    assert cli("evaluate", "m.netkit", "odd.csv")[2].startswith(
+        "netkit: class: row 6000 holds 'c9', a class that training never saw"
+    )
 
 
 PEAK = """
@@ -523,11 +667,27 @@ def test_a_run_stays_within_its_memory_and_leaves_nothing_behind(tmp_path):
     assert 5 * table.nbytes > 500 * MB  # what reading, parting and preparing it whole would take
 
     def run(*arguments):
-        done = subprocess.run([sys.executable, "-c", PEAK, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stderr
         return int(done.stdout.split()[-1])
 
-    train = ["train", "t.arrow", "--target", "y", "--epochs", "1", "--batch", "1024", "--hidden", "8", "--quiet", "--out", "m.netkit"]
+    train = [
+        "train",
+        "t.arrow",
+        "--target",
+        "y",
+        "--epochs",
+        "1",
+        "--batch",
+        "1024",
+        "--hidden",
+        "8",
+        "--quiet",
+        "--out",
+        "m.netkit",
+    ]
     assert run(*train, "--memory", "512MB") < 512 * MB
     assert run("predict", "m.netkit", "t.arrow", "--out", "p.csv") < 500 * MB
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.netkit", "p.csv", "t.arrow"]

@@ -29,7 +29,9 @@ def model(loss="mean_squared_error", layers=LAYERS):
 
 def fitted(weights=None, x=X, y=Y, loss="mean_squared_error", layers=LAYERS, **options):
     made = model(loss, layers)
-    history = made.fit(x, y, **{"batch": 7, "epochs": 4, "metrics": [], "progress": False, "weights": weights, **options})
+    history = made.fit(
+        x, y, **{"batch": 7, "epochs": 4, "metrics": [], "progress": False, "weights": weights, **options}
+    )
     return made, history
 
 
@@ -52,7 +54,10 @@ def spelled_out(schedule=None, average=None, batch=7, epochs=4):
 
 
 @pytest.mark.parametrize("plan", [True, False])
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "one_cycle", "warm_up:then=cosine", {"type": "warm_up", "then": {"type": "cosine"}}])
+@pytest.mark.parametrize(
+    "schedule",
+    ["constant", "cosine", "step", "one_cycle", "warm_up:then=cosine", {"type": "warm_up", "then": {"type": "cosine"}}],
+)
 def test_a_schedule_is_applied_step_by_step(schedule, plan):
     made, _ = fitted(optimizer="adam", alpha=0.01, shuffle=False, plan=plan, schedule=schedule)
     torch.testing.assert_close(made.network.params, spelled_out(schedule)[0])
@@ -76,27 +81,50 @@ def test_the_best_mean_is_kept():
     options = {"alpha": 0.9, "epochs": 12, "average": 0.9, "validation": (X[:20], Y[:20])}
     made, history = fitted(keep_best=True, **options)
     best = min(record.validation["loss"] for record in history)
-    assert made.evaluate(X[:20], Y[:20])["loss"] == pytest.approx(best, rel=1e-12) != pytest.approx(history[-1].validation["loss"])
+    assert (
+        made.evaluate(X[:20], Y[:20])["loss"]
+        == pytest.approx(best, rel=1e-12)
+        != pytest.approx(history[-1].validation["loss"])
+    )
 
 
 def test_a_diverging_run_leaves_the_last_finite_mean():
     made, seen = model(), []
     with pytest.raises(DivergenceError, match="or standardise the inputs$"):
-        made.fit(X, Y, 7, 10.0, 500, average=0.9, progress=False, callbacks=[lambda epoch: seen.append(made.network.params.clone())])
+        made.fit(
+            X,
+            Y,
+            7,
+            10.0,
+            500,
+            average=0.9,
+            progress=False,
+            callbacks=[lambda epoch: seen.append(made.network.params.clone())],
+        )
     assert len(seen) > 1 and bool(torch.isfinite(seen[-1]).all()) and torch.equal(made.network.params, seen[-1])
 
 
 @pytest.mark.parametrize("average", [-0.1, 1.0, 1, "0.9", float("nan")])
 def test_a_decay_that_cannot_be_is_refused(average):
-    with pytest.raises(SettingError, match=re.escape(f"average: a number from 0 to below 1 is needed, got {average!r}")):
+    with pytest.raises(
+        SettingError, match=re.escape(f"average: a number from 0 to below 1 is needed, got {average!r}")
+    ):
         Recipe(average=average)
 
 
 def test_steps_are_counted_at_every_rest():
     seen = []
     made = model()
-    run = Run(made.network, made.loss, Rows(X, Y), Recipe(batch=7, epochs=3, plan=False, optimizer="sgd"), generator(0, 1),
-              generator(0, 2), {}, rest=lambda run: seen.append(run.steps))  # fmt: skip
+    run = Run(
+        made.network,
+        made.loss,
+        Rows(X, Y),
+        Recipe(batch=7, epochs=3, plan=False, optimizer="sgd"),
+        generator(0, 1),
+        generator(0, 2),
+        {},
+        rest=lambda run: seen.append(run.steps),
+    )
     list(run.epochs())
     assert seen == list(range(1, 28)) and run.steps == 27
 
@@ -108,21 +136,33 @@ def problem(loss):
     """Layers that fit a loss, and targets for it."""
     kind, k = registry.losses[loss], SHAPES.get(loss, 2)
     layers = [LAYERS[0], {"type": "dense", "units": k, "activation": kind.head or "identity"}]
-    y = torch.randint(3 if kind.task == "multiclass" else 2, (len(X), k if kind.task != "multiclass" else 1), generator=generator(2, 0))
+    y = torch.randint(
+        3 if kind.task == "multiclass" else 2,
+        (len(X), k if kind.task != "multiclass" else 1),
+        generator=generator(2, 0),
+    )
     return layers, y.double()
 
 
 @settings(max_examples=40, deadline=None)
-@given(loss=st.sampled_from(sorted(registry.losses)), plan=st.booleans(), weights=st.lists(st.integers(0, 3), min_size=12, max_size=12).filter(any))
+@given(
+    loss=st.sampled_from(sorted(registry.losses)),
+    plan=st.booleans(),
+    weights=st.lists(st.integers(0, 3), min_size=12, max_size=12).filter(any),
+)
 def test_whole_weights_are_repeated_rows(loss, plan, weights):
     layers, y = problem(loss)
     x, y, weights = X[:12], y[:12], torch.tensor(weights)
     again = {"loss": loss, "layers": layers, "plan": plan, "shuffle": False, "epochs": 3, "alpha": 0.1}
     one, history = fitted(weights, x, y, batch=12, **again)
-    many, longer = fitted(None, x.repeat_interleave(weights, 0), y.repeat_interleave(weights, 0), batch=int(weights.sum()), **again)
+    many, longer = fitted(
+        None, x.repeat_interleave(weights, 0), y.repeat_interleave(weights, 0), batch=int(weights.sum()), **again
+    )
     torch.testing.assert_close(one.network.params, many.network.params)
     assert [record.loss for record in history] == pytest.approx([record.loss for record in longer])
-    assert one.evaluate(x, y, [], weights)["loss"] == pytest.approx(many.evaluate(x.repeat_interleave(weights, 0), y.repeat_interleave(weights, 0), [])["loss"])
+    assert one.evaluate(x, y, [], weights)["loss"] == pytest.approx(
+        many.evaluate(x.repeat_interleave(weights, 0), y.repeat_interleave(weights, 0), [])["loss"]
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 7, 60, 61])
@@ -136,30 +176,49 @@ def test_weighted_steps_are_the_same_planned_and_plain(loss, batch):
 
 
 def test_equal_weights_are_none_and_scale_does_not_matter():
-    plain, halves, thousands = (fitted(weights)[0].network.params for weights in (None, [0.5] * 60, np.full((60, 1), 1e3)))
+    plain, halves, thousands = (
+        fitted(weights)[0].network.params for weights in (None, [0.5] * 60, np.full((60, 1), 1e3))
+    )
     assert torch.allclose(plain, halves) and torch.equal(halves, thousands)
 
 
 def test_validation_may_have_weights_and_metrics_count_all_rows_alike():
     layers, y = problem("binary_cross_entropy")
     weights = torch.arange(60.0)
-    given = {"y": y, "loss": "binary_cross_entropy", "layers": layers, "metrics": ["accuracy", "error_rate"], "epochs": 2}
+    given = {
+        "y": y,
+        "loss": "binary_cross_entropy",
+        "layers": layers,
+        "metrics": ["accuracy", "error_rate"],
+        "epochs": 2,
+    }
     made, history = fitted(**given, validation=(X, y, weights))
     plain, bare = fitted(**given, validation=(X, y))
-    assert list(history[0].metrics) == ["accuracy", "error_rate"] and list(history[0].validation) == ["loss", "accuracy", "error_rate"]
-    assert history[1].validation["loss"] == pytest.approx(made.evaluate(X, y, [], weights)["loss"]) != pytest.approx(bare[1].validation["loss"])
+    assert list(history[0].metrics) == ["accuracy", "error_rate"] and list(history[0].validation) == [
+        "loss",
+        "accuracy",
+        "error_rate",
+    ]
+    assert (
+        history[1].validation["loss"]
+        == pytest.approx(made.evaluate(X, y, [], weights)["loss"])
+        != pytest.approx(bare[1].validation["loss"])
+    )
     assert history[1].validation["accuracy"] == bare[1].validation["accuracy"]
 
 
-@pytest.mark.parametrize("weights, error, words", [
-    ([1.0] * 59, ShapeError, "weights: one for each of 60 rows is needed, got shape (59,)"),
-    ([[1.0, 2.0]] * 60, ShapeError, "weights: one for each of 60 rows is needed, got shape (60, 2)"),
-    (2.0, ShapeError, "weights: one for each of 60 rows is needed, got shape ()"),
-    ([1.0] * 59 + [-2.0], DataError, "weights: none may be negative, row 59 holds -2"),
-    ([1.0] * 59 + [float("nan")], DataError, "weights: every value must be finite, row 59 holds nan"),
-    ([0] * 60, DataError, "weights: one must be above 0, all are 0"),
-    ("many", DataError, "weights: numbers are needed, got str"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weights, error, words",
+    [
+        ([1.0] * 59, ShapeError, "weights: one for each of 60 rows is needed, got shape (59,)"),
+        ([[1.0, 2.0]] * 60, ShapeError, "weights: one for each of 60 rows is needed, got shape (60, 2)"),
+        (2.0, ShapeError, "weights: one for each of 60 rows is needed, got shape ()"),
+        ([1.0] * 59 + [-2.0], DataError, "weights: none may be negative, row 59 holds -2"),
+        ([1.0] * 59 + [float("nan")], DataError, "weights: every value must be finite, row 59 holds nan"),
+        ([0] * 60, DataError, "weights: one must be above 0, all are 0"),
+        ("many", DataError, "weights: numbers are needed, got str"),
+    ],
+)
 def test_weights_that_cannot_be_are_refused(weights, error, words):
     for refused in (lambda: model().fit(X, Y, weights=weights), lambda: model().evaluate(X, Y, weights=weights)):
         with pytest.raises(error, match=re.escape(words)):
@@ -168,7 +227,9 @@ def test_weights_that_cannot_be_are_refused(weights, error, words):
 
 def test_callbacks_see_every_record_and_one_that_says_true_ends_the_run():
     seen, other = [], []
-    made, history = fitted(callbacks=[lambda epoch: seen.append(epoch) or epoch.number == 2, lambda epoch: other.append(epoch) or 7])
+    made, history = fitted(
+        callbacks=[lambda epoch: seen.append(epoch) or epoch.number == 2, lambda epoch: other.append(epoch) or 7]
+    )
     assert history == seen == other and len(history) == 2
     assert torch.equal(made.network.params, fitted(epochs=2)[0].network.params)
 
@@ -182,8 +243,16 @@ def test_callbacks_that_cannot_be_are_refused(callbacks):
 @pytest.mark.parametrize("average", [None, 0.9])
 def test_a_callback_finds_the_model_as_it_was_judged_and_disturbs_nothing(average):
     made, losses = model(), []
-    history = made.fit(X, Y, 7, epochs=4, validation=(X, Y), average=average, progress=False,
-                       callbacks=[lambda epoch: losses.append(made.evaluate(X, Y)["loss"])])  # fmt: skip
+    history = made.fit(
+        X,
+        Y,
+        7,
+        epochs=4,
+        validation=(X, Y),
+        average=average,
+        progress=False,
+        callbacks=[lambda epoch: losses.append(made.evaluate(X, Y)["loss"])],
+    )
     assert losses == [record.validation["loss"] for record in history]
     alone, _ = fitted(average=average)
     assert torch.equal(alone.network.params, made.network.params)
@@ -200,13 +269,25 @@ def test_what_a_callback_raises_reaches_the_caller_and_the_weights_are_those_of_
             raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        made.fit(X, Y, 7, epochs=9, validation=(X, Y), average=average, keep_best=keep_best, progress=False, callbacks=[angry])
+        made.fit(
+            X,
+            Y,
+            7,
+            epochs=9,
+            validation=(X, Y),
+            average=average,
+            keep_best=keep_best,
+            progress=False,
+            callbacks=[angry],
+        )
     wanted = min(record.validation["loss"] for record in seen) if keep_best else seen[-1].validation["loss"]
     assert made.evaluate(X, Y)["loss"] == pytest.approx(wanted, rel=1e-12)
     copy.deepcopy(made).fit(X, Y, 7, epochs=1, progress=False)
 
 
-@pytest.mark.parametrize("given, got", [((1,), "1 of them"), ((), "0 of them"), ((1, 2, 3, 4), "4 of them"), (0.1, "float"), ({}, "dict")])
+@pytest.mark.parametrize(
+    "given, got", [((1,), "1 of them"), ((), "0 of them"), ((1, 2, 3, 4), "4 of them"), (0.1, "float"), ({}, "dict")]
+)
 def test_what_is_no_validation_is_refused(given, got):
     model = Model([{"type": "dense", "units": 1}], "mean_squared_error")
     with pytest.raises(SettingError, match=rf"^validation: \(x, y\) or \(x, y, weights\) is needed, got {got}$"):
@@ -215,7 +296,9 @@ def test_what_is_no_validation_is_refused(given, got):
 
 def test_one_metric_may_be_named_without_a_list():
     model = Model([{"type": "dense", "units": 1}], "mean_squared_error")
-    assert list(model.fit(torch.randn(4, 2), torch.randn(4), epochs=1, metrics="r2", progress=False)[0].metrics) == ["r2"]
+    assert list(model.fit(torch.randn(4, 2), torch.randn(4), epochs=1, metrics="r2", progress=False)[0].metrics) == [
+        "r2"
+    ]
 
 
 @pytest.mark.parametrize("name", ["alpha", "clip"])

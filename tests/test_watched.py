@@ -22,14 +22,18 @@ NUMBERS = st.floats(-3, 3, allow_nan=False).filter(bool)
 
 
 def expressions():
-    leaves = st.one_of(st.sampled_from(["x", "y"]), st.builds(lambda n: ("like", n), st.sampled_from(["zeros_like", "ones_like"])))
+    leaves = st.one_of(
+        st.sampled_from(["x", "y"]), st.builds(lambda n: ("like", n), st.sampled_from(["zeros_like", "ones_like"]))
+    )
 
     def grown(inner):
         return st.one_of(
-            st.tuples(st.sampled_from(UNARY), inner), st.tuples(st.sampled_from(BINARY), inner, inner),
+            st.tuples(st.sampled_from(UNARY), inner),
+            st.tuples(st.sampled_from(BINARY), inner, inner),
             st.tuples(st.sampled_from(["__mul__", "__rsub__", "__rtruediv__", "__add__", "clamp_min"]), inner, NUMBERS),
-            st.tuples(st.just("where"), inner, inner, inner), st.tuples(st.just("clamp"), inner),
-        )  # fmt: skip
+            st.tuples(st.just("where"), inner, inner, inner),
+            st.tuples(st.just("clamp"), inner),
+        )
 
     return st.recursive(leaves, grown, max_leaves=8)
 
@@ -49,8 +53,15 @@ def value(expression, x, y):
 
 
 @settings(max_examples=200, deadline=None)
-@given(expression=expressions(), n=st.integers(1, 5), k=st.integers(1, 4), turned=st.booleans(), over=st.sampled_from([None, 0, 1]),
-       dtype=st.sampled_from([torch.float32, torch.float64]), seed=st.integers(0, 99))  # fmt: skip
+@given(
+    expression=expressions(),
+    n=st.integers(1, 5),
+    k=st.integers(1, 4),
+    turned=st.booleans(),
+    over=st.sampled_from([None, 0, 1]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    seed=st.integers(0, 99),
+)
 def test_what_is_bound_gives_the_same_bits_again_and_again(expression, n, k, turned, over, dtype, seed):
     new = lambda: torch.empty(k, n, dtype=dtype).t() if turned else torch.empty(n, k, dtype=dtype)  # noqa: E731
     inputs = [new(), new()]
@@ -81,11 +92,28 @@ def constant(z, kept=torch.ones(4, 3)):  # noqa: B008
     return z * kept
 
 
-@pytest.mark.parametrize("function", [
-    looks, fickle, constant, lambda z: z - z.mean(), lambda z: z.clone().mul_(2), lambda z: z * torch.rand_like(z), lambda z: z * float(z.sum()),
-    lambda z: torch.softmax(z, -1), lambda z: z.t(), lambda z: (z > 0), lambda z: z[:2], lambda z: z / 0 * z.missing, lambda z: 1.0,
-    lambda z: z.double().float(), lambda z: torch.from_numpy(z.numpy() * 2), lambda z: z * len(z.tolist()), lambda z: torch.zeros(4, 3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "function",
+    [
+        looks,
+        fickle,
+        constant,
+        lambda z: z - z.mean(),
+        lambda z: z.clone().mul_(2),
+        lambda z: z * torch.rand_like(z),
+        lambda z: z * float(z.sum()),
+        lambda z: torch.softmax(z, -1),
+        lambda z: z.t(),
+        lambda z: z > 0,
+        lambda z: z[:2],
+        lambda z: z / 0 * z.missing,
+        lambda z: 1.0,
+        lambda z: z.double().float(),
+        lambda z: torch.from_numpy(z.numpy() * 2),
+        lambda z: z * len(z.tolist()),
+        lambda z: torch.zeros(4, 3),
+    ],
+)
 def test_what_does_more_is_left_alone(function):
     assert watched(function, [torch.empty(4, 3)], torch.empty(4, 3)) is None
 
@@ -102,7 +130,11 @@ def test_every_elementwise_function_may_write_over_its_operands(name):
             continue
         if isinstance(wanted, tuple):  # torch.where of a condition alone
             continue
-        places = [place for place, each in enumerate(operands) if isinstance(each, torch.Tensor) and each.dtype == wanted.dtype]
+        places = [
+            place
+            for place, each in enumerate(operands)
+            if isinstance(each, torch.Tensor) and each.dtype == wanted.dtype
+        ]
         for place in places or [None]:
             given = [each.clone() if isinstance(each, torch.Tensor) else each for each in operands]
             out = torch.empty_like(wanted) if place is None else given[place]
@@ -132,7 +164,10 @@ def test_a_strangers_activation_runs_in_bound_calls_and_trains_to_the_same_numbe
     x = torch.randn(70, 5, generator=torch.Generator().manual_seed(0))
 
     def trained(plan):
-        model = Model([Dense(inputdim=5, units=9, activation=Swish(1.5)), Dense(units=4, activation=Swish()), Dense(units=1)], "mean_squared_error")
+        model = Model(
+            [Dense(inputdim=5, units=9, activation=Swish(1.5)), Dense(units=4, activation=Swish()), Dense(units=1)],
+            "mean_squared_error",
+        )
         model.fit(x, x.sum(1), batch=8, epochs=3, progress=False, plan=plan)
         return model
 
@@ -154,7 +189,10 @@ def test_most_of_netkits_own_plain_activations_are_bound():
     for name, kind in registry.activations.items():
         for activation in kind.examples():
             z, d = torch.empty(6, 4), torch.empty(6, 4)
-            both = [watched(activation.forward, [z], torch.empty(6, 4)), watched(activation.backward, [d, z, torch.empty(6, 4)], d)]
+            both = [
+                watched(activation.forward, [z], torch.empty(6, 4)),
+                watched(activation.backward, [d, z, torch.empty(6, 4)], d),
+            ]
             if not activation.bind_forward and None in both:
                 left.append(name)
             assert all(map(is_bound, [call for calls in both if calls for call in calls]))

@@ -60,8 +60,14 @@ class Worker:
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "measure.worker"]
-        self._process = subprocess.Popen(command, env=environment(), text=True, stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
+        self._process = subprocess.Popen(
+            command,
+            env=environment(),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     def send(self, **request: Any) -> None:
         assert self._process.stdin is not None

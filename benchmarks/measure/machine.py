@@ -9,8 +9,20 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("netkit-nn", "torch", "jax", "jaxlib", "keras", "thinc", "skorch", "scikit-learn", "numpy", "scipy", "onnx",
-            "onnxruntime")  # fmt: skip
+PACKAGES = (
+    "netkit-nn",
+    "torch",
+    "jax",
+    "jaxlib",
+    "keras",
+    "thinc",
+    "skorch",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "onnx",
+    "onnxruntime",
+)
 
 
 LOAD = os.getloadavg()[0]

@@ -8,13 +8,13 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.colors import LinearSegmentedColormap, LogNorm  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
-from measure.growth_law import last  # noqa: E402
-from measure.tables import distinct  # noqa: E402
+from measure.growth_law import last
+from measure.tables import distinct
 
 Row = dict[str, Any]
 
@@ -28,10 +28,20 @@ LINES = (
     ("memory over classes", "Memory beyond the data", "classes", "MiB", 2.0**-20),
 )
 STYLE = {
-    "font.family": "sans-serif", "font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.edgecolor": PALE, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.titlelocation": "left", "axes.titlesize": 11, "axes.titleweight": "bold", "svg.hashsalt": "netkit",
-}  # fmt: skip
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": PALE,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "svg.hashsalt": "netkit",
+}
 
 
 def picture(results: list[Row], machine: dict[str, str], path: Path) -> None:
@@ -42,15 +52,27 @@ def picture(results: list[Row], machine: dict[str, str], path: Path) -> None:
         top, bottom = figure.subfigures(2, 1, height_ratios=[1.18, 1])
         _ratios(top, [row for row in results if row["part"] == "training"])
         _growth(bottom, [row for row in results if row["part"] in ("growth", "memory")])
-        figure.text(0.995, 0.995, f"{machine['processor']}, {machine['cores']} cores, {machine['date']}",
-                    ha="right", va="top", fontsize=8.5, color=PALE)  # fmt: skip
+        figure.text(
+            0.995,
+            0.995,
+            f"{machine['processor']}, {machine['cores']} cores, {machine['date']}",
+            ha="right",
+            va="top",
+            fontsize=8.5,
+            color=PALE,
+        )
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
         plt.close(figure)
 
 
 def _ratios(figure: Any, rows: list[Row]) -> None:
-    figure.suptitle("An epoch of training: netkit's time over the peer's  (blue, below 1: netkit is faster)",
-                    x=0.008, ha="left", fontsize=13, fontweight="bold")  # fmt: skip
+    figure.suptitle(
+        "An epoch of training: netkit's time over the peer's  (blue, below 1: netkit is faster)",
+        x=0.008,
+        ha="left",
+        fontsize=13,
+        fontweight="bold",
+    )
     optimizers = distinct(rows, "optimizer") or ["sgd"]
     axes = figure.subplots(1, len(optimizers), squeeze=False, sharey=True)[0]
     for axis, optimizer in zip(axes, optimizers):
@@ -91,8 +113,13 @@ def _short(value: float) -> str:
 
 
 def _growth(figure: Any, rows: list[Row]) -> None:
-    figure.suptitle("How costs grow  (in brackets the exponent at the large end)",
-                    x=0.008, ha="left", fontsize=13, fontweight="bold")  # fmt: skip
+    figure.suptitle(
+        "How costs grow  (in brackets the exponent at the large end)",
+        x=0.008,
+        ha="left",
+        fontsize=13,
+        fontweight="bold",
+    )
     for axis, (what, title, across, unit, scale) in zip(figure.subplots(1, len(LINES)), LINES):
         axis.set(xscale="log", yscale="log", title=title, xlabel=across, ylabel=unit)
         axis.grid(color="#e6e6e6", linewidth=0.8)

@@ -123,8 +123,10 @@ def _onnx(layers: Layers) -> bytes:
         nodes.append(helper.make_node("Gemm", [last, f"w{i}", f"b{i}"], [f"z{i}"]))
         last = f"a{i}" if i < len(layers) - 1 else "y"
         nodes.append(helper.make_node("Relu" if last != "y" else "Softmax", [f"z{i}"], [last]))
-    sides = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
-             for name, size in (("x", len(layers[0][0])), ("y", len(layers[-1][1])))]  # fmt: skip
+    sides = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
+        for name, size in (("x", len(layers[0][0])), ("y", len(layers[-1][1])))
+    ]
     graph = helper.make_graph(nodes, "net", sides[:1], sides[1:], tensors)
     net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     checker.check_model(net)
@@ -132,5 +134,8 @@ def _onnx(layers: Layers) -> bytes:
 
 
 PREDICTORS: dict[str, Callable[[Layers, ndarray], tuple[Predict, str]]] = {
-    "netkit": _netkit, "torch": _torch, "onnxruntime": _onnxruntime, "sklearn": _sklearn,
-}  # fmt: skip
+    "netkit": _netkit,
+    "torch": _torch,
+    "onnxruntime": _onnxruntime,
+    "sklearn": _sklearn,
+}

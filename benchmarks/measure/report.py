@@ -32,10 +32,12 @@ def parts(results: list[Row]) -> str:
 
 
 def _head(machine: dict[str, str]) -> Iterator[str]:
-    yield ("The output of `python benchmarks/speed.py`; how it measures is said in `benchmarks/measure/conductor.py`, "
-           "what each peer does in `benchmarks/measure/peers/`. A ratio is netkit's time over the peer's for the same "
-           "rows: the median, and the quartiles, over turns taken one right after the other. **Bold**: netkit is "
-           "faster.\n\n![netkit against its peers, and how its costs grow](speed.svg)\n")  # fmt: skip
+    yield (
+        "The output of `python benchmarks/speed.py`; how it measures is said in `benchmarks/measure/conductor.py`, "
+        "what each peer does in `benchmarks/measure/peers/`. A ratio is netkit's time over the peer's for the same "
+        "rows: the median, and the quartiles, over turns taken one right after the other. **Bold**: netkit is "
+        "faster.\n\n![netkit against its peers, and how its costs grow](speed.svg)\n"
+    )
     yield from (f"- {name}: {value}" for name, value in machine.items())
     yield ""
 
@@ -53,9 +55,11 @@ def _parts(results: list[Row]) -> Iterator[str]:
 def _training(rows: list[Row]) -> Iterator[str]:
     peers = [row for row in rows if row["peer"] != "gemms"]
     if peers:
-        yield ("## Training\n\nAn epoch of shuffled rows; relu, softmax, categorical cross-entropy, `network@batch`. "
-               "netkit through `Model.fit(..., metrics=[])`, all that `fit` does before its first step included. "
-               "torch-compile is asked for two networks only, as it compiles for 10 to 20 s.\n")  # fmt: skip
+        yield (
+            "## Training\n\nAn epoch of shuffled rows; relu, softmax, categorical cross-entropy, `network@batch`. "
+            "netkit through `Model.fit(..., metrics=[])`, all that `fit` does before its first step included. "
+            "torch-compile is asked for two networks only, as it compiles for 10 to 20 s.\n"
+        )
     for optimizer in tables.distinct(peers, "optimizer"):
         chosen = [row for row in peers if row["optimizer"] == optimizer]
         yield from (f"### {optimizer}\n", tables.ratios(chosen), tables.steps(chosen))
@@ -63,9 +67,11 @@ def _training(rows: list[Row]) -> Iterator[str]:
         text = "Threads that spin in a wait count as busy.\n"
         yield from ("### Cores that were busy\n", text, tables.cores(peers))
     if products := [row for row in rows if row["peer"] == "gemms"]:
-        yield from ("## A whole step over its matrix products\n",
-                    "The products of the step, each alone in a loop by the fastest route that torch has for it.\n",
-                    tables.products(products))  # fmt: skip
+        yield from (
+            "## A whole step over its matrix products\n",
+            "The products of the step, each alone in a loop by the fastest route that torch has for it.\n",
+            tables.products(products),
+        )
 
 
 def _growth(rows: list[Row]) -> Iterator[str]:
@@ -85,11 +91,17 @@ def _missing(results: list[Row]) -> Iterator[str]:
 
 
 SIMPLE: tuple[tuple[str, str, str, Callable[[list[Row]], str]], ...] = (
-    ("predict", "Prediction",
-     "The same weights everywhere; torch.nn in inference mode, many rows in the blocks that suit each.",
-     tables.predictions),
-    ("stranger", "An activation that is no part of netkit",
-     "30-128-64-2, batch 64, sgd: registered at run time, plain forward and backward, in place of the built-in relu.",
-     tables.strangers),
+    (
+        "predict",
+        "Prediction",
+        "The same weights everywhere; torch.nn in inference mode, many rows in the blocks that suit each.",
+        tables.predictions,
+    ),
+    (
+        "stranger",
+        "An activation that is no part of netkit",
+        "30-128-64-2, batch 64, sgd: registered at run time, plain forward and backward, in place of the built-in relu.",
+        tables.strangers,
+    ),
     ("startup", "Start-up", "A process from start to end.", tables.startups),
-)  # fmt: skip
+)

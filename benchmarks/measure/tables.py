@@ -84,28 +84,48 @@ def cores(rows: list[Row]) -> str:
 
 def products(rows: list[Row]) -> str:
     lines = [
-        [row["case"], row["optimizer"], seconds(row["ours"] / row["steps"]), seconds(row["theirs"] / row["steps"]),
-         ratio(row), row["remark"]]
-        for row in rows if "missing" not in row
-    ]  # fmt: skip
+        [
+            row["case"],
+            row["optimizer"],
+            seconds(row["ours"] / row["steps"]),
+            seconds(row["theirs"] / row["steps"]),
+            ratio(row),
+            row["remark"],
+        ]
+        for row in rows
+        if "missing" not in row
+    ]
     return table(["network", "optimizer", "netkit's step", "its products", "step / products", "products by"], lines)
 
 
 def predictions(rows: list[Row]) -> str:
     lines = [
-        [row["case"], f"{row['rows']:,}", row["peer"], ratio(row), seconds(row["ours"] / row["calls"]),
-         seconds(row["theirs"] / row["calls"]), row["remark"]]
-        for row in rows if "missing" not in row
-    ]  # fmt: skip
+        [
+            row["case"],
+            f"{row['rows']:,}",
+            row["peer"],
+            ratio(row),
+            seconds(row["ours"] / row["calls"]),
+            seconds(row["theirs"] / row["calls"]),
+            row["remark"],
+        ]
+        for row in rows
+        if "missing" not in row
+    ]
     return table(["network", "rows", "peer", "netkit / peer", "netkit", "peer", "peer's threads"], lines)
 
 
 def strangers(rows: list[Row]) -> str:
     lines = [
-        [row["peer"], f"{1 / row['ratio']:.2f} ({1 / row['high']:.2f}–{1 / row['low']:.2f})",
-         seconds(row["ours"] / row["steps"]), seconds(row["theirs"] / row["steps"])]
-        for row in rows if "missing" not in row
-    ]  # fmt: skip
+        [
+            row["peer"],
+            f"{1 / row['ratio']:.2f} ({1 / row['high']:.2f}–{1 / row['low']:.2f})",
+            seconds(row["ours"] / row["steps"]),
+            seconds(row["theirs"] / row["steps"]),
+        ]
+        for row in rows
+        if "missing" not in row
+    ]
     return table(["stranger's", "stranger / relu", "step with relu", "step with it"], lines)
 
 

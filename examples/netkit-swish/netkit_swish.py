@@ -5,6 +5,7 @@ from typing import Annotated
 
 import torch
 from msgspec import Meta
+
 from netkit import Activation, Loss, Metric
 
 Share = Annotated[float, Meta(gt=0, lt=1)]

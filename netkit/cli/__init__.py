@@ -64,7 +64,9 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Leave out a plugin, by distribution or entry point.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.pass_context
 def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
     """Train feed-forward neural networks on tables. Every part is a plugin."""
@@ -124,7 +126,9 @@ def _unforeseen(error: BaseException) -> int:
     from netkit.discovery import cause
 
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
-        return _say("there is not enough memory for this table or this network; fewer units, columns or rows need less", 1)
+        return _say(
+            "there is not enough memory for this table or this network; fewer units, columns or rows need less", 1
+        )
     if os.environ.get("NETKIT_TRACEBACK"):
         traceback.print_exception(error)
         return _say(f"internal error: {cause(error)}", 70)

@@ -44,8 +44,12 @@ def _chosen(wanted: tuple[str, ...], plugin: str | None) -> list[Info]:
     for name in wanted:
         if not any(name in (info.name, info.qualified) for info in every):
             raise UnknownComponent(f"check: no component is called {name!r}{nearest(name, [i.name for i in every])}")
-    return [info for info in every if (not wanted or info.name in wanted or info.qualified in wanted)
-            and (not plugin or normal(info.distribution) == normal(plugin))]  # fmt: skip
+    return [
+        info
+        for info in every
+        if (not wanted or info.name in wanted or info.qualified in wanted)
+        and (not plugin or normal(info.distribution) == normal(plugin))
+    ]
 
 
 def _absence(plugin: str) -> str:
@@ -80,7 +84,9 @@ def _line(row: dict[str, Any]) -> str:
     if row["gradient"] != "none":
         parts += [f"worst error {row['worst']:.0e}", f"{row['gradient']} gradient"]
     if row["microseconds"] is not None:
-        parts.append(f"{row['microseconds']:.0f} us, {row['microseconds'] / row['derived_microseconds']:.2f} of derived")
+        parts.append(
+            f"{row['microseconds']:.0f} us, {row['microseconds'] / row['derived_microseconds']:.2f} of derived"
+        )
     return f"{start}  ok      {', '.join(parts)}"
 
 

@@ -21,6 +21,7 @@ from netkit.registry import current
 
 __all__ = ["config", "schema"]
 
+
 def _options() -> dict[str, click.Option]:
     """The options of `train` that a configuration may set."""
     from netkit.cli.train import train
@@ -34,10 +35,19 @@ def schema() -> None:
     definitions: dict[str, Any] = {kind: {"anyOf": [{"type": "string"}, *_tables(kind)]} for kind in KINDS}
     properties = {name: _option(option) for name, option in _options().items()}
     plugins = msgspec.json.schema(Plugins)["$defs"]["Plugins"]
-    click.echo(json.dumps({
-        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netkit train --config", "type": "object",
-        "properties": {**properties, "plugins": plugins}, "additionalProperties": False, "$defs": definitions,
-    }, indent=2))  # fmt: skip
+    click.echo(
+        json.dumps(
+            {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "title": "netkit train --config",
+                "type": "object",
+                "properties": {**properties, "plugins": plugins},
+                "additionalProperties": False,
+                "$defs": definitions,
+            },
+            indent=2,
+        )
+    )
 
 
 def _tables(kind: str) -> Iterator[dict[str, Any]]:
@@ -51,9 +61,16 @@ def _tables(kind: str) -> Iterator[dict[str, Any]]:
             click.echo(f"netkit: {printable(str(error), limit=None)}", err=True)
             continue
         needed = [f.name for f in fields(component) if f.default is MISSING and f.default_factory is MISSING]
-        names = sorted({info.qualified, *([info.name] if info.name in lookup and lookup.info(info.name) == info else [])})
-        yield {"type": "object", "description": info.summary, "properties": {"type": {"enum": names}, **settings},
-               "required": ["type", *needed], "additionalProperties": False}  # fmt: skip
+        names = sorted(
+            {info.qualified, *([info.name] if info.name in lookup and lookup.info(info.name) == info else [])}
+        )
+        yield {
+            "type": "object",
+            "description": info.summary,
+            "properties": {"type": {"enum": names}, **settings},
+            "required": ["type", *needed],
+            "additionalProperties": False,
+        }
 
 
 def _setting(component: type[Component], name: str) -> dict[str, Any]:
@@ -117,7 +134,11 @@ def fill(file: str | None) -> None:
     for name, option in _options().items():
         value = given.pop(name, None if option.multiple else option.to_info_dict().get("default"))
         click.echo(f"# {option.help or 'The layers from first to last.'}")
-        click.echo(f"# {name} =" if value in (None, (), []) or "Sentinel" in type(value).__name__ else f"{name} = {_toml(value)}")
+        click.echo(
+            f"# {name} ="
+            if value in (None, (), []) or "Sentinel" in type(value).__name__
+            else f"{name} = {_toml(value)}"
+        )
     if plugins:
         click.echo("\n[plugins]\n" + "\n".join(f"{key} = {_toml(value)}" for key, value in plugins.items()))
 

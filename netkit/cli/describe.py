@@ -15,7 +15,9 @@ __all__ = ["describe"]
 
 @click.command()
 @click.argument("model")
-@click.option("--plan", is_flag=True, help="Instead, how a training step runs here: every call, its route, and the memory.")
+@click.option(
+    "--plan", is_flag=True, help="Instead, how a training step runs here: every call, its route, and the memory."
+)
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step, for --plan.")
 def describe(model: str, plan: bool, batch: int) -> None:
     """Show the layers, shapes, parameters, plugins and data columns of a saved model."""

@@ -19,8 +19,13 @@ __all__ = ["doctor"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=20.0, show_default=True,
-              help="Seconds for each plugin, of which torch takes a few.")  # fmt: skip
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Seconds for each plugin, of which torch takes a few.",
+)
 def doctor(as_json: bool, timeout: float) -> None:
     """Import each plugin in a process of its own: how long it takes, how it fails, what it changes for everybody else.
 

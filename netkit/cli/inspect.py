@@ -19,10 +19,14 @@ WIDEST = 36
 
 @click.command()
 @click.argument("data")
-@click.option("--config", callback=read_config, is_eager=True, expose_value=False, metavar="FILE", help="TOML for `train`.")
+@click.option(
+    "--config", callback=read_config, is_eager=True, expose_value=False, metavar="FILE", help="TOML for `train`."
+)
 @click.option("--target", metavar="COLUMN", help="The column to predict.")
 @click.option("--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Else read off the target.")
-@click.option("--columns", type=Columns(), metavar="NAME=TYPE,...", help="What columns are: number, text, date, embedding, skip.")
+@click.option(
+    "--columns", type=Columns(), metavar="NAME=TYPE,...", help="What columns are: number, text, date, embedding, skip."
+)
 @csv_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def inspect(data: str, target: str | None, task: str | None, columns: Any, as_json: bool, **written: Any) -> None:
@@ -59,7 +63,12 @@ def _about(data: str, name: str | None, task: str | None, types: dict[str, str],
         fitted = Target.fit(name, column(table, name), task)
         target = {**about_target(table, fitted), "loss": spec.name(loss_for(fitted.task))}
     features = Features.fit(table, exclude=() if name is None else (name,), types=types)
-    about = {"rows": table.num_rows, "inputs": features.width, "columns": about_columns(table, features), "target": target}
+    about = {
+        "rows": table.num_rows,
+        "inputs": features.width,
+        "columns": about_columns(table, features),
+        "target": target,
+    }
     return about, dropped
 
 
@@ -70,8 +79,14 @@ def _row(column: dict[str, Any]) -> dict[str, str]:
     else:
         values = ", ".join(f"{value} {count}" for value, count in column.get("top", []))
     distinct = "" if column["distinct"] is None else str(column["distinct"])
-    return {"column": column["name"], "type": column["type"], "missing": str(column["missing"]), "distinct": distinct,
-            "becomes": column["becomes"], "values": values}  # fmt: skip
+    return {
+        "column": column["name"],
+        "type": column["type"],
+        "missing": str(column["missing"]),
+        "distinct": distinct,
+        "becomes": column["becomes"],
+        "values": values,
+    }
 
 
 def _short(value: Any) -> str:

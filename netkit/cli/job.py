@@ -97,7 +97,9 @@ def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
     return Job(table_model, training, validation if len(validation) else None)
 
 
-def _gathered(data: str, name: str, options: dict[str, Any], piece: int, share: float, chosen: dict[str, str], **more: Any) -> Gathered:
+def _gathered(
+    data: str, name: str, options: dict[str, Any], piece: int, share: float, chosen: dict[str, str], **more: Any
+) -> Gathered:
     from netkit.data.gathering import gather
     from netkit.data.preparing import text_among
     from netkit.data.sources import Files
@@ -189,5 +191,7 @@ def _about(data: str, rows: int, target: Any, model: Model) -> str:
 
     what = f"{target.task}, {len(target.classes)} classes" if target.classes else target.task
     sizes = "-".join(str(shape[-1]) for shape in [model.network.in_shape, *(k.out_shape for k in model.network.links)])
-    return (f"{data}: {rows} rows; target {target.name}: {what}; loss {spec.name(model.loss)}; "
-            f"network {sizes}, {model.network.params.numel()} parameters")
+    return (
+        f"{data}: {rows} rows; target {target.name}: {what}; loss {spec.name(model.loss)}; "
+        f"network {sizes}, {model.network.params.numel()} parameters"
+    )

@@ -42,6 +42,9 @@ def settled(data: str, options: dict[str, Any]) -> int | None:
     if need <= free:
         return None
     chosen = int(free * SHARE) // 10**7 * 10**7
-    click.echo(f"note: {data}: takes about {size_text(need)} in memory, {size_text(free)} are available: streamed, as by "
-               f"--memory {size_text(chosen)}", err=True)  # fmt: skip
+    click.echo(
+        f"note: {data}: takes about {size_text(need)} in memory, {size_text(free)} are available: streamed, as by "
+        f"--memory {size_text(chosen)}",
+        err=True,
+    )
     return chosen

@@ -21,5 +21,7 @@ def new_plugin(name: str, folder: str | None, kind: str) -> None:
 
     target = Path(folder or name)
     component = write(name, kind, target)
-    click.echo(f"wrote {target}: the {kind} {component}\n\n    cd {target}\n    pip install -e '.[test]'\n"
-               f"    netkit check {component}\n    pytest")  # fmt: skip
+    click.echo(
+        f"wrote {target}: the {kind} {component}\n\n    cd {target}\n    pip install -e '.[test]'\n"
+        f"    netkit check {component}\n    pytest"
+    )

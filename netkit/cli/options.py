@@ -130,6 +130,10 @@ def refuse_inputs(outputs: Mapping[str, str | None], *inputs: Any) -> None:
 
 def csv_options(command: Any) -> Any:
     """Add the options that say how a CSV file is written."""
-    separator = click.option("--separator", metavar="CHARACTER", help="Between the columns of a CSV file; by default a comma.")
-    decimal = click.option("--decimal", default=".", show_default=True, metavar="CHARACTER", help="The decimal point of a CSV file.")
+    separator = click.option(
+        "--separator", metavar="CHARACTER", help="Between the columns of a CSV file; by default a comma."
+    )
+    decimal = click.option(
+        "--decimal", default=".", show_default=True, metavar="CHARACTER", help="The decimal point of a CSV file."
+    )
     return separator(decimal(command))

@@ -60,14 +60,18 @@ def parts(table: pa.Table, target: Target, options: dict[str, Any]) -> tuple[pa.
     if name is not None:
         group = groups(column(table, name))
         kept, out = split_groups(name, group, share, options["seed"])
-        notes = [f"{name}: held out are {len(group[out].unique())} of {len(group.unique())} groups, {len(out)} of {len(group)} rows"]
+        notes = [
+            f"{name}: held out are {len(group[out].unique())} of {len(group.unique())} groups, {len(out)} of {len(group)} rows"
+        ]
     else:
         strata = target.encode(column(table, target.name)) if target.classes else None
         kept, out = split(table.num_rows, share, options["seed"], strata)
     return table.take(kept.numpy()), table.take(out.numpy()), notes
 
 
-def weighed(model: TableModel, training: pa.Table, judging: pa.Table | None, options: dict[str, Any]) -> tuple[Rows, Rows | None, list[str]]:
+def weighed(
+    model: TableModel, training: pa.Table, judging: pa.Table | None, options: dict[str, Any]
+) -> tuple[Rows, Rows | None, list[str]]:
     """Prepared rows to learn from and to judge by, with what each counts, and what there is to note. Classes are balanced
     by the rows to learn from."""
     from netkit.data.weighing import Weighing, balance

@@ -45,7 +45,11 @@ def list_plugins(kind: str | None, plugin: str | None, as_json: bool, requiremen
     if requirements:
         click.echo("\n".join(sorted({f"{row.distribution}=={row.version}" for row in plugins})))
         return
-    infos = [] if no_import else [i for name in KINDS if kind in (None, name) for i in current().kinds[name].infos() if _is(plugin, i)]
+    infos = (
+        []
+        if no_import
+        else [i for name in KINDS if kind in (None, name) for i in current().kinds[name].infos() if _is(plugin, i)]
+    )
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "plugins": [_plugin_row(row, infos) for row in plugins]}, indent=2))
         return
@@ -63,11 +67,19 @@ def _is(distribution: str | None, row: Plugin | Info) -> bool:
 
 def _plugin_row(plugin: Any, infos: list[Info]) -> dict[str, Any]:
     mine = [i for i in infos if (i.distribution, i.entry_point) == (plugin.distribution, plugin.entry_point)]
-    components = [{"kind": i.kind, "name": i.name, "qualified": i.qualified, "summary": i.summary, "derived": i.derived} for i in mine]
+    components = [
+        {"kind": i.kind, "name": i.name, "qualified": i.qualified, "summary": i.summary, "derived": i.derived}
+        for i in mine
+    ]
     return {
-        "distribution": plugin.distribution, "version": plugin.version, "entry_point": plugin.entry_point,
-        "status": plugin.status, "reason": plugin.reason, "location": plugin.location, "components": components,
-    }  # fmt: skip
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "entry_point": plugin.entry_point,
+        "status": plugin.status,
+        "reason": plugin.reason,
+        "location": plugin.location,
+        "components": components,
+    }
 
 
 def _what(info: Info) -> str:
@@ -143,17 +155,27 @@ def show(name: str, as_json: bool) -> None:
 
 def _about(info: Info, component: type[Component]) -> dict[str, Any]:
     settings = {
-        field.name: {"rule": _rule(hints(component)[field.name]), "required": field.default is MISSING,
-                     "default": None if field.default is MISSING else str(field.default)}
+        field.name: {
+            "rule": _rule(hints(component)[field.name]),
+            "required": field.default is MISSING,
+            "default": None if field.default is MISSING else str(field.default),
+        }
         for field in fields(component)
-    }  # fmt: skip
+    }
     place: dict[str, Any] = {"file": None, "line": None}
     with suppress(OSError, TypeError):  # written in a session: there is no file
         place = {"file": inspect.getsourcefile(component), "line": inspect.getsourcelines(component)[1]}
     return {
-        "kind": info.kind, "name": info.name, "qualified": info.qualified, "distribution": info.distribution,
-        "version": info.version, "doc": doc_of(component), "derived": info.derived, **place, "settings": settings,
-    }  # fmt: skip
+        "kind": info.kind,
+        "name": info.name,
+        "qualified": info.qualified,
+        "distribution": info.distribution,
+        "version": info.version,
+        "doc": doc_of(component),
+        "derived": info.derived,
+        **place,
+        "settings": settings,
+    }
 
 
 def _show(info: Info, component: type[Component]) -> None:
@@ -180,8 +202,12 @@ def _rule(hint: Any) -> str:
     if get_origin(hint) is not Annotated:
         return "None" if hint is NoneType else hint.__name__ if isinstance(hint, type) else str(hint)
     base, *metas = get_args(hint)
-    limits = [f"{word} {getattr(meta, name)}" for meta in metas for name, word in LIMITS.items()
-              if getattr(meta, name, None) is not None]  # fmt: skip
+    limits = [
+        f"{word} {getattr(meta, name)}"
+        for meta in metas
+        for name, word in LIMITS.items()
+        if getattr(meta, name, None) is not None
+    ]
     return ", ".join([_rule(base), *limits])
 
 

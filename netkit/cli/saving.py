@@ -12,7 +12,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from netkit.cli.stopping import Signals, Stopped
+from netkit.cli.stopping import Signals
 from netkit.cli.toml_file import apply_plugins, options_of, problems
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def began(ctx: click.Context) -> Began:
     """How this run was begun: every option, and what a configuration says of plugins."""
     from netkit.resume import Began
 
-    values = {name: _plain(value) for name, value in ctx.params.items() if name not in ("resume", "config", "checkpoint")}
+    values = {
+        name: _plain(value) for name, value in ctx.params.items() if name not in ("resume", "config", "checkpoint")
+    }
     values |= {name: os.path.abspath(values[name]) for name in PATHS if isinstance(values[name], str)}
     return Began(values, ctx.find_root().meta.get("netkit.plugins", {}))
 
@@ -123,7 +125,9 @@ def refuse_changes(ctx: click.Context) -> None:
         raise SettingError("config: a resumed run goes on as it was begun, and takes no configuration")
     state, _ = ctx.meta["netkit.checkpoint"]
     if state.began.options.get("schedule") and ctx.params["epochs"] != state.began.options.get("epochs"):
-        raise SettingError(f"epochs: the schedule of the run goes by its {state.began.options.get('epochs')}, got {ctx.params['epochs']}")
+        raise SettingError(
+            f"epochs: the schedule of the run goes by its {state.began.options.get('epochs')}, got {ctx.params['epochs']}"
+        )
     for name, value in ctx.params.items():
         given = ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
         was = state.began.options.get(name)

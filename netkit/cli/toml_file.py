@@ -21,9 +21,12 @@ from netkit.registry import Registry, using
 __all__ = ["PLAIN", "Plugins", "apply_plugins", "check", "loaded", "options_of", "problems", "read_config"]
 
 PLAIN: dict[str, tuple[str, type | tuple[type, ...]]] = {
-    "integer": ("integer", int), "float": ("number", (int, float)), "boolean": ("boolean", bool), "text": ("string", str),
+    "integer": ("integer", int),
+    "float": ("number", (int, float)),
+    "boolean": ("boolean", bool),
+    "text": ("string", str),
     "choice": ("string", str),
-}  # fmt: skip
+}
 """For the first word of each plain option type: what JSON Schema calls it, and what TOML reads it as."""
 
 
@@ -80,7 +83,9 @@ def check(path: str, config: Mapping[str, Any], options: Mapping[str, click.Opti
     wrong = []
     for key, value in config.items():
         if key == "plugins":
-            wrong += [f"line {_line(lines, key, None, word)}: plugins: {said}" for word, said in _plugin_problems(value)]
+            wrong += [
+                f"line {_line(lines, key, None, word)}: plugins: {said}" for word, said in _plugin_problems(value)
+            ]
         elif key not in options:
             wrong.append(f"line {_line(lines, key)}: there is no setting {key!r}{nearest(key, [*options, 'plugins'])}")
         else:
@@ -99,7 +104,7 @@ def _plugin_problems(table: Any) -> Iterator[tuple[str, str]]:
     known = Plugins.__struct_fields__
     for key, value in table.items():
         if key not in known:
-            yield key, f"there is no setting {key!r}{nearest(key, known) or f'; it has ' + ', '.join(known)}"
+            yield key, f"there is no setting {key!r}{nearest(key, known) or '; it has ' + ', '.join(known)}"
         elif not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             yield key, f"{key}: a list of texts is needed, got {value!r}"
         elif key == "require":
@@ -148,7 +153,9 @@ def _line(lines: list[str], key: str, number: int | None = None, said: str = "")
     opening = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=\].]""")
     starts = [place for place, line in enumerate(lines) if opening.match(line)] or [0]
     number = number or 0
-    start = starts[number] if number < len(starts) else _item(lines, starts[0], number)  # [[key]] stands before each item
+    start = (
+        starts[number] if number < len(starts) else _item(lines, starts[0], number)
+    )  # [[key]] stands before each item
     words = re.findall(r"\w+", said)
     table = range(start + 1, len(lines)) if lines[start].lstrip().startswith("[") else ()
     for place in table:

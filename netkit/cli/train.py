@@ -29,9 +29,13 @@ __all__ = ["train"]
 @click.option("--config", callback=read_config, is_eager=True, metavar="FILE", help="TOML with these options as keys.")
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Else read off the target.")
-@click.option("--columns", type=Columns(), metavar="NAME=TYPE,...", help="What columns are: number, text, date, embedding, skip.")
+@click.option(
+    "--columns", type=Columns(), metavar="NAME=TYPE,...", help="What columns are: number, text, date, embedding, skip."
+)
 @csv_options
-@click.option("--hidden", type=Hidden(), default="100", show_default=True, help="Units of the hidden layers; '' for none.")
+@click.option(
+    "--hidden", type=Hidden(), default="100", show_default=True, help="Units of the hidden layers; '' for none."
+)
 @click.option("--layers", type=Hidden(), hidden=True)
 @click.option("--activation", type=ComponentText("activation"), help="Of the hidden layers.")
 @click.option("--loss", type=ComponentText("loss"), help="What to make small; by default the one for the task.")
@@ -39,24 +43,66 @@ __all__ = ["train"]
 @click.option("--metric", multiple=True, type=ComponentText("metric"), help="What to show; may be repeated.")
 @click.option("--alpha", type=Number(min=0, min_open=True), help="Learning rate; by default the optimizer's own.")
 @click.option("--schedule", type=ComponentText("schedule"), help="How alpha changes on the way; by default it stays.")
-@click.option("--average", type=Number(0, 1, max_open=True), help="Decay of a running mean of the parameters, such as 0.999, to judge and keep.")
+@click.option(
+    "--average",
+    type=Number(0, 1, max_open=True),
+    help="Decay of a running mean of the parameters, such as 0.999, to judge and keep.",
+)
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step.")
-@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over the training rows.")
-@click.option("--validation", type=Validation(), default=0.1, show_default=True, metavar="SHARE|FILE",
-              help="Share of rows held out, 0 for none; or a table of its own.")  # fmt: skip
-@click.option("--group", metavar="COLUMN", help="Hold out whole groups of rows: a column that is no input, such as the patient.")
-@click.option("--weights", metavar="COLUMN", help="What rows count in the loss: a column that is no input. Metrics and `evaluate` count all alike.")
-@click.option("--balanced", is_flag=True, help="Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).")
-@click.option("--patience", type=click.IntRange(min=1), help="Stop after so many epochs without a better one; by default never.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), default=100, show_default=True, help="Passes over the training rows."
+)
+@click.option(
+    "--validation",
+    type=Validation(),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE|FILE",
+    help="Share of rows held out, 0 for none; or a table of its own.",
+)
+@click.option(
+    "--group", metavar="COLUMN", help="Hold out whole groups of rows: a column that is no input, such as the patient."
+)
+@click.option(
+    "--weights",
+    metavar="COLUMN",
+    help="What rows count in the loss: a column that is no input. Metrics and `evaluate` count all alike.",
+)
+@click.option(
+    "--balanced",
+    is_flag=True,
+    help="Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).",
+)
+@click.option(
+    "--patience", type=click.IntRange(min=1), help="Stop after so many epochs without a better one; by default never."
+)
 @click.option("--clip", type=Number(min=0, min_open=True), help="Scale gradients down to this norm; by default never.")
 @click.option("--log", metavar="FILE", help="Where a line of JSON for each epoch goes.")
 @click.option("--checkpoint", metavar="FOLDER", help="Where the run is saved while it trains, to be resumed.")
-@click.option("--every", type=Every(), default="5min", show_default=True, help="How often: 30s, 5min, 2h, or a number of epochs.")
+@click.option(
+    "--every", type=Every(), default="5min", show_default=True, help="How often: 30s, 5min, 2h, or a number of epochs."
+)
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Checkpoints that stay.")
-@click.option("--resume", callback=read_checkpoint, is_eager=True, metavar="FOLDER", help="Go on with the run saved there, to the same bits.")
-@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
-              help="Of the operands of large products; bfloat16 is faster and right to three digits.")  # fmt: skip
-@click.option("--memory", type=Memory(), metavar="SIZE", help="All that may be taken, such as 2GB; by default what the table needs.")
+@click.option(
+    "--resume",
+    callback=read_checkpoint,
+    is_eager=True,
+    metavar="FOLDER",
+    help="Go on with the run saved there, to the same bits.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the operands of large products; bfloat16 is faster and right to three digits.",
+)
+@click.option(
+    "--memory",
+    type=Memory(),
+    metavar="SIZE",
+    help="All that may be taken, such as 2GB; by default what the table needs.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Same seed, same model.")
 @click.option("--out", metavar="FILE", help="Where the model goes; by default DATA's name with .netkit, here.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -87,7 +133,9 @@ def train(ctx: click.Context, /, data: str, target: str, out: str | None, precis
         raise trouble
 
 
-def _trained(ctx: click.Context, job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> tuple[Run, Exception | None]:
+def _trained(
+    ctx: click.Context, job: Job, recipe: Any, options: dict[str, Any], saver: Saver
+) -> tuple[Run, Exception | None]:
     """The run when it has ended, and what ended it too early."""
     from netkit.errors import DataError, DivergenceError, MemoryExhausted
 

@@ -31,8 +31,10 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
     target = table_model.target
     _refuse_values(table_model, probabilities)
     names = [target.name, *(f"{target.name}={each}" for each in target.classes if probabilities)]
-    portions = ([table_model.labels(outputs), *(_probabilities(outputs) if probabilities else ())]
-                for outputs in table_model.portions(data, **written))  # fmt: skip
+    portions = (
+        [table_model.labels(outputs), *(_probabilities(outputs) if probabilities else ())]
+        for outputs in table_model.portions(data, **written)
+    )
     write_csv(out, names, portions)
     notes(table_model.features.notes)
 
@@ -41,7 +43,9 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
 @click.argument("model")
 @click.argument("data")
 @csv_options
-@click.option("--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated.")
+@click.option(
+    "--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated."
+)
 def evaluate(model: str, data: str, metric: tuple[Any, ...], **written: Any) -> None:
     """Score the predictions for DATA against its target column."""
     table_model = _loaded(model)

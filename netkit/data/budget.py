@@ -52,9 +52,13 @@ class Budget:
         """Rows of a window: three are there at once, one that is trained on, the next, and one just done with. `values`:
         those between the layers for one batch."""
         raw = spill.size // max(len(spill), 1)
-        fixed = BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(spill.schema))
+        fixed = (
+            BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(spill.schema))
+        )
         row = 3 * 4 * (inputs + outputs + 2)
-        self._refuse_less_than(fixed + BLOCKS * ROWS * row, f" for {inputs} inputs, {parameters} parameters and {values} values a batch")
+        self._refuse_less_than(
+            fixed + BLOCKS * ROWS * row, f" for {inputs} inputs, {parameters} parameters and {values} values a batch"
+        )
         return (self.total - fixed) // row // ROWS * ROWS
 
     def _refuse_less_than(self, least: int, why: str) -> None:

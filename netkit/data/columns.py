@@ -12,9 +12,25 @@ import pyarrow.compute as pc
 from netkit.errors import DataError, nearest
 
 __all__ = [
-    "RowError", "all_missing", "column", "dates", "is_date", "is_number", "is_text", "is_whole", "key", "lost_rows", "numbers",
-    "plain", "plain_table", "refuse_infinite", "rows_from", "rows_with", "text", "with_value",
-]  # fmt: skip
+    "RowError",
+    "all_missing",
+    "column",
+    "dates",
+    "is_date",
+    "is_number",
+    "is_text",
+    "is_whole",
+    "key",
+    "lost_rows",
+    "numbers",
+    "plain",
+    "plain_table",
+    "refuse_infinite",
+    "rows_from",
+    "rows_with",
+    "text",
+    "with_value",
+]
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -100,8 +116,15 @@ def refuse_infinite(table: pa.Table) -> None:
 def is_number(values: pa.ChunkedArray) -> bool:
     """Whether the values count as numbers: also true and false, times of day and durations."""
     kind = values.type
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_time,
-             pa.types.is_duration, pa.types.is_null)  # fmt: skip
+    tests = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_boolean,
+        pa.types.is_decimal,
+        pa.types.is_time,
+        pa.types.is_duration,
+        pa.types.is_null,
+    )
     return any(test(kind) for test in tests)
 
 
@@ -130,7 +153,11 @@ def numbers(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
 
     Raises `DataError` for text that is no number and for inf.
     """
-    found = _seconds(values) if pa.types.is_temporal(values.type) and (is_number(values) or is_date(values)) else _floats(name, values)
+    found = (
+        _seconds(values)
+        if pa.types.is_temporal(values.type) and (is_number(values) or is_date(values))
+        else _floats(name, values)
+    )
     if np.isfinite(pc.sum(found, min_count=0).as_py()):  # so every one is: one pass, and by far the most frequent case
         return found
     found = pc.if_else(pc.is_nan(found), pa.scalar(None, pa.float64()), found)

@@ -89,8 +89,12 @@ def _csv_pieces(path: Path, dialect: Dialect, size: int) -> Iterator[pa.Table]:
 def _parsed(source: Path | pa.NativeFile, dialect: Dialect, separator: str, quotes: bool) -> pa.Table:
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=quotes)
     convert = pyarrow.csv.ConvertOptions(
-        null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False, decimal_point=dialect.decimal,
-        column_types={name: pa.string() for name in dialect.text})  # fmt: skip
+        null_values=MISSING,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        decimal_point=dialect.decimal,
+        column_types={name: pa.string() for name in dialect.text},
+    )
     read = pyarrow.csv.ReadOptions(block_size=BLOCK)
     return pyarrow.csv.read_csv(source, read_options=read, parse_options=parse, convert_options=convert)
 
@@ -211,8 +215,14 @@ def _sound(table: pa.Table) -> pa.Table:
 CSV, JSON = Format(_csv, _csv_pieces), Format(_json, _json_pieces)
 PARQUET, ARROW = Format(_parquet, _parquet_pieces), Format(_arrow, _arrow_pieces)
 FORMATS = {
-    ".csv": CSV, ".tsv": CSV, ".txt": CSV, ".parquet": PARQUET, ".arrow": ARROW, ".feather": ARROW,
-    ".jsonl": JSON, ".ndjson": JSON,
-}  # fmt: skip
+    ".csv": CSV,
+    ".tsv": CSV,
+    ".txt": CSV,
+    ".parquet": PARQUET,
+    ".arrow": ARROW,
+    ".feather": ARROW,
+    ".jsonl": JSON,
+    ".ndjson": JSON,
+}
 TYPED = {suffix for suffix, each in FORMATS.items() if each is not CSV}
 """Formats that say themselves what type a column has."""

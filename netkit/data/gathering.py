@@ -9,7 +9,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from netkit.data.columns import all_missing, column, dates, is_date, is_number, lost_rows, numbers, refuse_infinite, rows_from, with_value
+from netkit.data.columns import (
+    all_missing,
+    column,
+    dates,
+    is_date,
+    is_number,
+    lost_rows,
+    numbers,
+    refuse_infinite,
+    rows_from,
+    with_value,
+)
 from netkit.data.grouping import Grouped, check_groups
 from netkit.data.parting import Parting
 from netkit.data.preparing import SKIP, Survey
@@ -33,7 +44,7 @@ class Gathered:
 
     def __init__(
         self, target: str, types: Mapping[str, str], share: float, seed: int, folder: str, aside: Mapping[str, str]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._name, self._types, self._met, self._aside = target, types, Types(), aside
         self._share, self._by = share, aside.get("group", target)
         self._parting = Grouped(self._by, share, seed) if "group" in aside else Parting(target, share, seed)
@@ -96,8 +107,15 @@ def check_types(table: pa.Table, types: Mapping[str, str]) -> None:
 
 
 def gather(
-    files: Files, size: int, target: str, types: Mapping[str, str], share: float, seed: int, folder: str, aside: Mapping[str, str]
-) -> Gathered:  # fmt: skip
+    files: Files,
+    size: int,
+    target: str,
+    types: Mapping[str, str],
+    share: float,
+    seed: int,
+    folder: str,
+    aside: Mapping[str, str],
+) -> Gathered:
     """Go through files in pieces of about `size` bytes, once more when a column turns out to be text. `aside`: the columns
     that are no inputs, by what they are for. Raises `DataError`, `SettingError`."""
 

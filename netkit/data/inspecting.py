@@ -28,8 +28,16 @@ def about_columns(table: pa.Table, features: Features) -> list[dict[str, Any]]:
             made = fitted.get(name)
             becomes = made.treatment if made else f"left out: {features.left_out[name]}"
             kind = msgspec.to_builtins(made)["type"] if made else _kind(table[name])
-            rows.append({"name": name, "type": kind, "stored": str(table[name].type), **_values(table[name]),
-                         "inputs": len(made.inputs) if made else 0, "becomes": becomes})  # fmt: skip
+            rows.append(
+                {
+                    "name": name,
+                    "type": kind,
+                    "stored": str(table[name].type),
+                    **_values(table[name]),
+                    "inputs": len(made.inputs) if made else 0,
+                    "becomes": becomes,
+                }
+            )
     return rows
 
 

@@ -208,7 +208,11 @@ Column = Number | Date | Text | Codes
 def _body(found: Numbers) -> tuple[float, float] | None:
     """Median and interquartile range where the values have a heavy tail."""
     low, median, high = found.quartiles
-    return (median, high - low) if max(abs(end - median) for end in (found.low, found.high)) > TAIL * (high - low) > 0 else None
+    return (
+        (median, high - low)
+        if max(abs(end - median) for end in (found.low, found.high)) > TAIL * (high - low) > 0
+        else None
+    )
 
 
 def _standardised(values: pa.Array, center: float, scale: float) -> np.ndarray:

@@ -61,8 +61,11 @@ class Features:
         columns = tuple(each for each in found if not isinstance(each, str))
         left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
         notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
-        notes += [f"{each.name}: the {len(each.levels)} most frequent values keep an input each, the others share one"
-                  for each in columns if isinstance(each, Text) and each.other]  # fmt: skip
+        notes += [
+            f"{each.name}: the {len(each.levels)} most frequent values keep an input each, the others share one"
+            for each in columns
+            if isinstance(each, Text) and each.other
+        ]
         if not columns:
             raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
         return cls(columns, notes, left_out)
@@ -104,14 +107,19 @@ class Features:
 
     def note(self, unseen: Mapping[str, int]) -> None:
         """Let `notes` tell of values that training never saw."""
-        self.notes[:] = [f"{name}: {count} values that training never saw count as none of its levels"
-                         for name, count in unseen.items() if count]  # fmt: skip
+        self.notes[:] = [
+            f"{name}: {count} values that training never saw count as none of its levels"
+            for name, count in unseen.items()
+            if count
+        ]
 
     def _fill(self, inputs: np.ndarray, batch: pa.RecordBatch, row: int) -> dict[str, int]:
         """Write the inputs of a block of rows; returns how many values each column had that training never saw."""
         into = inputs[row : row + batch.num_rows]
-        return {each.name: each.fill(values, into[:, start:end])
-                for (each, start, end), values in zip(self._spans(), batch.columns)}  # fmt: skip
+        return {
+            each.name: each.fill(values, into[:, start:end])
+            for (each, start, end), values in zip(self._spans(), batch.columns)
+        }
 
     def _spans(self) -> Iterator[tuple[Column, int, int]]:
         """Each column with its first input and the one behind its last."""
@@ -172,7 +180,9 @@ class Seen:
         """Take in a piece. Raises `DataError`."""
         if self.kind is None and not pa.types.is_null(values.type):
             self.type = values.type
-            self.kind = "number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else ""
+            self.kind = (
+                "number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else ""
+            )
             self.summary = KINDS[self.kind].summary(self.name) if self.kind else None
             if self.summary:
                 self.summary.missing = self.rows

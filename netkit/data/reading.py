@@ -35,7 +35,7 @@ def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: I
 
 def pieces(
     data: Any, size: int = 2**24, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()
-) -> Iterator[pa.Table]:  # fmt: skip
+) -> Iterator[pa.Table]:
     """The same table in pieces: of files, about `size` bytes at a time, with types of their own. Raises `DataError`."""
     rows = 0
     files = Files(str(data), separator, decimal, tuple(text)) if isinstance(data, (str, Path)) else None
@@ -73,6 +73,8 @@ def check_names(who: str, names: list[str], rows: int) -> None:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"{who}: column names must differ, {twice[0]!r} comes twice")
     if not all(name.strip() for name in names):
-        raise DataError(f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none")
+        raise DataError(
+            f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none"
+        )
     if not rows:
         raise DataError(f"{who}: a header alone, and no rows")

@@ -161,7 +161,9 @@ def _refuse_differing(path: Path, schema: pa.Schema, other: Path, first: pa.Sche
     """Raise `DataError` for a column that one of two files lacks."""
     for lacks, has, here, there in ((path, other, schema, first), (other, path, first, schema)):
         if missing := [name for name in there.names if name not in here.names]:
-            raise DataError(f"{lacks}: there is no column {missing[0]!r}, as in {has}; files read together have the same columns")
+            raise DataError(
+                f"{lacks}: there is no column {missing[0]!r}, as in {has}; files read together have the same columns"
+            )
 
 
 def _line(error: Exception) -> str:

@@ -59,7 +59,9 @@ class Spill:
         whole = len(table) - len(table) % ROWS
         for start in range(0, whole, ROWS):
             self._write(table.slice(start, ROWS))
-        self._left = table.take(pa.array(range(whole, len(table)), pa.int64()))  # a copy: a slice would keep the whole portion in memory
+        self._left = table.take(
+            pa.array(range(whole, len(table)), pa.int64())
+        )  # a copy: a slice would keep the whole portion in memory
 
     def close(self) -> Spill:
         """Write the last block; nothing can be added any more."""
@@ -106,4 +108,6 @@ class Spill:
         try:
             yield
         except OSError as error:
-            raise DataError(f"{self._folder}: a temporary file cannot be written: {error.strerror}; TMPDIR names another folder") from None
+            raise DataError(
+                f"{self._folder}: a temporary file cannot be written: {error.strerror}; TMPDIR names another folder"
+            ) from None

@@ -86,13 +86,16 @@ class Dates(Numbers):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._wraps = {cycle: (np.inf, -np.inf) for cycle in CYCLES}
+        self._wraps = dict.fromkeys(CYCLES, (np.inf, -np.inf))
 
     @property
     def cycles(self) -> tuple[Cycle, ...]:
         """Those that are shorter than the whole span, and in which the dates differ."""
-        return tuple(cycle for cycle, length in CYCLES.items()
-                     if self.high - self.low >= length and self._wraps[cycle][1] > self._wraps[cycle][0])  # fmt: skip
+        return tuple(
+            cycle
+            for cycle, length in CYCLES.items()
+            if self.high - self.low >= length and self._wraps[cycle][1] > self._wraps[cycle][0]
+        )
 
     def _read(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         return dates(self.name, values)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from netkit.data.columns import RowError, is_date, is_number, is_text, numbers, text
+from netkit.data.columns import RowError, numbers, text
 from netkit.data.summary import Labels, Numbers
 from netkit.errors import DataError, ModelFileError
 
@@ -85,7 +85,9 @@ class Target:
             scaled = (numbers(self.name, values).to_numpy() - self.mean) / self.scale
             return torch.from_numpy(scaled.astype(np.float32))[:, None]
         codes = self._codes(values)
-        return codes[:, None].float() if self.task == "binary" else torch.nn.functional.one_hot(codes, self.width).float()
+        return (
+            codes[:, None].float() if self.task == "binary" else torch.nn.functional.one_hot(codes, self.width).float()
+        )
 
     def unscale(self, values: Tensor) -> Tensor:
         """Outputs or targets of a regression in the target's own unit, in float64; others as they are."""
@@ -122,7 +124,9 @@ class Target:
         codes = pc.index_in(given, known)
         if codes.null_count:
             row = pc.index(pc.is_null(codes), True).as_py()
-            raise RowError(f"{self.name}: row {{row}} holds {values[row].as_py()!r}, a class that training never saw", row)
+            raise RowError(
+                f"{self.name}: row {{row}} holds {values[row].as_py()!r}, a class that training never saw", row
+            )
         return torch.from_numpy(codes.to_numpy().astype(np.int64))
 
 

@@ -14,8 +14,32 @@ from netkit.testing.sampling import LARGE, LARGEST, OUTPUTS, places, representab
 
 __all__ = ["ACTIVATION", "AT_ANY_SETTING"]
 
-EXTREME = [0.0, -0.0, 1e-30, -1e-30, 1.0, -1.0, 17.0, -17.0, 45.0, -45.0, 90.0, -90.0, 350.0, -350.0,
-           1400.0, -1400.0, 1e4, -1e4, 1e19, -1e19, 1e30, -1e30, 3e38, -3e38]  # fmt: skip
+EXTREME = [
+    0.0,
+    -0.0,
+    1e-30,
+    -1e-30,
+    1.0,
+    -1.0,
+    17.0,
+    -17.0,
+    45.0,
+    -45.0,
+    90.0,
+    -90.0,
+    350.0,
+    -350.0,
+    1400.0,
+    -1400.0,
+    1e4,
+    -1e4,
+    1e19,
+    -1e19,
+    1e30,
+    -1e30,
+    3e38,
+    -3e38,
+]
 GRID = [round(0.05 * i, 2) for i in range(-140, 141)] + [i / 3 for i in range(-21, 22)]
 """Where a kink may be, beside the places of `sampling.places`."""
 SHAPES = [(1, 9), (1, 70), (2, 3, 5), (1, 2, 3, 4)]
@@ -44,7 +68,11 @@ def _pure(component: Activation, z: Tensor, grad: Tensor) -> None:
     need(torch.equal(again, a), "forward gives other numbers the second time", z=z[:1])
     need(torch.equal(component.backward(grad, z, a), dz), "backward gives other numbers the second time", z=z[:1])
     component.forward(-2 * z)
-    need(torch.equal(component.backward(grad, z, a), dz), "backward remembers the last forward: only z and a count", z=z[:1])
+    need(
+        torch.equal(component.backward(grad, z, a), dz),
+        "backward remembers the last forward: only z and a count",
+        z=z[:1],
+    )
 
 
 def _fits(component: Activation, shape: tuple[int, ...]) -> bool:
@@ -123,7 +151,9 @@ def single(component: Activation) -> float:
 
     grad = rand(60, 3, seed=2).float()
     near = torch.cat([rand(20, 3, seed=seed) * size for seed, size in enumerate((0.01, 1, 10))]).float()
-    far = (rand(60, 3, seed=3).sign() * (40 + 60 * torch.rand(60, 3, generator=rng(4)))).float()  # sin(30 z) loses digits here
+    far = (
+        rand(60, 3, seed=3).sign() * (40 + 60 * torch.rand(60, 3, generator=rng(4)))
+    ).float()  # sin(30 z) loses digits here
     worst = agree("float32 against float64", case, {"z": near, "grad": grad}, rtol=1e-4, atol=1e-4)
     agree("float32 against float64", case, {"z": far, "grad": grad}, rtol=1e-2, atol=1e-2)
     return worst

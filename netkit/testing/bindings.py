@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netkit import spec
 from netkit.kinds import Activation, Layer, Loss, Optimizer
-from netkit.testing.comparing import agree, need, rand
+from netkit.testing.comparing import need, rand
 
 __all__ = ["activation", "layer", "loss", "optimizer"]
 
@@ -57,7 +56,10 @@ def loss(component: Loss) -> float:
         gradient = torch.empty_like(x)
         _run(component.bind_gradient(x, target, gradient, 0.25))
         form = component if component.fused is None else component.fused
-        worst = max(worst, _same("bind_gradient", gradient, 0.25 * form(x.contiguous(), target.contiguous())[1], x=x, target=target))
+        worst = max(
+            worst,
+            _same("bind_gradient", gradient, 0.25 * form(x.contiguous(), target.contiguous())[1], x=x, target=target),
+        )
     return worst
 
 
@@ -129,7 +131,9 @@ def _like(values: Tensor, turned: bool) -> Tensor:
     return values.t().contiguous().t() if turned else values.clone(memory_format=torch.contiguous_format)
 
 
-def _memory_of(component: Layer, params: dict[str, Tensor], x: Tensor, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _memory_of(
+    component: Layer, params: dict[str, Tensor], x: Tensor, dtype: torch.dtype
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Parameters with these numbers, and gradients, in the memory that the layer's own `build` gives them in a network."""
     from netkit import storage
     from netkit.testing.comparing import rng
@@ -153,6 +157,9 @@ def _same(rule: str, got: Tensor, wanted: Tensor, **inputs: Tensor) -> float:
     if not torch.allclose(got, wanted, rtol=close, atol=close / 10):
         worst = (got - wanted).abs().flatten(1).amax(1).argmax() if got.ndim > 1 and got.numel() else torch.tensor(0)
         row = int(worst)
-        need(False, f"{rule}: got {got[row].tolist()}, the readable form gives {wanted[row].tolist()} (row {row})",
-             **{name: each[row : row + 1] if len(each) == len(got) else each for name, each in inputs.items()})  # fmt: skip
+        need(
+            False,
+            f"{rule}: got {got[row].tolist()}, the readable form gives {wanted[row].tolist()} (row {row})",
+            **{name: each[row : row + 1] if len(each) == len(got) else each for name, each in inputs.items()},
+        )
     return float(((got - wanted).abs() / (1 + wanted.abs())).max()) if got.numel() else 0.0

@@ -40,7 +40,12 @@ def written(inputs: dict[str, Tensor]) -> str:
 
 
 def agree(
-    rule: str, case: Case, inputs: dict[str, Tensor], rtol: float = 1e-9, atol: float = 1e-9, fixed: dict[str, Tensor] | None = None
+    rule: str,
+    case: Case,
+    inputs: dict[str, Tensor],
+    rtol: float = 1e-9,
+    atol: float = 1e-9,
+    fixed: dict[str, Tensor] | None = None,
 ) -> float:
     """The largest difference of the two tensors that case(*inputs) gives, over 1 + |wanted|; the case gets copies.
 
@@ -54,14 +59,18 @@ def agree(
 
     def wrong(got: Tensor, wanted: Tensor) -> Tensor:
         if got.shape != wanted.shape:
-            raise BrokenPromise(f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{written(inputs | fixed)}")
+            raise BrokenPromise(
+                f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{written(inputs | fixed)}"
+            )
         return ~torch.isclose(got.double(), wanted.double(), rtol=rtol, atol=atol)
 
     got, wanted = both(list(inputs.values()))
     if bool((bad := wrong(got, wanted)).any()):
         found = _smallest(lambda parts: bool(wrong(*both(parts)).any()), list(inputs.values()), bad, not fixed)
         got, wanted = both(found)
-        raise BrokenPromise(f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{written(dict(zip(inputs, found)) | fixed)}")
+        raise BrokenPromise(
+            f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{written(dict(zip(inputs, found)) | fixed)}"
+        )
     differences = ((got - wanted).abs() / (1 + wanted.abs())).nan_to_num(0)  # both infinite: no difference
     return float(differences.max()) if got.numel() else 0.0
 

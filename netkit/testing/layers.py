@@ -122,7 +122,11 @@ def layer_again(component: Layer) -> float:
             dx, grads = component.backward(params, saved, grad)
             got = {"dx": dx, **_complete(params, grads)}
             same = all(torch.equal(got[name], wanted[name]) for name in got)
-            need(same, f"backward gives other numbers after another forward, {how}: saved must hold all it needs", **inputs)
+            need(
+                same,
+                f"backward gives other numbers after another forward, {how}: saved must hold all it needs",
+                **inputs,
+            )
     return 0.0
 
 
@@ -167,7 +171,9 @@ def layer_single(component: Layer) -> float:
         return one[name].double(), two[name]
 
     names = ["y", "dx", *(f"d{name}" for name in params)]
-    return max(agree(f"float32 against float64: {name}", partial(case, name=name), inputs, 1e-4, 1e-4, mine) for name in names)
+    return max(
+        agree(f"float32 against float64: {name}", partial(case, name=name), inputs, 1e-4, 1e-4, mine) for name in names
+    )
 
 
 def layer_seeded(component: Layer) -> float:

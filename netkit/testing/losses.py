@@ -83,7 +83,9 @@ def loss_shape(component: Loss) -> float:
         need(values.dtype == gradient.dtype == dtype, f"dtype {dtype} became {values.dtype} and {gradient.dtype}")
         component(prediction.flip(0), target)  # which a loss may not remember
         again = component(prediction, target)
-        need(torch.equal(again[0], values) and torch.equal(again[1], gradient), "other numbers the second time", **inputs)
+        need(
+            torch.equal(again[0], values) and torch.equal(again[1], gradient), "other numbers the second time", **inputs
+        )
         agree("rows are independent", case, inputs, rtol=1e-5, atol=1e-6)
     return 0.0
 
@@ -96,7 +98,9 @@ def loss_single(component: Loss) -> float:
         return torch.cat([one[0][:, None], one[1]], 1).double(), torch.cat([two[0][:, None], two[1]], 1)
 
     prediction, target = judged(component, n=40)
-    return agree("float32 against float64", case, {"prediction": prediction.float(), "target": target.float()}, 1e-4, 1e-4)
+    return agree(
+        "float32 against float64", case, {"prediction": prediction.float(), "target": target.float()}, 1e-4, 1e-4
+    )
 
 
 def loss_edges(component: Loss) -> float:
@@ -106,7 +110,9 @@ def loss_edges(component: Loss) -> float:
         for y in (p, 1 - p):
             values, gradient = component(p, y)
             fine = bool(torch.isfinite(values).all()) and bool(torch.isfinite(gradient).all())
-            need(fine, f"must be finite: values {values.tolist()}, gradient {gradient.tolist()}", prediction=p, target=y)
+            need(
+                fine, f"must be finite: values {values.tolist()}, gradient {gradient.tolist()}", prediction=p, target=y
+            )
     return 0.0
 
 
@@ -141,10 +147,20 @@ def fused(component: Loss) -> float:
     for scale in (1e4, 1e30):
         far = (z * scale).float()
         values, dz = form(far, target.float())
-        need(bool(torch.isfinite(values).all() & torch.isfinite(dz).all()), "fused form must be finite", z=far, target=target)
+        need(
+            bool(torch.isfinite(values).all() & torch.isfinite(dz).all()),
+            "fused form must be finite",
+            z=far,
+            target=target,
+        )
         if component.fused_values is not None:
             alone = component.fused_values(far, target.float())
-            need(torch.equal(alone, values), f"fused_values: got {alone.tolist()}, the fused form gives {values.tolist()}", z=far, target=target)
+            need(
+                torch.equal(alone, values),
+                f"fused_values: got {alone.tolist()}, the fused form gives {values.tolist()}",
+                z=far,
+                target=target,
+            )
     return worst
 
 

@@ -35,7 +35,10 @@ def _forms(component: Component) -> list[Any]:
 
 def explained(component: Component) -> float:
     """it has a docstring of its own"""
-    need((type(component).__doc__ or "").strip() and not _made_up(component), "a docstring is needed: one line of mathematics")
+    need(
+        (type(component).__doc__ or "").strip() and not _made_up(component),
+        "a docstring is needed: one line of mathematics",
+    )
     return 0.0
 
 
@@ -63,8 +66,13 @@ def exact(component: Metric) -> float:
     """a tally is a vector of float64 or whole numbers, also of float32 predictions: others lose count of many rows"""
     for dtype in (torch.float32, torch.float64):
         tally = component.tally(*(each.to(dtype) for each in _scored(component)))
-        fine = tally.dtype == torch.float64 or not (tally.dtype.is_floating_point or tally.dtype.is_complex or tally.dtype == torch.bool)
-        need(fine and tally.ndim == 1, f"a tally must be a vector of float64 or integers, got {tally.dtype} of shape {tuple(tally.shape)}")
+        fine = tally.dtype == torch.float64 or not (
+            tally.dtype.is_floating_point or tally.dtype.is_complex or tally.dtype == torch.bool
+        )
+        need(
+            fine and tally.ndim == 1,
+            f"a tally must be a vector of float64 or integers, got {tally.dtype} of shape {tuple(tally.shape)}",
+        )
     return 0.0
 
 
@@ -79,7 +87,10 @@ def tallies(component: Metric) -> float:
     for size in (1, 7, 40):
         parts = [component.tally(p, y) for p, y in zip(prediction.split(size), target.split(size))]
         added = component.score(torch.stack(parts).sum(0))
-        need(math.isclose(added, whole, rel_tol=1e-9, abs_tol=1e-12), f"batches of {size} score {added}, all rows {whole}")
+        need(
+            math.isclose(added, whole, rel_tol=1e-9, abs_tol=1e-12),
+            f"batches of {size} score {added}, all rows {whole}",
+        )
         worst = max(worst, abs(added - whole))
     return worst
 
@@ -89,7 +100,10 @@ def better(component: Metric) -> float:
     prediction, target = _scored(component)
     perfect, other = component(target, target), component(prediction, target)
     fine = perfect >= other if component.higher_is_better else perfect <= other
-    need(fine, f"higher_is_better is {component.higher_is_better}, a perfect prediction scores {perfect}, another {other}")
+    need(
+        fine,
+        f"higher_is_better is {component.higher_is_better}, a perfect prediction scores {perfect}, another {other}",
+    )
     wrong = _worse(component, target, [0, 1, 2])
     need(component(wrong, target) != perfect, f"every prediction scores {perfect}", prediction=wrong, target=target)
     return 0.0
@@ -101,7 +115,12 @@ def columns(component: Metric) -> float:
     perfect = component(target, target)
     for column in range(3):
         wrong = _worse(component, target, [column])
-        need(component(wrong, target) != perfect, f"mistakes in column {column} do not count", prediction=wrong, target=target)
+        need(
+            component(wrong, target) != perfect,
+            f"mistakes in column {column} do not count",
+            prediction=wrong,
+            target=target,
+        )
     return 0.0
 
 
@@ -130,7 +149,10 @@ def moves(component: Optimizer) -> float:
                 component.step(params, grads, state, 0.01)
                 check()
             need(params.data_ptr() == place and params.dtype == dtype, "step must change params in place")
-            need(float(params.norm()) < float(begin.norm()), "100 steps along the gradient of |w|^2 must make |w| smaller")
+            need(
+                float(params.norm()) < float(begin.norm()),
+                "100 steps along the gradient of |w|^2 must make |w| smaller",
+            )
             runs.append(params)
         need(torch.equal(*runs), "two runs from the same start differ: something is remembered outside state")
     return 0.0
@@ -144,7 +166,11 @@ def steps(component: Optimizer) -> float:
             still = _moved(component, 0 * grads, 0.01, 3)
             need(bool(torch.isfinite(still).all()), "must be finite where the gradient is 0", grads=0 * grads[:20])
             stuck = (_moved(component, grads, 0.01, 3) == 0) & (grads.abs() > 1e-3)
-            need(not bool(stuck.any()), f"{int(stuck.sum())} of {size} parameters with a gradient do not move", grads=grads[:20])
+            need(
+                not bool(stuck.any()),
+                f"{int(stuck.sum())} of {size} parameters with a gradient do not move",
+                grads=grads[:20],
+            )
     nothing, once, twice = (float(_moved(component, rand(20, seed=1), alpha).norm()) for alpha in (0.0, 0.01, 0.02))
     need(nothing <= 1e-12, f"alpha = 0 must move nothing, it moves params by {nothing}")
     need(1.3 * once < twice < 3 * once, f"twice the alpha must move about twice as far: {once} became {twice}")
@@ -165,7 +191,10 @@ def seeded(component: Initializer) -> float:
     """random through rng alone, float32, finite, of the shape asked for"""
     for shape in ((5, 3), (3, 5), (1, 1), (40, 7), (6, 4, 3), (4, 3, 2, 2)):
         one, two, other = (component(shape, *_fans(shape), rng(seed)) for seed in (2, 2, 3))
-        need(tuple(one.shape) == shape and one.dtype == torch.float32, f"float32 {shape} is needed, got {one.dtype} {tuple(one.shape)}")
+        need(
+            tuple(one.shape) == shape and one.dtype == torch.float32,
+            f"float32 {shape} is needed, got {one.dtype} {tuple(one.shape)}",
+        )
         need(torch.equal(one, two), "the same seed gives other numbers")
         need(bool(torch.isfinite(one).all()), f"must be finite for shape {shape}")
         need(not one.requires_grad, "must not require a gradient")

@@ -74,7 +74,10 @@ SHARED: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "torch's default device": (torch.get_default_device, torch.set_default_device),
     "torch's number of threads": (torch.get_num_threads, torch.set_num_threads),
     "torch's grad mode": (torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch's choice of deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    "torch's choice of deterministic algorithms": (
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
     "torch's precision of products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     "numpy's error state": (numpy.geterr, lambda state: numpy.seterr(**state)),
     "the working folder": (os.getcwd, os.chdir),

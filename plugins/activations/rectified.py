@@ -30,7 +30,11 @@ class Relu(Activation):
         return grad * (z > 0)
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
-        return [bound(torch.maximum, z, torch.zeros_like(a), out=a)] if a.numel() <= SMALL else [bound(torch.clamp_min, z, 0, out=a)]
+        return (
+            [bound(torch.maximum, z, torch.zeros_like(a), out=a)]
+            if a.numel() <= SMALL
+            else [bound(torch.clamp_min, z, 0, out=a)]
+        )
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         if a.numel() > SMALL:

@@ -25,7 +25,9 @@ class Softmax(Activation):
 
     def check(self, shape: tuple[int, ...]) -> None:
         if shape[-1] < 2:
-            raise ShapeError(f"softmax: {shape[-1]} unit always gives 1; 2 or more are needed (for one unit use sigmoid)")
+            raise ShapeError(
+                f"softmax: {shape[-1]} unit always gives 1; 2 or more are needed (for one unit use sigmoid)"
+            )
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.softmax(z, -1)

@@ -31,7 +31,11 @@ class Sigmoid(Activation):
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         slope = torch.empty_like(a)
-        return [bound(torch.mul, a, a, out=slope), bound(torch.sub, a, slope, out=slope), bound(torch.mul, grad, slope, out=dz)]
+        return [
+            bound(torch.mul, a, a, out=slope),
+            bound(torch.sub, a, slope, out=slope),
+            bound(torch.mul, grad, slope, out=dz),
+        ]
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,11 @@ class Tanh(Activation):
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         slope, one = torch.empty_like(a), torch.ones_like(a)
-        return [bound(torch.mul, a, a, out=slope), bound(torch.sub, one, slope, out=slope), bound(torch.mul, grad, slope, out=dz)]
+        return [
+            bound(torch.mul, a, a, out=slope),
+            bound(torch.sub, one, slope, out=slope),
+            bound(torch.mul, grad, slope, out=dz),
+        ]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ class Embedding(Layer):
 
     def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
         codes = [x[:, column].clamp(0, size - 1).long() for column, size in zip(self.columns, self.levels)]
-        rest = torch.tensor([column for column in range(x.shape[1]) if column not in self.columns], dtype=torch.long, device=x.device)
+        rest = torch.tensor(
+            [column for column in range(x.shape[1]) if column not in self.columns], dtype=torch.long, device=x.device
+        )
         vectors = [params[name].index_select(0, code) for name, code in zip(self._names, codes)]
         return torch.cat([x.index_select(1, rest), *vectors], 1), (rest, codes)
 
@@ -68,8 +70,10 @@ class Embedding(Layer):
     def param_grads(self, params: Any, saved: Any, grad: Tensor) -> dict[str, Tensor]:
         rest, codes = saved
         parts = grad.split([len(rest), *self.dimensions], 1)[1:]
-        return {name: torch.zeros_like(params[name]).index_add_(0, code, part)
-                for name, code, part in zip(self._names, codes, parts)}  # fmt: skip
+        return {
+            name: torch.zeros_like(params[name]).index_add_(0, code, part)
+            for name, code, part in zip(self._names, codes, parts)
+        }
 
     @property
     def _names(self) -> list[str]:

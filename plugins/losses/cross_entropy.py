@@ -77,7 +77,9 @@ class CategoricalCrossEntropy(Loss):
 
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
-        softmax = bound(torch.softmax, z.t(), 0, out=gradient.t()) if turned else bound(torch.softmax, z, -1, out=gradient)
+        softmax = (
+            bound(torch.softmax, z.t(), 0, out=gradient.t()) if turned else bound(torch.softmax, z, -1, out=gradient)
+        )
         return [softmax, *_difference(gradient, target, scale)]
 
 

@@ -21,7 +21,11 @@ NotNegative = Annotated[float, Meta(ge=0)]
 
 
 def _start(params: Tensor) -> dict[str, Any]:
-    return {"t": torch.zeros((), dtype=torch.float32, device=params.device), "m": torch.zeros_like(params), "v": torch.zeros_like(params)}
+    return {
+        "t": torch.zeros((), dtype=torch.float32, device=params.device),
+        "m": torch.zeros_like(params),
+        "v": torch.zeros_like(params),
+    }
 
 
 def _moments(state: dict[str, Any], grads: Tensor, beta1: float, beta2: float, epsilon: float) -> tuple[Tensor, Tensor]:
@@ -33,7 +37,9 @@ def _moments(state: dict[str, Any], grads: Tensor, beta1: float, beta2: float, e
     return m / (1 - beta1**t), (v.sqrt() / sqrt(1 - beta2**t)).add_(epsilon)
 
 
-def _bound(fused: Callable[..., Any], rule: Adam | Adamw, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
+def _bound(
+    fused: Callable[..., Any], rule: Adam | Adamw, params: Tensor, grads: Tensor, state: dict[str, Any]
+) -> Callable[[float], Any]:
     """torch's one operation for the whole vector."""
     vectors = [params], [grads], [state["m"]], [state["v"]], [], [state["t"]]
     settings = {"beta1": rule.beta1, "beta2": rule.beta2, "eps": rule.epsilon, "weight_decay": rule.weight_decay}

@@ -49,5 +49,15 @@ class Sgd(Optimizer):
         return descent(params, grads)
 
     def _fused(self, params: Tensor, grads: Tensor, velocity: list[Tensor], alpha: float) -> None:
-        torch._fused_sgd_([params], [grads], velocity, weight_decay=self.weight_decay, momentum=self.momentum, lr=alpha,
-                          dampening=0.0, nesterov=self.nesterov, maximize=False, is_first_step=False)  # fmt: skip
+        torch._fused_sgd_(
+            [params],
+            [grads],
+            velocity,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            lr=alpha,
+            dampening=0.0,
+            nesterov=self.nesterov,
+            maximize=False,
+            is_first_step=False,
+        )

@@ -14,12 +14,6 @@ import atheris
 with atheris.instrument_imports(include=["netkit"]):
     from targets import TARGETS, seeds
 
-    import netkit.cli.job
-    import netkit.cli.train
-    import netkit.cli.use
-    import netkit.resume
-    import netkit.table
-
 
 def begin() -> None:
     if len(sys.argv) < 3 or sys.argv[1] not in TARGETS:

@@ -32,8 +32,13 @@ from netkit.resume import SIGN
 
 __all__ = ["TARGETS", "ran", "seeds"]
 
-CSV = b'x,z,"the, day",c,y\n' + b"".join(b'%d,%.2f,2024-01-%02d,"q""%d",%s\n' % (i, i / 7, i % 28 + 1, i % 3, b"ab"[i % 2 :][:1]) for i in range(24))
-LINES = b"".join(b'{"x": %d, "c": "u%d", "t": "2024-01-01T00:00:00", "y": %s}\n' % (i, i % 3, [b"true", b"null"][i % 2]) for i in range(24))
+CSV = b'x,z,"the, day",c,y\n' + b"".join(
+    b'%d,%.2f,2024-01-%02d,"q""%d",%s\n' % (i, i / 7, i % 28 + 1, i % 3, b"ab"[i % 2 :][:1]) for i in range(24)
+)
+LINES = b"".join(
+    b'{"x": %d, "c": "u%d", "t": "2024-01-01T00:00:00", "y": %s}\n' % (i, i % 3, [b"true", b"null"][i % 2])
+    for i in range(24)
+)
 TABLE = pa.table({"x": [1.5, None, 3.0] * 8, "n": list(range(24)), "c": ["a", "b", None] * 8, "y": ["u", "v"] * 12})
 TOML = b"""target = "y"
 epochs = 2
@@ -104,7 +109,20 @@ def toml(data: bytes) -> None:
 def component(data: bytes) -> None:
     """A component as text, on the command line."""
     words = data.decode(errors="surrogateescape").replace("\0", "")
-    ran("train", _file("data.csv", CSV), "--target", "none", "--optimizer", words, "--activation", words, "--hidden", words, "--columns", words)
+    ran(
+        "train",
+        _file("data.csv", CSV),
+        "--target",
+        "none",
+        "--optimizer",
+        words,
+        "--activation",
+        words,
+        "--hidden",
+        words,
+        "--columns",
+        words,
+    )
     for kind in KINDS:
         with contextlib.suppress(NetkitError):
             made = spec.make(kind, words)
@@ -142,7 +160,19 @@ def checkpoint(data: bytes) -> None:
     runs.mkdir()
     (runs / "000001-000000000000.checkpoint").write_bytes(SIGN + hashlib.sha256(data).digest() + data)
     try:
-        ran("train", "--resume", runs, "--epochs", 1, "--quiet", "--out", runs / "m", "--log", runs / "l", _file("data.csv", CSV))
+        ran(
+            "train",
+            "--resume",
+            runs,
+            "--epochs",
+            1,
+            "--quiet",
+            "--out",
+            runs / "m",
+            "--log",
+            runs / "l",
+            _file("data.csv", CSV),
+        )
     finally:
         shutil.rmtree(runs)
 
@@ -150,14 +180,25 @@ def checkpoint(data: bytes) -> None:
 def state(data: bytes) -> None:
     """What a checkpoint says beside its tensors, within JSON that is right."""
     size = int.from_bytes(_checkpoint()[:8], "little")
-    about = json.dumps(json.loads(_checkpoint()[8 : 8 + size]) | {"__metadata__": {"netkit": data.decode(errors="replace")}}).encode()
+    about = json.dumps(
+        json.loads(_checkpoint()[8 : 8 + size]) | {"__metadata__": {"netkit": data.decode(errors="replace")}}
+    ).encode()
     checkpoint(struct.pack("<Q", len(about)) + about + _checkpoint()[8 + size :])
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    **{suffix[1:]: _reader(suffix) for suffix in (".csv", ".csv.gz", ".csv.zst", ".jsonl", ".jsonl.gz", ".parquet", ".arrow")},
-    "toml": toml, "component": component, "model": model, "outer": outer, "header": header, "checkpoint": checkpoint, "state": state,
-}  # fmt: skip
+    **{
+        suffix[1:]: _reader(suffix)
+        for suffix in (".csv", ".csv.gz", ".csv.zst", ".jsonl", ".jsonl.gz", ".parquet", ".arrow")
+    },
+    "toml": toml,
+    "component": component,
+    "model": model,
+    "outer": outer,
+    "header": header,
+    "checkpoint": checkpoint,
+    "state": state,
+}
 
 
 @functools.cache
@@ -176,8 +217,10 @@ def seeds(name: str) -> list[bytes]:
     whole = _checkpoint() if name in ("checkpoint", "state") else _model()
     size = int.from_bytes(whole[:8], "little")
     about = json.loads(whole[8 : 8 + size])
-    return [{"outer": whole[8 : 8 + size], "header": said, "state": said}.get(name, whole)
-            for said in [about["__metadata__"]["netkit"].encode()]]  # fmt: skip
+    return [
+        {"outer": whole[8 : 8 + size], "header": said, "state": said}.get(name, whole)
+        for said in [about["__metadata__"]["netkit"].encode()]
+    ]
 
 
 @functools.cache
@@ -196,8 +239,28 @@ def _trained() -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "data.csv").write_bytes(CSV)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
-            main(["train", f"{path}/data.csv", "--target", "y", "--hidden", "4;dropout:rate=0.2", "--columns", "c=embedding", "--epochs", "1",
-                  "--checkpoint", f"{path}/run", "--out", f"{path}/m.netkit"])  # fmt: skip
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.suppress(SystemExit),
+        ):
+            main(
+                [
+                    "train",
+                    f"{path}/data.csv",
+                    "--target",
+                    "y",
+                    "--hidden",
+                    "4;dropout:rate=0.2",
+                    "--columns",
+                    "c=embedding",
+                    "--epochs",
+                    "1",
+                    "--checkpoint",
+                    f"{path}/run",
+                    "--out",
+                    f"{path}/m.netkit",
+                ]
+            )
         [kept] = (path / "run").iterdir()
         return (path / "m.netkit").read_bytes(), kept.read_bytes()[len(SIGN) + 32 :]

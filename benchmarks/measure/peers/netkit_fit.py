@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from netkit import Dense, Model
 
 from measure.cases import Case, Data
 from measure.work import Work, training
+from netkit import Dense, Model
 
 
 def model(case: Case) -> Model:
@@ -22,7 +22,16 @@ def trainer(case: Case, rows: Data) -> Work:
     net, x, y = model(case), torch.from_numpy(rows.x), torch.from_numpy(rows.onehot)
 
     def turn() -> None:
-        net.fit(x, y, batch=case.batch, alpha=case.alpha, epochs=case.epochs, optimizer=case.optimizer,
-                shuffle=True, metrics=[], progress=False)  # fmt: skip
+        net.fit(
+            x,
+            y,
+            batch=case.batch,
+            alpha=case.alpha,
+            epochs=case.epochs,
+            optimizer=case.optimizer,
+            shuffle=True,
+            metrics=[],
+            progress=False,
+        )
 
     return training(turn, lambda x: net.predict(x).numpy(), rows, 1, f"{torch.get_num_threads()} threads")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from netkit import Activation, registry
 from torch import Tensor
 
 from measure.cases import Case, Data
 from measure.peers import netkit_fit
 from measure.work import Work
+from netkit import Activation, registry
 
 
 @registry.activations.register("stranger_leaky_relu")

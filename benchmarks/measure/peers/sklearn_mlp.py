@@ -13,9 +13,16 @@ from measure.work import Work, training
 def classifier(case: Case) -> MLPClassifier:
     """Without the momentum and the weight decay that it has by default."""
     return MLPClassifier(
-        case.sizes[1:-1], solver=case.optimizer, alpha=0.0, batch_size=case.batch, momentum=0.0,
-        nesterovs_momentum=False, learning_rate_init=case.alpha, shuffle=True, random_state=0,
-    )  # fmt: skip
+        case.sizes[1:-1],
+        solver=case.optimizer,
+        alpha=0.0,
+        batch_size=case.batch,
+        momentum=0.0,
+        nesterovs_momentum=False,
+        learning_rate_init=case.alpha,
+        shuffle=True,
+        random_state=0,
+    )
 
 
 def trainer(case: Case, rows: Data) -> Work:

@@ -14,10 +14,18 @@ def trainer(case: Case, rows: Data) -> Work:
     adam = {"optimizer": torch.optim.Adam, "optimizer__fused": True}
     chosen = adam if case.optimizer == "adam" else {"optimizer": torch.optim.SGD}
     net = NeuralNetClassifier(
-        common.module(case.sizes), criterion=torch.nn.CrossEntropyLoss, lr=case.alpha, max_epochs=1, verbose=0,
-        batch_size=case.batch, iterator_train__shuffle=True, train_split=None, callbacks="disable",
-        classes=list(range(rows.classes)), **chosen,
-    )  # fmt: skip
+        common.module(case.sizes),
+        criterion=torch.nn.CrossEntropyLoss,
+        lr=case.alpha,
+        max_epochs=1,
+        verbose=0,
+        batch_size=case.batch,
+        iterator_train__shuffle=True,
+        train_split=None,
+        callbacks="disable",
+        classes=list(range(rows.classes)),
+        **chosen,
+    )
     net.initialize()
 
     def epoch() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from thinc.api import Adam, Model, NumpyOps, Relu, SGD, Softmax, chain, set_current_ops
+from thinc.api import SGD, Adam, Model, NumpyOps, Relu, Softmax, chain, set_current_ops
 
 from measure.cases import Case, Data
 from measure.peers.sklearn_mlp import remark
