@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from sklearn.metrics import roc_auc_score
 
-from netkit.data.preparing import Features
-from netkit.data.reading import read
-from netkit.table import TableModel
+from netkit.tables.features import Features
+from netkit.tables.model import TableModel
+from netkit.tables.read import read
 
 ADULT = [
     "age",

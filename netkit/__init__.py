@@ -25,10 +25,10 @@ _HOMES = {
         "UnknownComponent",
         "UsageError",
     ),
-    "netkit.hookspecs": ("hookimpl",),
+    "netkit.registry.hookspecs": ("hookimpl",),
     "netkit.kinds": ("Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Schedule"),
     "netkit.model": ("Model",),
-    "netkit.checkpoint": ("load",),
+    "netkit.files.model_file": ("load",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -41,9 +41,9 @@ def __getattr__(name: str) -> Any:
     if name in ("derived", "registry", "spec"):
         return import_module(f"netkit.{name}")
     if name == "__version__":
-        return import_module("netkit.discovery").version()
+        return import_module("netkit.registry.discovery").version()
     if name[:1].isupper():
-        return import_module("netkit.face").component(name)
+        return import_module("netkit.registry.attributes").component(name)
     raise AttributeError(f"module 'netkit' has no attribute {name!r}")
 
 

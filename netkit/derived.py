@@ -27,7 +27,7 @@ from torch import Generator, Tensor, nn
 from netkit import spec
 from netkit.errors import PluginError, SettingError, ShapeError
 from netkit.kinds import Activation, Component, Layer, Loss, Params, Shape
-from netkit.targets import like
+from netkit.tensors import like
 
 __all__ = ["MAKERS", "ModuleLayer", "activation", "layer", "loss"]
 

@@ -5,8 +5,8 @@ state: what a pass must remember is returned and handed back. The words are the 
 params saved state tally prediction target rng. n is the number of rows, and the first axis of every tensor.
 
 What is called `bind_...` is optional and changes no number: a component that has it is bound to its buffers once (see
-`netkit.plan`), and gives a list of calls without arguments that do the same work in place, best made by
-`netkit.bound.bound`. Buffers keep their memory from step to step, in row-major order or transposed.
+`netkit.engine.program.plan`), and gives a list of calls without arguments that do the same work in place, best made by
+`netkit.engine.program.operations.bound`. Buffers keep their memory from step to step, in row-major order or transposed.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Metric(Component):
 
     def __call__(self, prediction: Tensor, target: Tensor) -> float:
         """Tally and score in one, for whole tensors. Raises `ShapeError` when the shapes cannot be compared."""
-        from netkit.targets import comparable
+        from netkit.tensors import comparable
 
         return self.score(self.tally(*comparable(prediction, target)))
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine.network import Network
+from netkit.engine.progress import shown
+from netkit.engine.rows import Rows
+from netkit.engine.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
+from netkit.engine.training import Epoch, Recipe, Run
 from netkit.errors import SettingError, ShapeError
 from netkit.kinds import Loss, Shape
-from netkit.network import Network
-from netkit.progress import shown
 from netkit.registry import current
-from netkit.rows import Rows
-from netkit.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
 from netkit.tensors import floats, generator, within_memory
-from netkit.training import Epoch, Recipe, Run
 
 __all__ = ["Model"]
 
@@ -127,7 +127,7 @@ class Model:
         one. clip: scale gradients down to this norm. schedule: how alpha changes on the way. average: decay of the running
         mean of the parameters, such as 0.999, which is judged and left behind instead of the last ones. callbacks: each is
         called with the record of every epoch, while the model has the parameters that it speaks of; one that returns True
-        ends the run, and so does what one raises. plan=False: the steps as they read in `netkit.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
+        ends the run, and so does what one raises. plan=False: the steps as they read in `netkit.engine.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
         rounded to 8 bits, each off by up to 0.4 percent: faster, for networks that bear it. Raises `DataError`, `ShapeError`, `SettingError`,
         and `DivergenceError`, after which the model has its last finite weights.
         """
@@ -166,7 +166,7 @@ class Model:
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; `netkit.load(path)` reads it."""
-        from netkit.checkpoint import save
+        from netkit.files.model_file import save
 
         save(self, path)
 

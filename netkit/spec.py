@@ -25,8 +25,8 @@ import msgspec
 
 from netkit.errors import PluginError, SettingError, UnknownComponent, UsageError, nearest
 from netkit.kinds import KINDS, Component
-from netkit.naming import missing_methods
 from netkit.registry import current
+from netkit.registry.info import missing_methods
 
 __all__ = ["hints", "make", "name", "nested", "parse", "settings", "table", "text"]
 

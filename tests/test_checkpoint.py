@@ -15,7 +15,7 @@ import torch
 import netkit
 from netkit import Dense, Model, registry
 from netkit.errors import DataError, ModelFileError, SettingError, UnknownComponent
-from netkit.table import TableModel
+from netkit.tables.model import TableModel
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netkit.data.prepared import Number
-from netkit.data.preparing import Features, split
-from netkit.data.summary import Numbers
-from netkit.data.target import Target
 from netkit.errors import DataError, ModelFileError, SettingError
+from netkit.tables.encoders import Number
+from netkit.tables.features import Features, split
+from netkit.tables.summaries import Numbers
+from netkit.tables.target import Target
 
 numbers = st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=30)
 words = st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=30)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netkit import Model, registry, spec
 from netkit.errors import SettingError, ShapeError
-from netkit.table import TableModel
+from netkit.tables.model import TableModel
 
 LAYER = {"type": "embedding", "columns": [1], "levels": [3], "dimensions": [2]}
 

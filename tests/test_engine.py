@@ -23,10 +23,10 @@ from netkit import (
     registry,
     spec,
 )
-from netkit.bound import macs
-from netkit.epochs import Planned
-from netkit.network import Network
-from netkit.plan import Plan
+from netkit.engine.network import Network
+from netkit.engine.program.operations import macs
+from netkit.engine.program.plan import Plan
+from netkit.engine.program.steps import Planned
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "identity", "softmax", "elu"]
 LOSSES = ["mean_squared_error", "binary_cross_entropy", "categorical_cross_entropy"]
@@ -220,7 +220,7 @@ def test_blocks_do_not_change_a_prediction(monkeypatch):
     model = small()
     x = data(1000)[0]
     whole = model.forward(x)
-    monkeypatch.setattr("netkit.network.BLOCK", 64)
+    monkeypatch.setattr("netkit.engine.network.BLOCK", 64)
     torch.testing.assert_close(model.forward(x), whole)
     assert math.isclose(
         model.evaluate(x, classes(1000))["loss"], -float(whole[classes(1000) == 1].log().mean()), rel_tol=1e-5

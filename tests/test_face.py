@@ -182,7 +182,7 @@ def test_several_regression_targets_are_not_compared_by_argmax():
 def test_every_component_answers_to_its_class_name():
     assert netkit.Relu is registry.activations["relu"] and netkit.LayerNorm is registry.layers["layer_norm"]
     with pytest.raises(AttributeError, match="no component is called 'soft_max'; did you mean softmax"):
-        netkit.SoftMax  # noqa: B018
+        netkit.SoftMax
 
 
 def test_binary_cross_entropy_over_several_columns_has_one_definition():
@@ -194,7 +194,7 @@ def test_binary_cross_entropy_over_several_columns_has_one_definition():
 
 
 def test_the_metric_is_computed_in_blocks_of_bounded_memory(monkeypatch):
-    monkeypatch.setattr("netkit.network.BLOCK", 320)
+    monkeypatch.setattr("netkit.engine.network.BLOCK", 320)
     x, y = iris()
     model = Model(
         [Dense(units=32, activation="relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy"

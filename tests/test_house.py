@@ -16,21 +16,13 @@ CORE = sorted((ROOT / "netkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = [
     {"errors"},
+    {"tensors"},
     {"kinds"},
-    {"hookspecs"},
-    {"discovery"},
-    {"glance"},
-    {"naming"},
     {"registry"},
-    {"spec", "targets", "tensors", "face", "bound", "storage"},
-    {"passes", "rows", "watched"},
-    {"network", "derived"},
-    {"plan"},
-    {"epochs", "scoring"},
-    {"training"},
-    {"progress"},
-    {"checkpoint", "model", "resume", "data", "testing", "scaffold", "doctor"},
-    {"table"},
+    {"spec", "derived"},
+    {"engine"},
+    {"files", "model", "testing"},
+    {"tables"},
     {"cli", "__main__"},
 ]
 """Each module imports from floors below its own, or from its own. A function may import what it needs late."""

@@ -18,10 +18,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from netkit import DataError
 from netkit.cli.job import prepare
 from netkit.cli.train import train
-from netkit.data.grouping import Grouped, check_groups, groups, split_groups
-from netkit.data.weighing import Weighing, balance
-from netkit.rows import Rows
-from netkit.table import TableModel
+from netkit.engine.rows import Rows
+from netkit.tables.groups import Grouped, check_groups, groups, split_groups
+from netkit.tables.model import TableModel
+from netkit.tables.weights import Weighing, balance
 
 QUICK = ("--epochs", 3, "--quiet")
 ROWS = [{"x": f"{i % 13}", "w": f"{i % 4}", "who": f"p{i // 7}", "y": "abb"[i % 3]} for i in range(90)]

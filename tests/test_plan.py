@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from netkit import Activation, DataError, Dense, Model, SettingError, ShapeError, registry, spec
-from netkit import bound as bound_module
-from netkit.bound import bound, described, macs, rounded
+from netkit.engine.program import operations as bound_module
+from netkit.engine.program.operations import bound, described, macs, rounded
+from netkit.engine.program.plan import Plan, slots_for
+from netkit.engine.rows import Rows
 from netkit.kinds import KINDS
-from netkit.plan import Plan, slots_for
-from netkit.rows import Rows
 from netkit.testing import BrokenPromise, check
 
 
@@ -143,7 +143,7 @@ def test_bfloat16_is_asked_for_and_right_to_three_digits():
 @pytest.mark.parametrize("head", [None, "identity", "softmax", "sigmoid", "gelu"])
 @pytest.mark.parametrize("between", [[], ["layer_norm"], ["dropout"]])
 def test_bound_prediction_is_the_forward_pass(n, head, between, monkeypatch):
-    monkeypatch.setattr("netkit.network.BLOCK", 3000)
+    monkeypatch.setattr("netkit.engine.network.BLOCK", 3000)
     model = Model([Dense(5, 30, "relu"), *between, Dense(units=4, activation=head)], "mean_squared_error")
     x = torch.randn(n, 5, generator=rng())
     wanted = model.network.forward(x).output

@@ -15,10 +15,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netkit.data.reading import read
-from netkit.data.sources import Files, Types
 from netkit.errors import DataError, SettingError
-from netkit.table import TableModel
+from netkit.tables.model import TableModel
+from netkit.tables.read import read
+from netkit.tables.sources import Files, Types
 
 CSV = {
     "byte-order mark": (b"\xef\xbb\xbfa,b\n1,x\n", {"a": [1], "b": ["x"]}),

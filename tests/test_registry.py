@@ -233,7 +233,7 @@ def test_an_announced_group_must_be_a_kind(install):
 
 
 def test_a_deprecated_hook_warns_its_author(install, monkeypatch):
-    from netkit import hookspecs
+    from netkit.registry import hookspecs
 
     options = {
         **hookspecs.netkit_activations.netkit_spec,
@@ -442,7 +442,7 @@ def test_what_is_read_from_a_source_is_what_the_class_says(install):
         )
         classes = [registry.activations[info.name] for info in infos]
         assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(6)]
-    from netkit import glance
+    from netkit.registry import source as glance
 
     assert [(glance.is_derived(each), glance.summary_of(each)) for each in classes] == list(KNOWN.values())
 

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import DataError, Model, ModelFileError, SettingError, registry
-from netkit.resume import COUNTS, SIGN, Began, Checkpoints, newest, restore
-from netkit.rows import Rows
+from netkit.engine.rows import Rows
+from netkit.engine.training import Recipe, Run
+from netkit.files.checkpoint import COUNTS, SIGN, Began, Checkpoints, newest, restore
 from netkit.tensors import generator
-from netkit.training import Recipe, Run
 
 OPTIONS = ["--target", "y", "--hidden", "8;dropout:rate=0.2;4", "--epochs", "6", "--batch", "7", "--quiet"]
 
@@ -167,7 +167,7 @@ def test_a_checkpoint_with_a_right_checksum_and_odd_content_is_refused(tmp_path)
         path.write_bytes(signed(save({"a": torch.zeros(1)}, {"netkit": json.dumps(said | change)})))
         with pytest.raises(ModelFileError, match="all of its 1 checkpoints"):
             newest(tmp_path)
-        from netkit.resume import _unpacked
+        from netkit.files.checkpoint import _unpacked
 
         with pytest.raises(ModelFileError, match=words):
             _unpacked(path)
@@ -343,8 +343,8 @@ def test_a_signal_saves_and_exits_and_the_run_goes_on_to_the_same_bits(cli, tabl
 
 def test_a_second_signal_ends_the_process_at_once(table, tmp_path):
     (tmp_path / "slow.py").write_text(
-        "import time, sys\nfrom netkit.cli import main\nfrom netkit.network import Network\n"
-        "from netkit import plan\nplan.Plan.fill = lambda *rest: (print('in', flush=True), time.sleep(60))\nmain(sys.argv[1:])\n"
+        "import time, sys\nfrom netkit.cli import main\nfrom netkit.engine.network import Network\n"
+        "from netkit.engine.program import plan\nplan.Plan.fill = lambda *rest: (print('in', flush=True), time.sleep(60))\nmain(sys.argv[1:])\n"
     )
     command = [sys.executable, "slow.py", "train", str(table), *OPTIONS, "--checkpoint", "run"]
     process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -471,7 +471,7 @@ def test_a_killed_resumed_run_keeps_what_was_logged(cli, table, tmp_path):
     assert cli("train", table, *OPTIONS, "--checkpoint", "run", "--log", "log")[0] == 0
     lines = (tmp_path / "log").read_text().splitlines()
     (tmp_path / "kill.py").write_text(
-        "import os, sys\nfrom netkit import training\nfrom netkit.cli import main\n"
+        "import os, sys\nfrom netkit.engine import training\nfrom netkit.cli import main\n"
         "training.Run._pass = lambda *rest: os._exit(9)\nmain(sys.argv[1:])\n"
     )
     killed = subprocess.run(

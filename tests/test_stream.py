@@ -20,20 +20,22 @@ from pyarrow import feather
 
 from netkit import DataError, Model, SettingError
 from netkit.cli.memory import settled
-from netkit.data import spill, stream, summary
-from netkit.data.budget import Budget, available, needed, size_text
-from netkit.data.columns import RowError, rows_from
-from netkit.data.gathering import gather
-from netkit.data.parting import Parting
-from netkit.data.preparing import Features, Survey
-from netkit.data.sources import Files
-from netkit.data.spill import Spill, spill_folder
-from netkit.data.stream import Streamed, ahead
-from netkit.data.summary import Labels, Levels
-from netkit.data.target import Target
-from netkit.table import TableModel
+from netkit.engine.training import Recipe, Run
+from netkit.tables import store as spill
+from netkit.tables import stream
+from netkit.tables import summaries as summary
+from netkit.tables.columns import RowError, rows_from
+from netkit.tables.features import Features, Survey
+from netkit.tables.first_pass import gather
+from netkit.tables.memory import Budget, available, needed, size_text
+from netkit.tables.model import TableModel
+from netkit.tables.sources import Files
+from netkit.tables.split import Parting
+from netkit.tables.store import Spill, spill_folder
+from netkit.tables.stream import Streamed, ahead
+from netkit.tables.summaries import Labels, Levels
+from netkit.tables.target import Target
 from netkit.tensors import generator
-from netkit.training import Recipe, Run
 
 MB = 10**6
 
@@ -286,7 +288,7 @@ class Enough(Exception):
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 12), st.booleans())
 def test_a_run_taken_up_inside_an_epoch_ends_in_the_same_bits(tmp_path_factory, rests, plan):
-    from netkit.resume import Began, Checkpoints, newest, restore
+    from netkit.files.checkpoint import Began, Checkpoints, newest, restore
 
     folder = tmp_path_factory.mktemp("run")
 
@@ -518,7 +520,7 @@ def test_memory_that_cannot_be_is_one_line(cli, penguins, tmp_path):
 
 
 def test_a_table_that_does_not_fit_is_streamed_by_itself(tmp_path, monkeypatch, capsys):
-    from netkit.data import budget
+    from netkit.tables import memory as budget
 
     (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 1000)
     pyarrow.parquet.write_table(pa.table({"x": [1]}), tmp_path / "t.parquet")
@@ -616,7 +618,7 @@ def test_resuming_a_streamed_run_from_the_shell_gives_the_same_file(cli, many, t
 
 
 def test_predictions_and_scores_by_pieces_are_those_of_the_whole(cli, many, tmp_path, monkeypatch):
-    from netkit.data import reading
+    from netkit.tables import read as reading
 
     assert cli("train", many, "--target", "class", "--epochs", "2", "--quiet", "--out", "m.netkit")[0] == 0
     table = pyarrow.csv.read_csv(many)

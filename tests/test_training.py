@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import DataError, DivergenceError, Model, SettingError, ShapeError, registry, spec
-from netkit.rows import Rows
+from netkit.engine.rows import Rows
+from netkit.engine.training import Recipe, Run
 from netkit.tensors import generator
-from netkit.training import Recipe, Run
 
 X = torch.randn(60, 4, generator=generator(1, 0), dtype=torch.float64)
 Y = X.sum(1, True).tanh()

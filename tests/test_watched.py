@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import Activation, Dense, Model, registry
-from netkit.bound import bound, described, running
-from netkit.passes import is_bound
-from netkit.plan import Plan
-from netkit.rows import Rows
-from netkit.watched import ELEMENTWISE, watched
+from netkit.engine.program.buffers import is_bound
+from netkit.engine.program.operations import bound, described, running
+from netkit.engine.program.plan import Plan
+from netkit.engine.program.record import ELEMENTWISE, watched
+from netkit.engine.rows import Rows
 
 UNARY = ["abs", "exp", "tanh", "sigmoid", "neg", "sqrt", "square", "log1p", "erf", "sign", "reciprocal"]
 BINARY = ["__add__", "__sub__", "__mul__", "__truediv__", "maximum", "minimum"]
@@ -83,12 +83,12 @@ def looks(z):
     return z * 2 if z[0, 0] > 0 else z
 
 
-def fickle(z, state=[0]):  # noqa: B006
+def fickle(z, state=[0]):
     state[0] += 1
     return z * state[0]
 
 
-def constant(z, kept=torch.ones(4, 3)):  # noqa: B008
+def constant(z, kept=torch.ones(4, 3)):
     return z * kept
 
 

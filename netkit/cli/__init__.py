@@ -56,7 +56,7 @@ class Commands(click.Group):
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from netkit.discovery import DISTRIBUTION, version
+        from netkit.registry.discovery import DISTRIBUTION, version
 
         click.echo(f"{DISTRIBUTION} {version()}")
         ctx.exit()
@@ -123,7 +123,7 @@ def _left(error: SystemExit) -> int:
 
 
 def _unforeseen(error: BaseException) -> int:
-    from netkit.discovery import cause
+    from netkit.registry.discovery import cause
 
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
         return _say(
@@ -141,7 +141,7 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 def _say(message: str, code: int) -> int:
     """One line on stderr, whole, but without characters that steer a terminal."""
-    from netkit.discovery import printable
+    from netkit.registry.discovery import printable
 
     click.echo(f"netkit: {printable(message, limit=None)}", err=True)
     return code

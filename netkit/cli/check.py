@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from netkit.cli.plugins import names, shown
-from netkit.discovery import normal
 from netkit.errors import PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS
 from netkit.registry import Info, current
+from netkit.registry.discovery import normal
 
 __all__ = ["check"]
 

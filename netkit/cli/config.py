@@ -14,10 +14,10 @@ from netkit.cli.memory import PATTERN, Memory
 from netkit.cli.options import Columns, ComponentText, Hidden, Validation
 from netkit.cli.saving import Every
 from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
-from netkit.discovery import printable
 from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
+from netkit.registry.discovery import printable
 
 __all__ = ["config", "schema"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from netkit.checkpoint import Header, read_header
+from netkit.files.model_file import Header, read_header
 
 __all__ = ["describe"]
 
@@ -42,8 +42,8 @@ def describe(model: str, plan: bool, batch: int) -> None:
 
 
 def _plan(path: str, batch: int) -> Iterator[str]:
-    from netkit.checkpoint import load
-    from netkit.plan import Plan, slots_for
+    from netkit.engine.program.plan import Plan, slots_for
+    from netkit.files.model_file import load
 
     model = load(path)
     return Plan(model.network, model.loss, batch, slots_for(model.network, batch), simplex=True).describe()

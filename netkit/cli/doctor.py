@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netkit.discovery import DISTRIBUTION, printable
 from netkit.registry import current
+from netkit.registry.discovery import DISTRIBUTION, printable
 
 if TYPE_CHECKING:
-    from netkit.doctor import Diagnosis
+    from netkit.registry.doctor import Diagnosis
 
 __all__ = ["doctor"]
 
@@ -31,7 +31,7 @@ def doctor(as_json: bool, timeout: float) -> None:
 
     Exit code 1 when one of them raises, exits, crashes or hangs.
     """
-    from netkit.doctor import examine
+    from netkit.registry.doctor import examine
 
     plugins = [plugin for plugin in current().plugins(load=False) if plugin.distribution != DISTRIBUTION]
     found = []

@@ -49,11 +49,11 @@ def _about(data: str, name: str | None, task: str | None, types: dict[str, str],
     """All that there is to say, as plain data, and notes."""
     from netkit import spec
     from netkit.cli.job import loss_for
-    from netkit.data.columns import column, refuse_infinite, rows_with
-    from netkit.data.inspecting import about_columns, about_target
-    from netkit.data.preparing import Features, text_among
-    from netkit.data.reading import read
-    from netkit.data.target import Target
+    from netkit.tables.columns import column, refuse_infinite, rows_with
+    from netkit.tables.describe import about_columns, about_target
+    from netkit.tables.features import Features, text_among
+    from netkit.tables.read import read
+    from netkit.tables.target import Target
 
     table = read(data, text=text_among(types), **written)
     refuse_infinite(table)

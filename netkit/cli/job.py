@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from netkit.data.gathering import Gathered
-    from netkit.data.preparing import Features
-    from netkit.data.spill import Spill
+    from netkit.engine.rows import Source
     from netkit.kinds import Loss
     from netkit.model import Model
-    from netkit.rows import Source
-    from netkit.table import TableModel
+    from netkit.tables.features import Features
+    from netkit.tables.first_pass import Gathered
+    from netkit.tables.model import TableModel
+    from netkit.tables.store import Spill
 
 __all__ = ["Job", "loss_for", "prepare"]
 
@@ -31,12 +31,12 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     """Read, split and prepare the table, and build the network for it."""
     from netkit.cli.parts import aside, check_columns, parts, weighed
     from netkit.cli.use import notes
-    from netkit.data.columns import column, refuse_infinite, rows_with
-    from netkit.data.gathering import check_types
-    from netkit.data.preparing import Features, text_among
-    from netkit.data.reading import read
-    from netkit.data.target import Target
-    from netkit.table import TableModel
+    from netkit.tables.columns import column, refuse_infinite, rows_with
+    from netkit.tables.features import Features, text_among
+    from netkit.tables.first_pass import check_types
+    from netkit.tables.model import TableModel
+    from netkit.tables.read import read
+    from netkit.tables.target import Target
 
     if options["memory"] is not None:
         return _streamed(data, name, options)
@@ -67,12 +67,12 @@ def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
     """The same with the rows in a file, and only as many of them in memory as fit."""
     from netkit.cli.parts import aside, check_balanced
     from netkit.cli.use import notes
-    from netkit.data.budget import Budget, frugal
-    from netkit.data.preparing import Features
-    from netkit.data.stream import Streamed
-    from netkit.data.target import Target
-    from netkit.data.weighing import Weighing, balance_of
-    from netkit.table import TableModel
+    from netkit.tables.features import Features
+    from netkit.tables.memory import Budget, frugal
+    from netkit.tables.model import TableModel
+    from netkit.tables.stream import Streamed
+    from netkit.tables.target import Target
+    from netkit.tables.weights import Weighing, balance_of
 
     frugal()
     budget, loss_given, chosen = Budget(options["memory"]), _loss_given(options), aside(name, options)
@@ -100,10 +100,10 @@ def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
 def _gathered(
     data: str, name: str, options: dict[str, Any], piece: int, share: float, chosen: dict[str, str], **more: Any
 ) -> Gathered:
-    from netkit.data.gathering import gather
-    from netkit.data.preparing import text_among
-    from netkit.data.sources import Files
-    from netkit.data.spill import spill_folder
+    from netkit.tables.features import text_among
+    from netkit.tables.first_pass import gather
+    from netkit.tables.sources import Files
+    from netkit.tables.store import spill_folder
 
     types = more.get("types", options["columns"] or {})
     files = Files(data, options["separator"], options["decimal"], tuple(more.get("text", text_among(types))))
@@ -113,8 +113,8 @@ def _gathered(
 def _judging(model: TableModel, options: dict[str, Any], piece: int, chosen: dict[str, str]) -> Spill:
     """The rows of the table that judges. What is wrong with them names the file."""
     from netkit.cli.use import notes
-    from netkit.data.columns import column
     from netkit.errors import DataError
+    from netkit.tables.columns import column
 
     path = options["validation"]
     try:

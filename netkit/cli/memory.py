@@ -33,8 +33,8 @@ class Memory(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
 def settled(data: str, options: dict[str, Any]) -> int | None:
     """The bytes that a run may take: as given, or, for a table that does not fit into what is available, most of that;
     None where the table is to be read whole."""
-    from netkit.data.budget import available, needed, size_text
-    from netkit.data.sources import Files
+    from netkit.tables.memory import available, needed, size_text
+    from netkit.tables.sources import Files
 
     if options["memory"] is not None:
         return int(options["memory"])

@@ -17,7 +17,7 @@ __all__ = ["new_plugin"]
 @click.option("--kind", type=click.Choice(list(KINDS)), default="activation", show_default=True)
 def new_plugin(name: str, folder: str | None, kind: str) -> None:
     """Write a package called NAME, such as netkit-swish, into FOLDER: ready to install, check and publish."""
-    from netkit.scaffold import write
+    from netkit.registry.scaffold import write
 
     target = Path(folder or name)
     component = write(name, kind, target)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from netkit.data.target import Target
-    from netkit.data.weighing import Weighing
-    from netkit.rows import Rows
-    from netkit.table import TableModel
+    from netkit.engine.rows import Rows
+    from netkit.tables.model import TableModel
+    from netkit.tables.target import Target
+    from netkit.tables.weights import Weighing
 
 __all__ = ["aside", "check_balanced", "check_columns", "parts", "weighed"]
 
@@ -31,8 +31,8 @@ def aside(target: str, options: dict[str, Any]) -> dict[str, str]:
 
 def check_columns(table: pa.Table, chosen: dict[str, str]) -> None:
     """Raise `DataError` for a row without a weight or a group, on the whole table, so that a row is the file's."""
-    from netkit.data.columns import column
-    from netkit.data.gathering import ASIDE
+    from netkit.tables.columns import column
+    from netkit.tables.first_pass import ASIDE
 
     for role, name in chosen.items():
         ASIDE[role](name, column(table, name))
@@ -48,9 +48,9 @@ def check_balanced(target: Target, options: dict[str, Any]) -> None:
 
 def parts(table: pa.Table, target: Target, options: dict[str, Any]) -> tuple[pa.Table, pa.Table | None, list[str]]:
     """The rows to learn from, those held out by a share, and what there is to note. Raises `DataError`, `SettingError`."""
-    from netkit.data.columns import column
-    from netkit.data.grouping import groups, split_groups
-    from netkit.data.preparing import split
+    from netkit.tables.columns import column
+    from netkit.tables.features import split
+    from netkit.tables.groups import groups, split_groups
 
     check_balanced(target, options)
     share, name = options["validation"], options["group"]
@@ -74,7 +74,7 @@ def weighed(
 ) -> tuple[Rows, Rows | None, list[str]]:
     """Prepared rows to learn from and to judge by, with what each counts, and what there is to note. Classes are balanced
     by the rows to learn from."""
-    from netkit.data.weighing import Weighing, balance
+    from netkit.tables.weights import Weighing, balance
 
     rows = model.rows(training)
     weighing = Weighing(options["weights"], balance(rows.target) if options["balanced"] else None)
@@ -86,9 +86,9 @@ def weighed(
 
 def _from_file(model: TableModel, weighing: Weighing, options: dict[str, Any]) -> tuple[Rows, list[str]]:
     """The rows of the table that judges. What is wrong with them names the file."""
-    from netkit.data.columns import column, refuse_infinite, rows_with
-    from netkit.data.weighing import check_weights
     from netkit.errors import DataError
+    from netkit.tables.columns import column, refuse_infinite, rows_with
+    from netkit.tables.weights import check_weights
 
     path = options["validation"]
     table = model.read(path, separator=options["separator"], decimal=options["decimal"])

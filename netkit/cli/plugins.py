@@ -16,11 +16,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from netkit.cli.options import completed
-from netkit.discovery import Plugin, normal
 from netkit.errors import PluginError, UnknownComponent, nearest
-from netkit.glance import doc_of
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
+from netkit.registry.discovery import Plugin, normal
+from netkit.registry.source import doc_of
 from netkit.spec import hints
 
 __all__ = ["list_plugins", "names", "show", "shown"]

@@ -16,8 +16,8 @@ from netkit.cli.stopping import Signals
 from netkit.cli.toml_file import apply_plugins, options_of, problems
 
 if TYPE_CHECKING:
-    from netkit.resume import Began
-    from netkit.training import Run
+    from netkit.engine.training import Run
+    from netkit.files.checkpoint import Began
 
 __all__ = ["Every", "Saver", "began", "read_checkpoint", "refuse_changes"]
 
@@ -58,7 +58,7 @@ class Saver:
     """What a run calls whenever it is at rest: writes a checkpoint when it is time, or when somebody wants to stop."""
 
     def __init__(self, options: dict[str, Any], began: Began, signals: Signals) -> None:
-        from netkit.resume import Checkpoints
+        from netkit.files.checkpoint import Checkpoints
 
         folder = options["checkpoint"] or options["resume"]
         fresh = not options["resume"] or os.path.realpath(folder) != os.path.realpath(options["resume"])
@@ -85,7 +85,7 @@ class Saver:
 
 def began(ctx: click.Context) -> Began:
     """How this run was begun: every option, and what a configuration says of plugins."""
-    from netkit.resume import Began
+    from netkit.files.checkpoint import Began
 
     values = {
         name: _plain(value) for name, value in ctx.params.items() if name not in ("resume", "config", "checkpoint")
@@ -99,7 +99,7 @@ def read_checkpoint(ctx: click.Context, param: click.Parameter, folder: str | No
     if folder is None:
         return None
     from netkit.errors import ModelFileError
-    from netkit.resume import newest
+    from netkit.files.checkpoint import newest
 
     state, tensors, notes = newest(folder)
     for line in notes:
@@ -112,7 +112,7 @@ def read_checkpoint(ctx: click.Context, param: click.Parameter, folder: str | No
     for name in options.keys() & (known := options_of(ctx.command)).keys():
         for _, said in problems(known[name], options[name]):
             raise ModelFileError(f"{folder}: cannot be resumed: {name}: {said}")
-    ctx.meta["netkit.checkpoint"] = state, tensors
+    ctx.meta["netkit.files.model_file"] = state, tensors
     ctx.default_map = {**(ctx.default_map or {}), **options}
     return folder
 
@@ -123,7 +123,7 @@ def refuse_changes(ctx: click.Context) -> None:
 
     if ctx.params["config"]:
         raise SettingError("config: a resumed run goes on as it was begun, and takes no configuration")
-    state, _ = ctx.meta["netkit.checkpoint"]
+    state, _ = ctx.meta["netkit.files.model_file"]
     if state.began.options.get("schedule") and ctx.params["epochs"] != state.began.options.get("epochs"):
         raise SettingError(
             f"epochs: the schedule of the run goes by its {state.began.options.get('epochs')}, got {ctx.params['epochs']}"

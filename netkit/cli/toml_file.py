@@ -14,9 +14,9 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from netkit.cli.options import ComponentText, Hidden
-from netkit.discovery import applies
 from netkit.errors import DataError, NetkitError, PluginError, SettingError, nearest
 from netkit.registry import Registry, using
+from netkit.registry.discovery import applies
 
 __all__ = ["PLAIN", "Plugins", "apply_plugins", "check", "loaded", "options_of", "problems", "read_config"]
 

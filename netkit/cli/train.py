@@ -18,8 +18,8 @@ from netkit.cli.toml_file import read_config
 
 if TYPE_CHECKING:
     from netkit.cli.job import Job
+    from netkit.engine.training import Epoch, Recipe, Run
     from netkit.model import Model
-    from netkit.training import Epoch, Recipe, Run
 
 __all__ = ["train"]
 
@@ -141,9 +141,9 @@ def _trained(
 
     run = _run(job, recipe, options, saver)
     if options["resume"]:
-        from netkit.resume import restore
+        from netkit.files.checkpoint import restore
 
-        restore(run, *ctx.meta["netkit.checkpoint"])
+        restore(run, *ctx.meta["netkit.files.model_file"])
         click.echo(f"goes on after epoch {run.epoch}" + (f" and {run.row} rows" if run.row else ""), err=True)
     try:
         with closing(run.epochs()) as records:
@@ -171,8 +171,8 @@ def _tell(run: Run, saver: Saver, trouble: Exception | None) -> None:
 def _strangers(model: Model, recipe: Recipe, metrics: tuple[Any, ...]) -> None:
     """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
     from netkit import spec
-    from netkit.checkpoint import sources
-    from netkit.discovery import DISTRIBUTION
+    from netkit.files.model_file import sources
+    from netkit.registry.discovery import DISTRIBUTION
 
     chosen = [each for each in (recipe.optimizer, recipe.schedule) if each is not None]
     parts = [*model.layers, model.loss, *chosen, *(spec.make("metric", each) for each in metrics)]
@@ -196,8 +196,8 @@ def _writable(out: str) -> None:
 
 def _recipe(options: dict[str, Any], precision: str) -> Recipe:
     from netkit import spec
+    from netkit.engine.training import Recipe
     from netkit.registry import current
-    from netkit.training import Recipe
 
     chosen = options["optimizer"]
     if chosen is None:
@@ -209,9 +209,9 @@ def _recipe(options: dict[str, Any], precision: str) -> Recipe:
 
 
 def _run(job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> Run:
-    from netkit.scoring import make_metrics
+    from netkit.engine.scoring import make_metrics
+    from netkit.engine.training import Run
     from netkit.tensors import generator
-    from netkit.training import Run
 
     model, seed = job.table_model.model, options["seed"]
     metrics = make_metrics(model.loss, list(options["metric"]) or None)
@@ -221,7 +221,7 @@ def _run(job: Job, recipe: Any, options: dict[str, Any], saver: Saver) -> Run:
 
 def _watched(records: Iterator[Epoch], run: Run, options: dict[str, Any]) -> Iterator[Epoch]:
     """The same records, while they are logged and shown."""
-    from netkit.progress import logged, shown
+    from netkit.engine.progress import logged, shown
 
     if options["log"] is not None:
         records = logged(records, options["log"], run.epoch)

@@ -11,7 +11,7 @@ from netkit.cli.options import ComponentText, csv_options, refuse_inputs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from netkit.table import TableModel
+    from netkit.tables.model import TableModel
 
 __all__ = ["evaluate", "notes", "predict"]
 
@@ -24,7 +24,7 @@ __all__ = ["evaluate", "notes", "predict"]
 @click.option("--probabilities", is_flag=True, help="Add a column with the probability of each class.")
 def predict(model: str, data: str, out: str | None, probabilities: bool, **written: Any) -> None:
     """Write the prediction for every row of DATA, labels as they were in the training file."""
-    from netkit.data.writing import write_csv
+    from netkit.cli.predictions import write_csv
 
     refuse_inputs({"out": out}, model, data)
     table_model = _loaded(model)
@@ -66,7 +66,7 @@ def _loaded(model: str) -> TableModel:
     from netkit.registry import current
 
     current().find()  # before torch is imported: see `discovery.find`
-    from netkit.table import TableModel
+    from netkit.tables.model import TableModel
 
     return TableModel.load(model)
 

@@ -135,7 +135,7 @@ def _memory_of(
     component: Layer, params: dict[str, Tensor], x: Tensor, dtype: torch.dtype
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Parameters with these numbers, and gradients, in the memory that the layer's own `build` gives them in a network."""
-    from netkit import storage
+    from netkit.engine import parameters as storage
     from netkit.testing.comparing import rng
 
     made = [storage.compact(component.build(tuple(x.shape[1:]), rng())[0])]

@@ -8,7 +8,7 @@ from functools import partial
 from torch import Tensor
 
 from netkit import Activation
-from netkit.bound import Call
+from netkit.engine.program.operations import Call
 
 __all__ = ["Identity"]
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Activation
-from netkit.bound import SMALL, Call, bound
+from netkit.engine.program.operations import SMALL, Call, bound
 
 __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Activation, ShapeError
-from netkit.bound import Call, bound
+from netkit.engine.program.operations import Call, bound
 
 __all__ = ["Softmax"]
 

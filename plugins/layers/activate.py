@@ -10,7 +10,7 @@ from typing import Any
 from torch import Generator, Tensor
 
 from netkit import Activation, Layer
-from netkit.bound import Call
+from netkit.engine.program.operations import Call
 
 __all__ = ["Activate"]
 

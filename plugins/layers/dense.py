@@ -11,7 +11,7 @@ from msgspec import Meta
 from torch import Generator, Tensor
 
 from netkit import Activation, Initializer, Layer, SettingError, ShapeError, spec
-from netkit.bound import Call, bound
+from netkit.engine.program.operations import Call, bound
 
 __all__ = ["Dense"]
 

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from netkit import Loss
-from netkit.bound import Call, bound
-from netkit.targets import like
-from netkit.tensors import by_row
+from netkit.engine.program.operations import Call, bound
+from netkit.tensors import by_row, like
 
 __all__ = ["BinaryCrossEntropy", "CategoricalCrossEntropy"]
 

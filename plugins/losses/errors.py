@@ -11,8 +11,8 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Loss
-from netkit.bound import Call, bound
-from netkit.targets import like
+from netkit.engine.program.operations import Call, bound
+from netkit.tensors import like
 
 __all__ = ["Huber", "MeanAbsoluteError", "MeanSquaredError"]
 

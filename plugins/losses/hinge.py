@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from netkit import Loss
-from netkit.targets import like
+from netkit.tensors import like
 
 __all__ = ["Hinge"]
 

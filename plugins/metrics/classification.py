@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Metric
-from netkit.targets import labels
+from netkit.tensors import labels
 
 __all__ = ["Accuracy", "ErrorRate", "F1", "Precision", "Recall"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Metric
-from netkit.targets import comparable
+from netkit.tensors import comparable
 
 __all__ = ["LogLoss"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Metric
-from netkit.targets import like
+from netkit.tensors import like
 
 __all__ = ["MeanAbsoluteError", "MeanSquaredError", "R2"]
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Optimizer
-from netkit.bound import descent
+from netkit.engine.program.operations import descent
 
 __all__ = ["Sgd"]
 

@@ -25,10 +25,10 @@ import pyarrow.parquet
 
 import netkit
 from netkit import NetkitError, spec
-from netkit.checkpoint import KeptModel
 from netkit.cli import main
+from netkit.files.checkpoint import SIGN
+from netkit.files.model_file import KeptModel
 from netkit.kinds import KINDS
-from netkit.resume import SIGN
 
 __all__ = ["TARGETS", "ran", "seeds"]
 

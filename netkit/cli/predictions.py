@@ -1,0 +1,33 @@
+"""Predictions to a file or to standard output."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from netkit.files.model_file import written
+
+__all__ = ["write_csv"]
+
+
+def write_csv(path: str | None, names: Sequence[str], portions: Iterable[Sequence[Iterable[Any]]]) -> None:
+    """Columns as CSV, one portion of their rows after another, to standard output when there is no path; a file is
+    written whole or not at all.
+
+    Raises `DataError` when the path cannot be written.
+    """
+    if path is None:
+        _write(sys.stdout, names, portions)
+        return
+    with written(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        _write(file, names, portions)
+
+
+def _write(file: TextIO, names: Sequence[str], portions: Iterable[Sequence[Iterable[Any]]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    for number, columns in enumerate(portions):
+        if not number:  # not before: what is wrong with the table mostly shows in its first piece
+            writer.writerow(names)
+        writer.writerows(zip(*columns))

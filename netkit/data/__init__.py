@@ -1,1 +1,0 @@
-"""Tables to tensors: `reading` a file, `preparing` its columns, `writing` predictions."""

@@ -1,0 +1,69 @@
+"""Epochs as they pass by: a progress bar, for the command line and for `Model.fit`, and a log."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from netkit.engine.training import Epoch
+from netkit.errors import DataError
+
+__all__ = ["logged", "shown"]
+
+
+def logged(epochs: Iterator[Epoch], path: str | Path, done: int = 0) -> Iterator[Epoch]:
+    """The same epochs, while each becomes a line of JSON in a file: number, loss, metrics, validation, best, and the
+    seconds of training. The lines of the first `done` epochs stay, and the seconds go on from there.
+
+    Raises `DataError` when the file cannot be written.
+    """
+    try:
+        kept = _kept(Path(path), done) if done else []
+        start = time.monotonic() - (json.loads(kept[-1])["seconds"] if kept else 0.0)
+        if kept:
+            part = f"{path}.{os.getpid()}.part"  # so that nothing that was logged is lost in between
+            Path(part).write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            os.replace(part, path)
+        with open(path, "a" if kept else "w", encoding="utf-8") as file:
+            for epoch in epochs:
+                file.write(json.dumps({**asdict(epoch), "seconds": round(time.monotonic() - start, 3)}) + "\n")
+                file.flush()
+                yield epoch
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _kept(path: Path, done: int) -> list[str]:
+    """The lines of a log that belong to the first epochs; the last one may be cut off."""
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            if json.loads(line)["number"] <= done and json.loads(line)["seconds"] >= 0:
+                kept.append(line)
+        except (ValueError, TypeError, KeyError):
+            break
+    return kept
+
+
+def shown(epochs: Iterator[Epoch], total: int, show: bool = True, done: int = 0) -> Generator[Epoch]:
+    """The same epochs, while a bar on stderr shows loss and metrics. Off a terminal it is drawn every 10 seconds."""
+    interval = 0.1 if sys.stderr.isatty() else 10.0
+    with tqdm(
+        total=total, initial=done, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True
+    ) as bar:
+        for epoch in epochs:
+            bar.set_postfix_str(_words(epoch), refresh=False)
+            bar.update()
+            yield epoch
+
+
+def _words(epoch: Epoch) -> str:
+    pairs = {"loss": epoch.loss, **epoch.metrics} | {f"validation {k}": v for k, v in epoch.validation.items()}
+    return ", ".join(f"{name} {value:.4g}" for name, value in pairs.items())

@@ -1,0 +1,295 @@
+"""Plugins as installed packages announce them: found, judged and imported one by one, so that none can hurt another."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from netkit.errors import PluginError, nearest
+from netkit.kinds import KINDS
+from netkit.registry.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = [
+    "DISTRIBUTION",
+    "GROUP",
+    "Plugin",
+    "Rules",
+    "applies",
+    "cause",
+    "find",
+    "guarded",
+    "import_plugin",
+    "printable",
+    "resolve",
+    "version",
+]
+
+DISTRIBUTION = "netkit-nn"
+"""The distribution this package comes in; its own components keep their bare names."""
+GROUP = "netkit"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One row of provenance: an entry point, or all the names a distribution announces, and how it fared."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    value: str = ""
+    announced: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
+    status: str = "ok"
+    """ok, blocked, incompatible, broken or unreadable."""
+    reason: str = ""
+    """Why it is not ok; or, though it is, what its author should know."""
+    location: str = field(default="", compare=False)
+    """The folder that it is installed in."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.distribution}:{self.entry_point}"
+
+    @property
+    def line(self) -> str:
+        """How it fared, on one line."""
+        about = f"{self.distribution} {self.version} ({printable(self.entry_point)}): {self.status}"
+        remedy = (
+            f"; pip uninstall {self.distribution}"
+            if self.status == "broken" and self.distribution != DISTRIBUTION
+            else ""
+        )
+        return f"{about}: {self.reason}{remedy}" if self.reason else about
+
+    def marked(self, status: str, reason: str) -> Plugin:
+        return replace(self, status=status, reason=printable(reason))
+
+    def noted(self, note: str) -> Plugin:
+        """The same with something its author should know, though all is well."""
+        return replace(self, reason=printable(f"{self.reason}; {note}" if self.reason else f"note: {note}"))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which plugins may load, by the name of the distribution or of the entry point."""
+
+    blocked: frozenset[str] = frozenset()
+    allowed: frozenset[str] | None = None
+
+    @classmethod
+    def parse(cls, text: str, blocked: Iterable[str] = ()) -> Rules:
+        """From `NETKIT_PLUGINS`: `-a,-b` blocks a and b; `a,b` keeps a and b alone beside netkit's own."""
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        off = {normal(word[1:]) for word in words if word.startswith("-")} | {normal(name) for name in blocked}
+        on = {normal(word) for word in words if not word.startswith("-")}
+        return cls(frozenset(off), frozenset(on) if on else None)
+
+    def reason(self, plugin: Plugin) -> str:
+        names = {normal(plugin.distribution), normal(plugin.entry_point)}
+        if hit := names & self.blocked:
+            return f"blocked by name: {min(hit)}"
+        if self.allowed is not None and plugin.distribution != DISTRIBUTION and not names & self.allowed:
+            return f"not among the plugins allowed: {', '.join(sorted(self.allowed))}"
+        return ""
+
+    def unmet(self, plugins: Iterable[Plugin], more: Iterable[str] = ()) -> list[str]:
+        """A line for every name in the rules, and for those in `more`, that no plugin has."""
+        names = {normal(name) for plugin in plugins for name in (plugin.distribution, plugin.entry_point)}
+        wanted = {*self.blocked, *(self.allowed or ()), *more} - names
+        return [f"plugins: none is called {name!r}{nearest(name, names)}" for name in sorted(wanted)]
+
+
+def normal(name: str) -> str:
+    """A distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def version() -> str:
+    """The installed version of netkit itself."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def find(distributions: Iterable[metadata.Distribution], rules: Rules) -> list[Plugin]:
+    """Every plugin in a fixed order, netkit's own first, none of them imported."""
+    rows: list[Plugin] = []
+    seen: set[str] = set()
+    for distribution in distributions:
+        found = list(_plugins_of(distribution))
+        key = normal(found[0].distribution) if found else ""
+        if key and key not in seen:  # the first on sys.path is the one that would be imported
+            seen.add(key)
+            rows += [_judged(row, distribution, rules) if row.status == "ok" else row for row in found]
+    if any(
+        row.status == "unreadable" for row in rows
+    ):  # torch reads all metadata when it is imported, and would die of it
+        os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
+    return sorted(rows, key=lambda row: (row.distribution != DISTRIBUTION, normal(row.distribution), row.entry_point))
+
+
+def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
+    """The plugins in one distribution. Any package of the environment comes by here, so nothing it does may raise."""
+    try:
+        mine = [point for point in distribution.entry_points if point.group.split(".")[0] == GROUP]
+        name = printable(distribution.metadata["Name"]) if mine else ""
+        number = printable(distribution.version) if mine else ""
+    except Exception as error:
+        place = Path(str(getattr(distribution, "_path", "?"))).name
+        yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {cause(error)}")
+        return
+    announced: dict[str, dict[str, str]] = {}
+    where = printable(str(distribution.locate_file("")), limit=4096)
+    for point in mine:
+        if point.group == GROUP:
+            yield Plugin(name, number, point.name, point.value, location=where)
+        else:
+            announced.setdefault(point.group.partition(".")[2], {})[point.name] = point.value
+    if announced:
+        yield Plugin(name, number, "announced", announced=announced, location=where)
+
+
+def _judged(plugin: Plugin, distribution: metadata.Distribution, rules: Rules) -> Plugin:
+    if reason := rules.reason(plugin):
+        return plugin.marked("blocked", reason)
+    if plugin.distribution != DISTRIBUTION and (reason := _incompatible(distribution)):
+        return plugin.marked("incompatible", reason)
+    if plugin.distribution != DISTRIBUTION and not any(
+        normal(needs.name) == DISTRIBUTION for needs in _requirements(distribution)
+    ):
+        return plugin.noted(f"declares no dependency on {DISTRIBUTION}")
+    return plugin
+
+
+def _incompatible(distribution: metadata.Distribution) -> str:
+    """Why the distribution's own requirements rule out this netkit, or nothing. Read before anything is imported."""
+    for needs in _requirements(distribution):
+        if normal(needs.name) == GROUP:
+            return f"requires {needs.name}, an unrelated package; it must be {DISTRIBUTION}"
+        if normal(needs.name) == DISTRIBUTION and not needs.specifier.contains(version(), prereleases=True):
+            return f"needs {needs.name}{needs.specifier}, this is {version()}"
+    return ""
+
+
+def _requirements(distribution: metadata.Distribution) -> Iterator[Requirement]:
+    """What the distribution needs here, its extras left out. Lines that nobody can read need nothing."""
+    from packaging.requirements import Requirement
+
+    for line in distribution.requires or ():
+        needs = None
+        with contextlib.suppress(Exception):
+            needs = Requirement(line)
+        if needs and applies(needs):
+            yield needs
+
+
+def applies(needs: Requirement) -> bool:
+    """Whether a requirement counts in this environment, without any extra."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+
+    try:
+        return needs.marker is None or needs.marker.evaluate({"extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
+
+
+def import_plugin(plugin: Plugin) -> Any:
+    """The plugin's module, or an object whose hooks return the names it announced. Raises `PluginError`."""
+    if not plugin.announced:
+        return _imported(plugin.value)
+    unknown = sorted(set(plugin.announced) - {kind.plural for kind in KINDS.values()})
+    if unknown:
+        raise PluginError(f"announces in the group {GROUP}.{unknown[0]}, and there is no such kind")
+    return SimpleNamespace(
+        **{f"netkit_{plural}": _hook_for(dict(sorted(names.items()))) for plural, names in plugin.announced.items()}
+    )
+
+
+def _hook_for(names: dict[str, str]) -> Any:
+    def announced() -> dict[str, str]:
+        return names
+
+    return hookimpl(announced)
+
+
+def resolve(reference: str) -> Any:
+    """The object that "package.module:Name" refers to. Raises `PluginError`."""
+    module, _, attribute = reference.partition(":")
+    found = _imported(module)
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise PluginError(f"{reference}: the module has no such name")
+    return found
+
+
+def _imported(value: str) -> Any:
+    module, _, attribute = value.partition(":")
+    with guarded(f"import of {value} failed: "), contextlib.redirect_stdout(sys.stderr):
+        found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
+
+
+@contextmanager
+def guarded(who: str = "") -> Iterator[None]:
+    """Whatever a plugin raises is a `PluginError`, also SystemExit, and KeyboardInterrupt unless somebody pressed Ctrl-C."""
+    with _ctrl_c() as pressed:
+        try:
+            yield
+        except (PluginError, GeneratorExit):
+            raise
+        except BaseException as error:
+            if pressed and isinstance(error, KeyboardInterrupt):
+                raise
+            raise PluginError(f"{who}{cause(error)}") from error
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """A list that has an entry once somebody presses Ctrl-C. Signals reach the main thread alone."""
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: Any) -> None:
+        pressed.append(number)
+        before(number, frame)  # type: ignore[operator, misc]
+
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def cause(error: BaseException) -> str:
+    """The kind of an exception and what it says."""
+    said = ""
+    with contextlib.suppress(Exception):  # its __str__ may raise as well
+        said = str(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def printable(text: str, limit: int | None = 300) -> str:
+    """Text that other people wrote, on one line, without characters that steer a terminal or turn the line around."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(clean.split())[:limit]

@@ -1,0 +1,321 @@
+"""Names to components: where each came from, and what is broken, blocked or in dispute.
+
+`registry.activations["relu"]` is a class; `registry.losses`, `.layers`, `.metrics`, `.optimizers`, `.initializers` and `.schedules`
+likewise, and `.info(name)` tells where it came from. A component's qualified name is `distribution/name`. netkit's own
+components keep their bare names whatever is installed; of two strangers with one name neither gets it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
+from netkit.kinds import KINDS, Component
+from netkit.registry import discovery, hookspecs
+from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, normal
+from netkit.registry.info import (
+    RUN_TIME,
+    Info,
+    checked,
+    component_of,
+    excuses,
+    is_defined_as,
+    is_named_by,
+    made,
+    qualified,
+    refuse_own,
+    sifted,
+    written,
+)
+
+__all__ = ["Lookup", "Registry", "current", "names_of", "refresh", "using"]
+
+SLOW = 0.5
+"""Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
+
+
+class Lookup(Mapping[str, Any]):
+    """The components of one kind by name. Listing and `in` import no component; `[]` imports the one that it returns."""
+
+    def __init__(self, registry: Registry, kind: str) -> None:
+        self._registry = registry
+        self._kind = kind
+        self._infos: dict[str, Info] = {}  # by qualified name
+        self._by_name: dict[str, list[Info]] = {}
+        self._resolved: dict[str, type[Component]] = {}
+        self._twice: dict[str, Info] = {}  # what a distribution gave a name to before it gave the name again
+
+    def __repr__(self) -> str:
+        return f"<{KINDS[self._kind].plural}: {', '.join(self) or 'none'}>"
+
+    def __getitem__(self, name: str) -> type[Any]:
+        info = self.info(name)
+        if info.qualified not in self._resolved:
+            self._resolved[info.qualified] = component_of(info)
+        return self._resolved[info.qualified]
+
+    def __iter__(self) -> Iterator[str]:
+        """Bare names, netkit's own first; qualified ones where the bare name is not theirs."""
+        for info in self.infos():
+            yield info.name if self._named(info.name) == [info] else info.qualified
+
+    def __len__(self) -> int:
+        return len(self.infos())
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and bool(self.info(name))
+        except NetkitError:
+            return False
+
+    def infos(self) -> list[Info]:
+        """Where each component came from, in a fixed order."""
+        self._registry.load()
+        order = self._registry.order()
+        return sorted(
+            self._infos.values(), key=lambda info: order.get((info.distribution, info.entry_point), len(order))
+        )
+
+    def info(self, name: str) -> Info:
+        """Where one component came from. Raises `UnknownComponent`, or `PluginError` for a name in dispute."""
+        distribution = name.rpartition("/")[0]
+        self._registry.load(lambda row: _at_hand(row) or normal(row.distribution) == normal(distribution))
+        if qualified(name) in self._infos:
+            return self._infos[qualified(name)]
+        found = self._named(name)
+        if not (
+            found and found[0].distribution == DISTRIBUTION
+        ):  # whether somebody else has the name, only all can tell
+            self._registry.load()
+            found = self._named(name)
+        if len(found) > 1:
+            raise PluginError(
+                f"{self._kind} {name!r} is in dispute: write {' or '.join(info.qualified for info in found)}"
+            )
+        if not found:
+            raise UnknownComponent(self._unknown(name))
+        return found[0]
+
+    def disagreement(self, name: str) -> str:
+        """Why a name that a distribution gives both ways, announced and by a hook, is not one component; or nothing."""
+        info = self.info(name)
+        before = self._twice.get(info.qualified)
+        if before is None or component_of(before) is self[name]:
+            return ""
+        ways = " and ".join(f"{each.entry_point} gives {written(each.component)}" for each in (before, info))
+        return f"{info.distribution} gives the name twice and they do not agree: {ways}"
+
+    def info_of(self, component: Component) -> Info:
+        """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
+        for wanted in (_at_hand, lambda row: True):
+            self._registry.load(wanted)
+            for fits in (is_named_by, is_defined_as):
+                for info in self._infos.values():
+                    if self._resolved.get(info.qualified) is type(component) or fits(info.component, type(component)):
+                        return info
+        raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
+
+    def first(self, fits: Callable[[type[Any]], bool] = lambda component: True) -> str:
+        """The name of netkit's own first component that fits: the default where nobody chose."""
+        self._registry.load(_at_hand)
+        for info in self._infos.values():
+            if info.distribution == DISTRIBUTION and fits(self[info.qualified]):
+                return info.name
+        raise UnknownComponent(f"{self._kind}: none is registered that could be a default")
+
+    def register(self, name: str, component: Any = None) -> Any:
+        """Add a component at run time: `register("swish", Swish)`, or `@register("swish")` above a class or a function.
+
+        A function becomes a component with a derived gradient, a class of torch modules a layer (see `netkit.derived`).
+        Raises `PluginError`.
+        """
+        if component is None:
+            return lambda decorated: self.register(name, decorated)
+        if callable(component) and not (isinstance(component, type) and issubclass(component, Component)):
+            component = made(self._kind, component)
+        info = checked(Info(self._kind, name, RUN_TIME, "", "", component))
+        component_of(info)
+        self._registry.load(_at_hand)
+        refuse_own(self._kind, name, self._by_name.get(name, []))
+        self.add(info)
+        self._resolved.pop(info.qualified, None)
+        return component
+
+    def add(self, info: Info) -> None:
+        before = self._infos.get(info.qualified)
+        if before and info.distribution != RUN_TIME and (before.component != info.component):
+            self._twice[info.qualified] = before
+        self._infos[info.qualified] = info
+        others = [each for each in self._by_name.get(info.name, ()) if each.qualified != info.qualified]
+        self._by_name[info.name] = [*others, info]
+
+    def _named(self, name: str) -> list[Info]:
+        """All that may answer to a bare name: netkit's own alone where it has it, a preferred one, else everybody's."""
+        found = self._by_name.get(name, [])
+        for first in (DISTRIBUTION, *self._registry.preferred):
+            if mine := [info for info in found if normal(info.distribution) == first]:
+                return mine
+        return found
+
+    def _unknown(self, name: str) -> str:
+        if not self._infos:
+            return f"{self._kind} {name!r} is unknown: no {KINDS[self._kind].plural} are registered"
+        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses(self._registry.plugins(), name)}"
+
+
+class Registry:
+    """All components of one environment. Nothing is read before the first question, and no plugin can stop another."""
+
+    def __init__(
+        self,
+        distributions: Iterable[metadata.Distribution] | None = None,
+        *,
+        plugins: str | None = None,
+        blocked: Iterable[str] = (),
+        preferred: Iterable[str] = (),
+    ) -> None:
+        self._distributions = distributions
+        self.preferred = [normal(name) for name in preferred]
+        """Distributions that a bare name in dispute goes to, the first that has it."""
+        self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, blocked)
+        self._plugins: list[Plugin] | None = None
+        self._unread: set[int] = set()
+        self._manager = pluggy.PluginManager("netkit")
+        self.kinds = {kind: Lookup(self, kind) for kind in KINDS}
+
+    def __getattr__(self, plural: str) -> Lookup:
+        for name, kind in KINDS.items():
+            if kind.plural == plural:
+                return self.kinds[name]
+        raise AttributeError(f"registry has no {plural!r}{nearest(plural, [k.plural for k in KINDS.values()])}")
+
+    def plugins(self, load: bool = True) -> list[Plugin]:
+        """Every plugin that is installed, with its status and the reason where it is not ok; without `load` unread."""
+        if load:
+            self.load()
+        return list(self.find())
+
+    def find(self) -> list[Plugin]:
+        """The plugins as far as they are known; works once, and imports none."""
+        if self._plugins is None:
+            distributions = metadata.distributions() if self._distributions is None else self._distributions
+            self._plugins = discovery.find(distributions, self._rules)
+            self._manager.add_hookspecs(hookspecs)
+            self._unread = {number for number, row in enumerate(self._plugins) if row.status == "ok"}
+            for said in self._rules.unmet(self._plugins, self.preferred):
+                warnings.warn(said, stacklevel=1)
+        return self._plugins
+
+    def load(self, wanted: Callable[[Plugin], bool] = lambda plugin: True) -> None:
+        """Ask the plugins that are wanted for their names, each once. Called by every lookup."""
+        rows = self.find()
+        for number in sorted(self._unread):
+            if number in self._unread and wanted(
+                rows[number]
+            ):  # a plugin may have asked for others while it was imported
+                self._unread.remove(number)
+                rows[number] = self._loaded(rows[number])
+
+    def order(self) -> dict[tuple[str, str], int]:
+        """The place of every plugin in the list, by distribution and entry point."""
+        return {(row.distribution, row.entry_point): number for number, row in enumerate(self.find())}
+
+    def _loaded(self, plugin: Plugin) -> Plugin:
+        start, torch = time.perf_counter(), "torch" in sys.modules
+        plugin = sifted(plugin)
+        try:
+            infos = names_of(plugin, self._manager)
+        except PluginError as error:
+            return plugin.marked("broken", str(error))
+        seconds = time.perf_counter() - start
+        for info in infos:  # all or none: a plugin that failed halfway has added nothing
+            self.kinds[info.kind].add(info)
+        if seconds < SLOW or ("torch" in sys.modules) != torch:  # whoever comes first imports torch for everybody
+            return plugin
+        return plugin.noted(
+            f"its import took {seconds:.1f} s; one that announces its names is imported when they are used"
+        )
+
+
+def _at_hand(plugin: Plugin) -> bool:
+    """Whether asking a plugin for its names imports nothing of a stranger's."""
+    return plugin.distribution == DISTRIBUTION or bool(plugin.announced)
+
+
+def names_of(plugin: Plugin, manager: pluggy.PluginManager | None = None) -> list[Info]:
+    """What a plugin's hooks return. Raises `PluginError`, whatever the plugin does."""
+    if manager is None:
+        manager = pluggy.PluginManager("netkit")
+        manager.add_hookspecs(hookspecs)
+    module = discovery.import_plugin(plugin)
+    try:
+        with discovery.guarded():
+            manager.register(module, plugin.name)
+            callers = manager.get_hookcallers(module) or []
+            if not callers:
+                raise PluginError("it has no function marked with @hookimpl")
+            for caller in callers:
+                if not caller.has_spec():
+                    raise PluginError(f"there is no hook {caller.name}{nearest(caller.name, _hooks())}")
+            return [info for caller in callers for info in _returned(plugin, caller)]
+    except PluginError:
+        if manager.has_plugin(plugin.name):
+            manager.unregister(name=plugin.name)
+        raise
+
+
+def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
+    """What one hook of one plugin returns. Called by itself, not through pluggy: the first exception would lose all."""
+    kind = next(name for name, kind in KINDS.items() if f"netkit_{kind.plural}" == caller.name)
+    [hook] = [hook for hook in caller.get_hookimpls() if hook.plugin_name == plugin.name]
+    names = hook.function()
+    if not isinstance(names, Mapping):
+        raise PluginError(f"{caller.name} must return a dictionary of names, got {names!r}")
+    for name, component in names.items():
+        yield checked(Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component))
+
+
+def _hooks() -> list[str]:
+    return [f"netkit_{kind.plural}" for kind in KINDS.values()]
+
+
+_current: Registry | None = None
+
+
+def current() -> Registry:
+    """The registry in use: that of the environment, unless `using` has put another in its place."""
+    global _current
+    if _current is None:
+        _current = Registry()
+    return _current
+
+
+@contextmanager
+def using(registry: Registry) -> Iterator[Registry]:
+    """Another registry for a while: for tests, and for a command that blocks plugins."""
+    global _current
+    before, _current = _current, registry
+    try:
+        yield registry
+    finally:
+        _current = before
+
+
+def refresh() -> None:
+    """Look again for installed plugins: after pip ran in a session. What was registered at run time is kept."""
+    global _current
+    importlib.invalidate_caches()
+    by_hand = [info for lookup in current().kinds.values() for info in lookup.infos() if info.distribution == RUN_TIME]
+    _current = Registry()
+    for info in by_hand:
+        _current.kinds[info.kind].add(info)

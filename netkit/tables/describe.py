@@ -1,0 +1,83 @@
+"""What is in a table, and what training would do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from netkit.tables.columns import column, is_date, is_number, is_text, numbers, text
+from netkit.tables.features import Features
+from netkit.tables.target import Target
+
+__all__ = ["about_columns", "about_target"]
+
+TOP = 5
+"""Values that are shown of a column of text."""
+
+
+def about_columns(table: pa.Table, features: Features) -> list[dict[str, Any]]:
+    """For each column but the target: name, type, what the file stores, missing and distinct values, `range` or `top`
+    (the most frequent values with their counts), and what becomes of it."""
+    fitted = {each.name: each for each in features.columns}
+    rows = []
+    for name in table.column_names:
+        if name in fitted or name in features.left_out:
+            made = fitted.get(name)
+            becomes = made.treatment if made else f"left out: {features.left_out[name]}"
+            kind = msgspec.to_builtins(made)["type"] if made else _kind(table[name])
+            rows.append(
+                {
+                    "name": name,
+                    "type": kind,
+                    "stored": str(table[name].type),
+                    **_values(table[name]),
+                    "inputs": len(made.inputs) if made else 0,
+                    "becomes": becomes,
+                }
+            )
+    return rows
+
+
+def about_target(table: pa.Table, target: Target) -> dict[str, Any]:
+    """Name, task, and the range of its values or how many rows each class has, the most frequent first."""
+    values = column(table, target.name)
+    about = {"name": target.name, "task": target.task}
+    if not target.classes:
+        return about | {key: value for key, value in _values(values).items() if key == "range"}
+    return about | {"classes": {str(each["values"]): each["counts"] for each in _counted(values)}}
+
+
+def _kind(values: pa.ChunkedArray) -> str:
+    tests = {"number": is_number, "date": is_date, "text": is_text}
+    return next((kind for kind, test in tests.items() if test(values)), "other")
+
+
+def _values(values: pa.ChunkedArray) -> dict[str, Any]:
+    missing = pc.sum(pc.is_null(values, nan_is_null=True)).as_py()
+    about: dict[str, Any] = {"missing": missing, "distinct": None}
+    if _kind(values) == "other" or missing == len(values):
+        return about
+    known = values.filter(pc.is_valid(values)) if values.null_count else values
+    about["distinct"] = pc.count_distinct(text(known) if is_text(known) else known).as_py()
+    if is_text(values) or pa.types.is_boolean(values.type):
+        return about | {"top": [[str(each["values"]), each["counts"]] for each in _counted(known)[:TOP]]}
+    ends = pc.min_max(_shown(known)).as_py()
+    return about | {"range": [ends["min"], ends["max"]]}
+
+
+def _shown(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values that Python has a type for: durations as seconds, times without nanoseconds."""
+    kind = values.type
+    if pa.types.is_duration(kind):
+        return numbers("duration", values)
+    if pa.types.is_timestamp(kind):
+        return pc.cast(values, pa.timestamp("us", kind.tz), safe=False)
+    return pc.cast(values, pa.time64("us"), safe=False) if pa.types.is_time64(kind) else values
+
+
+def _counted(values: pa.ChunkedArray) -> list[dict[str, Any]]:
+    counts: list[dict[str, Any]] = pc.value_counts(text(values) if is_text(values) else _shown(values)).to_pylist()
+    return sorted(counts, key=lambda each: (-each["counts"], str(each["values"])))

@@ -1,0 +1,235 @@
+"""Preparation of a table, fitted on the training rows alone and stored with the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from netkit.errors import DataError, ModelFileError, SettingError
+from netkit.tables.columns import column, is_date, is_number, is_text
+from netkit.tables.encoders import Codes, Column, Date, Number, Text
+from netkit.tables.summaries import Levels, Numbers
+
+__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "split", "text_among"]
+
+SKIP = "skip"
+"""The type of a column that is left out."""
+KINDS: dict[str, Any] = {"number": Number, "text": Text, "date": Date, "embedding": Codes}
+TYPES = (*KINDS, SKIP)
+"""What a column can be set to."""
+SMALL = 20
+"""A text column of more rows than this that never repeats itself is a name, and left out."""
+BLOCK = 16384
+"""Rows that are prepared at a time: what one column writes is still in the processor's cache for the next."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Every column of the training table that says something, in the order of that table."""
+
+    columns: tuple[Column, ...]
+    notes: list[str] = field(default_factory=list, compare=False)
+    """What happened to the columns; `transform` replaces them by its own."""
+    left_out: dict[str, str] = field(default_factory=dict, compare=False)
+    """Why a column says nothing, by name."""
+
+    @classmethod
+    def fit(cls, table: pa.Table, exclude: tuple[str, ...] = (), types: Mapping[str, str] | None = None) -> Features:
+        """From the training rows; `types` sets columns to one of `TYPES`, the others are read off their values.
+
+        Raises `DataError` when no column is left, or one cannot be what it is set to; `SettingError` for another type.
+        """
+        survey = Survey(exclude, types)
+        survey.feed(table)
+        return cls.of(survey)
+
+    @classmethod
+    def of(cls, survey: Survey) -> Features:
+        """From all that a survey has seen. Raises `DataError`."""
+        types, names = survey.types, list(survey.columns)
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(lambda name: _fitted(survey.columns[name], types.get(name)), names))
+        columns = tuple(each for each in found if not isinstance(each, str))
+        left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
+        notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
+        notes += [
+            f"{each.name}: the {len(each.levels)} most frequent values keep an input each, the others share one"
+            for each in columns
+            if isinstance(each, Text) and each.other
+        ]
+        if not columns:
+            raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
+        return cls(columns, notes, left_out)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the inputs, such as `age`, `age (missing)`, `sex=male`."""
+        return [name for each in self.columns for name in each.inputs]
+
+    @property
+    def width(self) -> int:
+        """The number of inputs."""
+        return len(self.names)
+
+    @property
+    def text(self) -> list[str]:
+        """The columns that are text whatever their values look like."""
+        return [each.name for each in self.columns if isinstance(each, (Text, Codes))]
+
+    @property
+    def codes(self) -> dict[int, tuple[int, int]]:
+        """The inputs that hold codes, by position: levels and dimensions of the embedding that they are meant for."""
+        return {start: each.size for each, start, _ in self._spans() if isinstance(each, Codes)}
+
+    def transform(self, table: pa.Table) -> Tensor:
+        """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
+        inputs = torch.from_numpy(np.zeros((table.num_rows, self.width), np.float32))  # torch's would be written twice
+        self.note(self.prepare(table, inputs))
+        return inputs
+
+    def prepare(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
+        """Write the inputs for every row over zeros; returns how many values each column had that training never saw."""
+        given = pa.table({each.name: each.conform(column(table, each.name)) for each in self.columns})
+        into, unseen = inputs.numpy(), Counter[str]()
+        with ThreadPoolExecutor() as pool:
+            for found in pool.map(lambda block: self._fill(into, *block), _blocks(given)):
+                unseen.update(found)
+        return unseen
+
+    def note(self, unseen: Mapping[str, int]) -> None:
+        """Let `notes` tell of values that training never saw."""
+        self.notes[:] = [
+            f"{name}: {count} values that training never saw count as none of its levels"
+            for name, count in unseen.items()
+            if count
+        ]
+
+    def _fill(self, inputs: np.ndarray, batch: pa.RecordBatch, row: int) -> dict[str, int]:
+        """Write the inputs of a block of rows; returns how many values each column had that training never saw."""
+        into = inputs[row : row + batch.num_rows]
+        return {
+            each.name: each.fill(values, into[:, start:end])
+            for (each, start, end), values in zip(self._spans(), batch.columns)
+        }
+
+    def _spans(self) -> Iterator[tuple[Column, int, int]]:
+        """Each column with its first input and the one behind its last."""
+        end = 0
+        for each in self.columns:
+            start, end = end, end + len(each.inputs)
+            yield each, start, end
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data from which `from_json` makes the same preparation to the bit."""
+        return {"columns": msgspec.to_builtins(self.columns)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Features:
+        """Raises `ModelFileError`."""
+        try:
+            columns = msgspec.convert(data, dict[str, tuple[Column, ...]])["columns"]
+        except (msgspec.ValidationError, KeyError) as error:
+            raise ModelFileError(f"the preparation of the columns is damaged: {error}") from None
+        if not columns:
+            raise ModelFileError("the preparation of the columns is damaged: there is none")
+        return cls(columns)
+
+
+def text_among(types: Mapping[str, str]) -> list[str]:
+    """The columns that are set to be text or codes for text, so they must be read as they are written."""
+    return [name for name, kind in types.items() if KINDS.get(kind) in (Text, Codes)]
+
+
+class Survey:
+    """What a preparation is fitted from: every column but the excluded ones, fed with one piece of the table after
+    another. `types` sets columns to one of `TYPES`."""
+
+    def __init__(self, exclude: tuple[str, ...] = (), types: Mapping[str, str] | None = None) -> None:
+        self.types = types or {}
+        self.columns: dict[str, Seen] = {}
+        self._exclude = exclude
+
+    def feed(self, table: pa.Table) -> None:
+        """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another type."""
+        _check(table, self.types)
+        names = [name for name in table.column_names if name not in self._exclude]
+        for name in names:
+            self.columns.setdefault(name, Seen(name, self.types.get(name)))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: self.columns[name].feed(table[name]), names))
+
+
+class Seen:
+    """One column in a survey. What it is shows at the first value that is not missing, where it is not set."""
+
+    def __init__(self, name: str, kind: str | None) -> None:
+        self.name, self.kind = name, kind
+        self.type, self.rows = pa.null(), 0
+        self.summary: Numbers | Levels | None = KINDS[kind].summary(name) if kind in KINDS else None
+
+    def feed(self, values: pa.ChunkedArray) -> None:
+        """Take in a piece. Raises `DataError`."""
+        if self.kind is None and not pa.types.is_null(values.type):
+            self.type = values.type
+            self.kind = (
+                "number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else ""
+            )
+            self.summary = KINDS[self.kind].summary(self.name) if self.kind else None
+            if self.summary:
+                self.summary.missing = self.rows
+        if self.summary:
+            self.summary.feed(values)
+        self.rows += len(values)
+
+
+def _check(table: pa.Table, types: Mapping[str, str]) -> None:
+    for name, kind in types.items():
+        column(table, name)
+        if kind not in TYPES:
+            raise SettingError(f"columns: {name}: {', '.join(TYPES[:-1])} or {SKIP} is needed, got {kind!r}")
+
+
+def _fitted(seen: Seen, given: str | None) -> Column | str:
+    """The column as it is set, or else as its values are; the reason where it is left out."""
+    if given == SKIP:
+        return "as it is set"
+    if not seen.kind:
+        return "every value is missing" if seen.kind is None else f"{seen.type} is neither number, text nor date"
+    if given is None and isinstance(seen.summary, Levels) and seen.rows > SMALL and seen.summary.differ:
+        return "every value differs, as in a name"
+    found: Column | str = KINDS[seen.kind].fit(seen.summary)
+    return found
+
+
+def _blocks(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Blocks of rows, each with the number of its first row."""
+    row = 0
+    for batch in table.to_batches(max_chunksize=BLOCK):
+        yield batch, row
+        row += batch.num_rows
+
+
+def split(rows: int, fraction: float, seed: int, strata: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Row numbers to keep and to hold out, each in order; `strata` (n, k) are rows that should be shared out evenly.
+
+    Raises `DataError` when a part would be empty.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    order = torch.randperm(rows, generator=rng)
+    if strata is not None:  # a stable sort by class, then every 1/fraction-th row: within one row of even
+        _, group = strata.unique(dim=0, return_inverse=True)
+        order = order[group[order].argsort(stable=True)]
+    steps = torch.floor((torch.arange(rows, dtype=torch.float64) + 0.5) * fraction + 0.5)
+    held_out = steps.diff(prepend=steps.new_zeros(1)) > 0
+    if not 0 < int(held_out.sum()) < rows:
+        raise DataError(f"{rows} rows are too few to hold out a share of {fraction:g}")
+    return order[~held_out].sort().values, order[held_out].sort().values

@@ -1,0 +1,104 @@
+"""How a given amount of memory is shared out: to pieces of the file, to windows of rows, to the network."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from netkit.errors import SettingError
+from netkit.tables.formats import COMPRESSED, TYPED, suffix
+from netkit.tables.store import ROWS, Spill
+from netkit.tables.stream import GROUP
+
+__all__ = ["Budget", "available", "frugal", "needed", "size_text"]
+
+ARENAS = -8
+"""What mallopt calls the most arenas there may be."""
+BASE = 400 * 10**6
+"""Bytes of a process that has imported torch and pyarrow and has trained something small."""
+WORK = 60 * 10**6
+"""Bytes that are needed for anything at all beside that."""
+COPIES = 12
+"""Bytes that a byte of a piece takes while it is parsed, parted and summarised."""
+PER_PARAMETER = 24
+"""Bytes: of itself, its gradient, what an optimizer remembers of it, and the copies that training keeps."""
+PER_VALUE = 12
+"""Bytes of what is between two layers: before and behind an activation, and its gradient."""
+BLOCKS = 4
+"""Blocks of which a window consists at least, to be shuffled at all."""
+LIKE_TEXT, DENSE = 8, 16
+"""Bytes in memory for each byte of a file, of text and of one that is compressed."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The bytes that a process may take, all in all. Raises `SettingError` where it cannot work with so few."""
+
+    total: int
+
+    def __post_init__(self) -> None:
+        self._refuse_less_than(BASE + WORK, "")
+
+    @property
+    def piece(self) -> int:
+        """Bytes of the file that are read at a time."""
+        return min(2**25, (self.total - BASE) // COPIES)
+
+    def window(self, spill: Spill, inputs: int, outputs: int, parameters: int, values: int = 0) -> int:
+        """Rows of a window: three are there at once, one that is trained on, the next, and one just done with. `values`:
+        those between the layers for one batch."""
+        raw = spill.size // max(len(spill), 1)
+        fixed = (
+            BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(spill.schema))
+        )
+        row = 3 * 4 * (inputs + outputs + 2)
+        self._refuse_less_than(
+            fixed + BLOCKS * ROWS * row, f" for {inputs} inputs, {parameters} parameters and {values} values a batch"
+        )
+        return (self.total - fixed) // row // ROWS * ROWS
+
+    def _refuse_less_than(self, least: int, why: str) -> None:
+        if self.total < least:
+            least = -(-least // 10**7) * 10**7
+            raise SettingError(f"memory: at least {size_text(least)} are needed{why}, got {size_text(self.total)}")
+
+
+def frugal() -> None:
+    """Have the threads of this process share what they have freed, where the C library is GNU's; else each keeps its own."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(ARENAS, 2)
+
+
+def size_text(size: int) -> str:
+    """Bytes as people write them."""
+    unit, name = (10**9, "GB") if size >= 10**10 else (10**6, "MB")
+    return f"{size / unit:.3g}{name}" if unit == 10**9 else f"{size // unit}MB"
+
+
+def needed(paths: Iterable[Path]) -> int:
+    """About how many bytes training takes when it has all of these files in memory."""
+    return BASE + sum(_bulk(path) * path.stat().st_size for path in paths)
+
+
+def available() -> int:
+    """Bytes that the machine, or the group of processes that this one is in, has left."""
+    found = re.search(r"MemAvailable:\s*(\d+)", _text("/proc/meminfo"))
+    free = [int(found[1]) * 1024] if found else []
+    limit, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
+    free += [int(limit) - int(used)] if limit.isdigit() and used.isdigit() else []
+    return min(free, default=2**63 - 1)
+
+
+def _bulk(path: Path) -> int:
+    return DENSE if path.suffix in COMPRESSED or suffix(path) in TYPED else LIKE_TEXT
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

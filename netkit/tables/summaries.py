@@ -1,0 +1,186 @@
+"""What a preparation is fitted from: a small summary of a column, fed with one batch of its values after another.
+
+However the values are cut into batches, counts, ends, levels and quartiles come out the same, and mean and deviation
+up to rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from netkit.errors import DataError
+from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, numbers, text
+
+__all__ = ["CYCLES", "DAY", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
+
+DAY = 86400.0
+Cycle = Literal["day", "week", "year"]
+CYCLES: dict[Cycle, float] = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
+"""Seconds of each cycle that a date may follow."""
+SAMPLE = 100_000
+"""Values that are kept at most to find the quartiles of a column."""
+MOST = 2**16
+"""Levels that are counted from one batch to the next; where there are more, the rarer half is forgotten."""
+
+
+class Numbers:
+    """Of a column of numbers: how many there are, how many are missing, their mean, deviation, ends and quartiles."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count, self.missing = 0, 0
+        self.mean, self._squares = 0.0, 0.0
+        self.low, self.high = np.inf, -np.inf
+        self._sample, self._stride = np.empty(0), 1
+
+    def feed(self, values: pa.ChunkedArray) -> None:
+        """Raises `DataError`."""
+        known = self._read(values).drop_null()
+        self.missing += len(values) - len(known)
+        if len(known):
+            self._take(known.to_numpy())
+            ends = pc.min_max(known).as_py()
+            self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
+            self._merge(len(known), pc.mean(known).as_py(), pc.variance(known).as_py() * len(known))
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation. Raises `DataError` where it is too large for a number."""
+        if not np.isfinite([self.mean, self._squares]).all():
+            largest = max(abs(self.low), abs(self.high))
+            raise DataError(f"{self.name}: its values are too large to standardise, the largest is {largest:g}")
+        return float(np.sqrt(self._squares / max(self.count, 1)))
+
+    @property
+    def quartiles(self) -> tuple[float, float, float]:
+        """Of every 2^k-th value, where all would be more than `SAMPLE`."""
+        with np.errstate(over="ignore"):
+            low, median, high = map(float, np.percentile(self._sample, [25, 50, 75]))
+        return low, median, high
+
+    def _read(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        return numbers(self.name, values)
+
+    def _take(self, values: np.ndarray) -> None:
+        """Keep every `_stride`-th of all values, and half of those whenever they become too many."""
+        self._sample = np.concatenate([self._sample, values[-self.count % self._stride :: self._stride]])
+        while len(self._sample) > SAMPLE:
+            self._sample, self._stride = self._sample[::2].copy(), 2 * self._stride
+
+    def _merge(self, count: int, mean: float, squares: float) -> None:
+        """Mean and sum of squared differences of both parts together (Chan, Golub and LeVeque, 1979)."""
+        share, apart = count / (self.count + count), np.float64(mean - self.mean)
+        with np.errstate(over="ignore", invalid="ignore"):
+            between = apart**2 * (self.count * share) if self.count else 0.0
+            self._squares = float(self._squares + squares + between)
+            self.mean = float(self.mean + apart * share) if self.count else mean
+        self.count += count
+
+
+class Dates(Numbers):
+    """Of a column of dates, in seconds since 1970: as of numbers, and which cycles they go through."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._wraps = dict.fromkeys(CYCLES, (np.inf, -np.inf))
+
+    @property
+    def cycles(self) -> tuple[Cycle, ...]:
+        """Those that are shorter than the whole span, and in which the dates differ."""
+        return tuple(
+            cycle
+            for cycle, length in CYCLES.items()
+            if self.high - self.low >= length and self._wraps[cycle][1] > self._wraps[cycle][0]
+        )
+
+    def _read(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        return dates(self.name, values)
+
+    def _take(self, values: np.ndarray) -> None:
+        for cycle, (low, high) in self._wraps.items():
+            into = values % CYCLES[cycle]
+            self._wraps[cycle] = min(low, into.min()), max(high, into.max())
+
+
+class Levels:
+    """Of a column of text: how many values there are of each level."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count, self.missing = 0, 0
+        self._counts: dict[str, int] = {}
+
+    def feed(self, values: pa.ChunkedArray) -> None:
+        """Take in a batch."""
+        known = text(values, self.name).drop_null()
+        self.missing += len(values) - len(known)
+        self.count += len(known)
+        if len(self._counts) > MOST:
+            self._counts = dict(self._most()[: MOST // 2])
+        found = pc.value_counts(known)
+        for level, count in zip(found.field("values").to_pylist(), found.field("counts").to_pylist()):
+            self._counts[level] = self._counts.get(level, 0) + count
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each level occurs, the most frequent first."""
+        return dict(self._most())
+
+    @property
+    def differ(self) -> bool:
+        """Whether no value comes twice and none is missing."""
+        return not self.missing and all(count == 1 for count in self._counts.values())
+
+    def _most(self) -> list[tuple[str, int]]:
+        return sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
+
+
+class Labels:
+    """Of the column to predict, where it is not missing: its type, its distinct values, and whether all are whole."""
+
+    def __init__(self) -> None:
+        self.count, self.whole, self.cut = 0, True, False
+        """How many values there are, whether all are whole, and whether there were too many distinct ones to keep."""
+        self.type: pa.DataType = pa.null()
+        self.first: Any = None
+        self._distinct: set[Any] = set()
+
+    def feed(self, values: pa.ChunkedArray) -> None:
+        """Take in a batch without missing values."""
+        if not len(values):
+            return
+        if not self.count or pa.types.is_floating(values.type):
+            self.type, self.first = values.type, values[0].as_py() if self.first is None else self.first
+        self._kinds = is_number(values), is_date(values), is_text(values)
+        self.whole = self.whole and is_whole(values)
+        self.cut = self.cut or len(self._distinct) > MOST
+        if self.usable and not self.cut:
+            self._distinct.update(pc.unique(_plain(values)).to_pylist())
+        self.count += len(values)
+
+    @property
+    def usable(self) -> bool:
+        """Whether they are numbers, dates or text."""
+        return any(self._kinds)
+
+    @property
+    def measured(self) -> bool:
+        """Whether they are numbers or dates."""
+        return self._kinds[0] or self._kinds[1]
+
+    @property
+    def values(self) -> list[Any]:
+        """The distinct ones, in a type that JSON can keep."""
+        return [float(each) for each in self._distinct] if pa.types.is_floating(self.type) else [*self._distinct]
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Labels of a type that JSON can keep."""
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return values
+    return pc.cast(values, pa.float64()) if pa.types.is_decimal(kind) else text(values)
