@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-__all__ = ["Signals", "Stopped", "signals"]
+__all__ = ["Interrupted", "Signals", "signals"]
 
 
-class Stopped(Exception):
-    """Somebody wants the run to end; the exit code is the one that shells give to the signal."""
+class Interrupted(KeyboardInterrupt):
+    """Somebody wanted the run to end. `model` has the weights that were kept; the exit code is the one that shells give
+    to the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
         self.exit_code = 128 + number
+        self.model: Any = None
 
 
 class Signals:
@@ -31,15 +35,18 @@ class Signals:
         self.came = number
 
     def check(self) -> None:
-        """Raise `Stopped` when one came."""
+        """Raise `Interrupted` when one came."""
         if self.came is not None:
-            raise Stopped(self.came)
+            raise Interrupted(self.came)
 
 
 @contextmanager
 def signals() -> Iterator[Signals]:
-    """Take SIGINT and SIGTERM while this lasts."""
+    """Take SIGINT and SIGTERM while this lasts; they reach the main thread alone."""
     taken = Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield taken
+        return
     before = {number: signal.signal(number, taken) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield taken

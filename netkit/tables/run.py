@@ -1,0 +1,135 @@
+"""A model that learns from prepared rows: shown, logged, saved on the way and interrupted in good order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netkit.engine.progress import logged, shown
+from netkit.engine.rows import Dataset
+from netkit.engine.scoring import make_metrics
+from netkit.engine.training import Epoch, Recipe, Run
+from netkit.errors import DataError, DivergenceError, MemoryExhausted
+from netkit.files.checkpoint import Began, Checkpoints, restore
+from netkit.model import Model
+from netkit.tables.interruption import Interrupted, Signals, signals
+from netkit.tables.settings import INTERVAL, Settings, own_optimizer
+from netkit.tensors import generator
+
+__all__ = ["Fitted", "fit"]
+
+logger = logging.getLogger("netkit")
+SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+@dataclass
+class Fitted:
+    """A run when it has ended, and what ended it too early."""
+
+    run: Run
+    history: list[Epoch]
+    trouble: BaseException | None = None
+
+    def check(self) -> None:
+        """Say which weights are kept. Raises what ended the run where none were judged."""
+        best, trouble = self.run.best_epoch, self.trouble
+        if isinstance(trouble, DivergenceError) and not best:
+            raise DivergenceError(f"{trouble}; nothing is saved")
+        if not best:
+            raise trouble or DivergenceError("training: the loss was never finite")
+        kept = f"kept the weights of epoch {best} of {self.run.epoch}"
+        if isinstance(trouble, Interrupted):
+            logger.warning("stopped by %s: %s", trouble, kept)
+        else:
+            logger.info(kept)
+
+
+def fit(
+    model: Model,
+    training: Dataset,
+    validation: Dataset | None,
+    settings: Settings,
+    began: Began,
+    resumed: tuple[Any, Any] | None = None,
+    callbacks: Sequence[Callable[[Epoch], Any]] = (),
+) -> Fitted:
+    """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: what `newest` found."""
+    with signals() as taken:
+        saver = Saver(settings, began, taken, fresh=resumed is None)
+        run = _run(model, training, validation, settings, saver)
+        if resumed:
+            restore(run, *resumed)
+            rows = f" and {run.row} rows" if run.row else ""
+            logger.info("goes on after epoch %d%s", run.epoch, rows)
+        fitted = Fitted(run, [])
+        try:
+            with closing(run.epochs()) as records:
+                for epoch in _reported(records, run, settings):
+                    fitted.history.append(epoch)
+                    if any([callback(epoch) is True for callback in callbacks]):  # noqa: C419  # every one is called
+                        break
+        except (Interrupted, DivergenceError, DataError, MemoryExhausted) as error:
+            fitted.trouble = error
+    if saver.last and fitted.trouble:
+        logger.warning("netkit train --resume %s goes on", saver.last.parent)
+    return fitted
+
+
+def recipe(settings: Settings) -> Recipe:
+    """What the engine is told of the settings."""
+    same = ("batch", "epochs", "alpha", "patience", "clip", "average", "schedule", "precision")
+    given = {name: getattr(settings, name) for name in same}
+    return Recipe(**given, optimizer=settings.optimizer or own_optimizer(), keep_best=True)
+
+
+def _run(model: Model, training: Dataset, validation: Dataset | None, settings: Settings, saver: Saver) -> Run:
+    metrics = make_metrics(model.loss, settings.metric or None)
+    shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
+    return Run(model.network, model.loss, training, recipe(settings), shuffling, noise, metrics, validation, saver)
+
+
+def _reported(records: Iterator[Epoch], run: Run, settings: Settings) -> Iterator[Epoch]:
+    """The same records, while they are logged and shown."""
+    if settings.log is not None:
+        records = logged(records, settings.log, run.epoch)
+    return shown(records, run.recipe.epochs, not settings.quiet, run.epoch)
+
+
+class Saver:
+    """What a run calls whenever it is at rest: writes a checkpoint when it is time, or when somebody wants to stop."""
+
+    def __init__(self, settings: Settings, began: Began, taken: Signals, fresh: bool) -> None:
+        folder = settings.checkpoint
+        self._checkpoints = Checkpoints(folder, began, settings.keep, fresh) if folder else None
+        number, unit = re.findall(INTERVAL, settings.every)[0]
+        self._seconds = int(number) * SECONDS[unit] if unit else None
+        self._epochs = int(number)
+        self._signals = taken
+        self._time, self._epoch = time.monotonic(), 0
+        self.last: Path | None = None
+        """The checkpoint that was written last."""
+
+    def __call__(self, run: Run) -> None:
+        if self._checkpoints and (self._signals.came or self._due(run)):
+            self.last = self._checkpoints.write(run)
+            self._time, self._epoch = time.monotonic(), run.epoch
+        self._signals.check()
+
+    def _due(self, run: Run) -> bool:
+        if run.over:
+            return True
+        if self._seconds is not None:
+            return time.monotonic() - self._time >= self._seconds
+        return not run.row and run.epoch - self._epoch >= self._epochs
+
+
+def same_folder(one: str, two: str) -> bool:
+    """Whether two paths lead to one place."""
+    return os.path.realpath(one) == os.path.realpath(two)
