@@ -15,8 +15,8 @@ from zlib import crc32
 import msgspec
 
 from netkit import discovery, spec
-from netkit.checkpoint import written
 from netkit.errors import DataError, ModelFileError, SettingError
+from netkit.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,8 +65,8 @@ class Checkpoints:
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob(".*.part"):  # by a process that was killed
-                left.unlink()
+            for left in self.folder.glob(".*.checkpoint.*.part"):  # by a process that was killed
+                left.unlink(missing_ok=True)
         except OSError as error:
             raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
@@ -74,8 +74,8 @@ class Checkpoints:
         """The run as it stands. Raises `DataError`, after which the checkpoints before it are still there."""
         path = self.folder / f"{run.epoch:06d}-{run.row:012d}.checkpoint"
         content = _packed(run, self._began)
-        with written(path) as temporary:
-            Path(temporary).write_bytes(content)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
         before = [each for each in _files(self.folder) if each.name < path.name]
         behind = [
             each for each in _files(self.folder) if each.name > path.name

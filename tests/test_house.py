@@ -16,6 +16,7 @@ CORE = sorted((ROOT / "netkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = [
     {"errors"},
+    {"files"},
     {"kinds"},
     {"hookspecs"},
     {"discovery"},
