@@ -21,7 +21,7 @@ from netkit.discovery import Plugin, normal
 from netkit.errors import ModelFileError, NetkitError, SettingError
 from netkit.files import tensor_file
 from netkit.kinds import Component, Layer
-from netkit.naming import NAME, RUN_TIME
+from netkit.naming import NAME, RUN_TIME, Info
 from netkit.registry import current
 
 if TYPE_CHECKING:
@@ -267,8 +267,8 @@ def _refuse_endless(values: list[Any]) -> None:
 
 def sources(component: Component) -> Iterator[tuple[str, Source]]:
     """The qualified names of a component and of those in its settings, however deep, with where they come from."""
-    info = current().kinds[component.kind].info_of(component)
-    yield info.qualified, Source(info.kind, info.distribution, info.version)
+    kinds = current().kinds
+    yield _source(kinds[component.kind].info_of(component))
     values: list[Any] = [*vars(component).values()]
     if isinstance(component, Layer) and component.activation is not None:  # it may be text, of any annotation
         values.append(spec.make("activation", component.activation))
@@ -276,8 +276,16 @@ def sources(component: Component) -> Iterator[tuple[str, Source]]:
         value = values.pop()
         if isinstance(value, Component):
             yield from sources(value)
-        elif isinstance(value, (Mapping, tuple, list)):
-            values += value.values() if isinstance(value, Mapping) else value
+        elif isinstance(value, Mapping):
+            values += value.values()
+            made = str(value.get("type"))  # a table where any value may stand, as it comes from a file
+            yield from (_source(each.info(made)) for each in kinds.values() if "/" in made and made in each)
+        elif isinstance(value, (tuple, list)):
+            values += value
+
+
+def _source(info: Info) -> tuple[str, Source]:
+    return info.qualified, Source(info.kind, info.distribution, info.version)
 
 
 def _absent(path: str | Path, header: Header) -> str:

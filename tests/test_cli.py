@@ -266,7 +266,7 @@ def files(tmp_path, cli):
     whole = (tmp_path / "good.netkit").read_bytes()
     write("cut.netkit", whole[:100])
     write("cut2.netkit", whole[:-5])
-    write("newer.netkit", whole.replace(b'\\"format\\": 1,', b'\\"format\\":99,'))
+    write("newer.netkit", whole.replace(b'\\"format\\": 2,', b'\\"format\\":99,'))
 
 
 @pytest.mark.parametrize("case", BAD)

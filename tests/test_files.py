@@ -284,10 +284,7 @@ ODD = {
     "mixed": (target(classes=["a", 1]), "its classes repeat or are of several types: "),
     "target": (target(scale=0.0), "the target is damaged: its scale is 0.0"),
     "format": (lambda header, outer: header.update(format=0), "damaged model file: Expected `int` >= 1"),
-    "in_shape": (
-        lambda header, outer: header.update(in_shape=[7]),
-        r"prepared inputs do not fit|its layers take rows of",
-    ),
+    "in_shape": (lambda header, outer: header.update(in_shape=[7]), "its tensors .* do not fit its layers"),
     "dtype": (
         lambda header, outer: outer["0.W"].update(dtype="I32"),
         "damaged model file: 0.W: a tensor of F32 is needed, got I32$",
