@@ -24,6 +24,8 @@ from netkit.tensors import floats, generator, within_memory
 __all__ = ["Model"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+LAYERS = 10_000
+"""More would take minutes to build, and whoever loads a file should not wait for it."""
 
 
 def _parts(validation: Any) -> tuple[Any, ...]:
@@ -45,9 +47,9 @@ class Model:
     def __init__(
         self, layers: Sequence[Any], loss: Any, *, seed: int = 0, dtype: Any = "float32", device: str = "cpu"
     ) -> None:
+        if not 0 < len(layers) <= LAYERS:
+            raise SettingError(f"Model: 1 to {LAYERS} layers are needed, got {len(layers)}")
         self.layers = [spec.make("layer", layer) for layer in layers]
-        if not self.layers:
-            raise SettingError("Model: at least one layer is needed, got none")
         self.loss: Loss = spec.make("loss", loss)
         for layer in self.layers:
             None if layer.activation is None else spec.make("activation", layer.activation)

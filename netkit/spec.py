@@ -8,6 +8,7 @@ A value in text is TOML where it reads as TOML (0.1, true, "a, b", [1, 2]), null
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import json
 import math
@@ -158,6 +159,13 @@ def _settled(who: str, component: Component) -> Component:
 def _setting(who: str, hint: Any, value: Any) -> Any:
     if kind := _nested(hint):
         return None if value is None else make(kind, value)
+    match typing.get_origin(hint), typing.get_args(hint):
+        case (builtins.tuple | builtins.list as made, [inner] | [inner, builtins.Ellipsis]) if _nested(
+            inner
+        ) and isinstance(value, (tuple, list)):
+            return made([_setting(who, inner, each) for each in value])
+        case (builtins.dict, [_, inner]) if _nested(inner) and isinstance(value, Mapping):
+            return {key: _setting(who, inner, each) for key, each in value.items()}
     try:
         settled = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
@@ -211,6 +219,8 @@ def _default(component: Component, field: Field[Any]) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, Component):
         return table(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
 
 

@@ -101,7 +101,7 @@ CATALOGUE = [
     ([*TRAIN, "--resume", "."], 1, ".: cannot be resumed: no checkpoint is in it"),
     ([*TRAIN, "--out", "/"], 1, "/: cannot be written: it is a folder"),
     ([*TRAIN, "--out", "/no/m"], 1, "/no/m: cannot be written: there is no folder /no"),
-    ([*TRAIN, "--log", "/"], 1, "/: cannot be written: Is a directory"),
+    ([*TRAIN, "--log", "/"], 1, "/: cannot be written: it is a folder"),
     (["config", "fill", "deep.toml"], 2, "deep.toml: not TOML: brackets are nested too deeply"),
     (
         ["predict", "line.netkit", "good.csv", "--probabilities"],
@@ -141,10 +141,8 @@ def test_bad_input_is_this_line_and_this_code(cli, tmp_path, arguments, code, li
 
 
 RARE = [
-    "cannot be written: no permission in",  # a test that runs as root may write everywhere
     "training: the loss was never finite",  # `DivergenceError` comes first, unless a plugin's loss returns nan alone
     "damaged checkpoint: plugins",  # what msgspec says behind it is tested by tests/fuzz
-    "Model: at least one layer is needed",
     "network: at least one layer is needed",
     "target: at least one row is needed",  # Python alone
     "Model: the input size is not known yet",

@@ -266,7 +266,7 @@ def files(tmp_path, cli):
     whole = (tmp_path / "good.netkit").read_bytes()
     write("cut.netkit", whole[:100])
     write("cut2.netkit", whole[:-5])
-    write("newer.netkit", whole.replace(b'\\"format\\": 1,', b'\\"format\\":99,'))
+    write("newer.netkit", whole.replace(b'\\"format\\": 2,', b'\\"format\\":99,'))
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -462,4 +462,4 @@ def test_training_stops_early_and_leaves_a_log(cli, tmp_path, penguins):
         and lines[0]["validation"]["r2"] < 1
     )
     code, _, err = cli(*train[:-1], "no/folder/log")
-    assert code == 1 and err.endswith("\nnetkit: no/folder/log: cannot be written: No such file or directory\n")
+    assert code == 1 and err == (f"netkit: no/folder/log: cannot be written: there is no folder {tmp_path}/no/folder\n")

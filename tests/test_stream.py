@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from netkit.tables.stream import Streamed, ahead
 from pyarrow import feather
 
 from netkit import DataError, Model, SettingError
@@ -32,7 +33,6 @@ from netkit.tables.model import TableModel
 from netkit.tables.sources import Files
 from netkit.tables.split import Parting
 from netkit.tables.store import Spill, spill_folder
-from netkit.tables.stream import Streamed, ahead
 from netkit.tables.summaries import Labels, Levels
 from netkit.tables.target import Target
 from netkit.tensors import generator

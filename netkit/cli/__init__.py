@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from netkit.cli.stopping import Stopped
 from netkit.errors import NetkitError, nearest
+from netkit.tables.interruption import Stopped
 
 __all__ = ["cli", "main"]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-from netkit.files.model_file import written
+from netkit.files.atomic import atomic_write
 
 __all__ = ["write_csv"]
 
@@ -21,7 +21,7 @@ def write_csv(path: str | None, names: Sequence[str], portions: Iterable[Sequenc
     if path is None:
         _write(sys.stdout, names, portions)
         return
-    with written(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         _write(file, names, portions)
 
 

@@ -12,8 +12,8 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from netkit.cli.stopping import Signals
 from netkit.cli.toml_file import apply_plugins, options_of, problems
+from netkit.tables.interruption import Signals
 
 if TYPE_CHECKING:
     from netkit.engine.training import Run

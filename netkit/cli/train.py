@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +12,9 @@ import click
 from netkit.cli.memory import Memory, settled
 from netkit.cli.options import Columns, ComponentText, Hidden, Number, Validation, csv_options, refuse_inputs
 from netkit.cli.saving import Every, Saver, began, read_checkpoint, refuse_changes
-from netkit.cli.stopping import Stopped, signals
 from netkit.cli.toml_file import read_config
+from netkit.files.atomic import check_writable
+from netkit.tables.interruption import Stopped, signals
 
 if TYPE_CHECKING:
     from netkit.cli.job import Job
@@ -116,7 +116,8 @@ def train(ctx: click.Context, /, data: str, target: str, out: str | None, precis
     if options["resume"]:
         refuse_changes(ctx)
     out = ctx.params["out"] = out or f"{Path(data).stem}.netkit"
-    _writable(out)
+    for path in filter(None, (out, options["log"])):
+        check_writable(path)
     refuse_inputs({"out": out, "log": options["log"]}, data, options["validation"])
     options["memory"] = ctx.params["memory"] = settled(data, options)
     job = prepare(data, target, {**options, "out": out})
@@ -179,19 +180,6 @@ def _strangers(model: Model, recipe: Recipe, metrics: tuple[Any, ...]) -> None:
     for name, source in {name: source for part in parts for name, source in sources(part)}.items():
         if source.distribution != DISTRIBUTION:
             click.echo(f"using {source.kind} {name} ({source.distribution} {source.version})")
-
-
-def _writable(out: str) -> None:
-    """Refuse a path that cannot be written before an hour of training, not after."""
-    from netkit.errors import DataError
-
-    path, parent = Path(out), Path(out).absolute().parent
-    if os.path.isdir(path):  # unlike Path.is_dir, it bears any path
-        raise DataError(f"{out}: cannot be written: it is a folder")
-    if not os.path.isdir(parent):
-        raise DataError(f"{out}: cannot be written: there is no folder {parent}")
-    if not os.access(parent, os.W_OK):
-        raise DataError(f"{out}: cannot be written: no permission in {parent}")
 
 
 def _recipe(options: dict[str, Any], precision: str) -> Recipe:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from netkit.engine.training import Epoch
 from netkit.errors import DataError
+from netkit.files.atomic import atomic_write, check_writable
 
 __all__ = ["logged", "shown"]
 
@@ -24,13 +24,13 @@ def logged(epochs: Iterator[Epoch], path: str | Path, done: int = 0) -> Iterator
 
     Raises `DataError` when the file cannot be written.
     """
+    check_writable(path)
     try:
         kept = _kept(Path(path), done) if done else []
         start = time.monotonic() - (json.loads(kept[-1])["seconds"] if kept else 0.0)
         if kept:
-            part = f"{path}.{os.getpid()}.part"  # so that nothing that was logged is lost in between
-            Path(part).write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            os.replace(part, path)
+            with atomic_write(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         with open(path, "a" if kept else "w", encoding="utf-8") as file:
             for epoch in epochs:
                 file.write(json.dumps({**asdict(epoch), "seconds": round(time.monotonic() - start, 3)}) + "\n")
@@ -43,7 +43,7 @@ def logged(epochs: Iterator[Epoch], path: str | Path, done: int = 0) -> Iterator
 def _kept(path: Path, done: int) -> list[str]:
     """The lines of a log that belong to the first epochs; the last one may be cut off."""
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else []:
         try:
             if json.loads(line)["number"] <= done and json.loads(line)["seconds"] >= 0:
                 kept.append(line)

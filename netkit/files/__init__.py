@@ -1,4 +1,6 @@
-"""Bytes on disk, and no code in them: how a file is written whole or not at all, model files, and checkpoints of runs.
+"""Bytes on disk, no code in them.
 
-How a model is built from what a file says is in `netkit.model`; tables are read in `netkit.tables`.
-"""
+atomic        how every file is written: whole or not at all, and never in the place of what is no file
+tensor_file   safetensors files with a header of JSON and a checksum over all of their bytes
+
+Nothing here knows what a model is."""

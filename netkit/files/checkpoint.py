@@ -16,7 +16,7 @@ import msgspec
 
 from netkit import spec
 from netkit.errors import DataError, ModelFileError, SettingError
-from netkit.files.model_file import written
+from netkit.files.atomic import atomic_write
 from netkit.registry import discovery
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Checkpoints:
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob(".*.part"):  # by a process that was killed
-                left.unlink()
+            for left in self.folder.glob(".*.checkpoint.*.part"):  # by a process that was killed
+                left.unlink(missing_ok=True)
         except OSError as error:
             raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
@@ -75,8 +75,8 @@ class Checkpoints:
         """The run as it stands. Raises `DataError`, after which the checkpoints before it are still there."""
         path = self.folder / f"{run.epoch:06d}-{run.row:012d}.checkpoint"
         content = _packed(run, self._began)
-        with written(path) as temporary:
-            Path(temporary).write_bytes(content)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
         before = [each for each in _files(self.folder) if each.name < path.name]
         behind = [
             each for each in _files(self.folder) if each.name > path.name

@@ -6,35 +6,35 @@ The header is plain data: qualified names, settings, numbers. Nothing in a file 
 from __future__ import annotations
 
 import json
-import os
 import re
-import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
-from math import prod
+from contextlib import AbstractContextManager
+from math import isfinite, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from netkit import spec
-from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
-from netkit.kinds import Component
+from netkit.errors import ModelFileError, NetkitError, SettingError
+from netkit.files import tensor_file
+from netkit.kinds import Component, Layer
 from netkit.registry import current, discovery
 from netkit.registry.discovery import Plugin, normal
-from netkit.registry.info import NAME, RUN_TIME
+from netkit.registry.info import NAME, RUN_TIME, Info
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from netkit.model import Model
 
-__all__ = ["FORMAT", "Header", "KeptModel", "Source", "load", "read_header", "save", "sources", "written"]
+__all__ = ["FORMAT", "Header", "KeptModel", "Source", "load", "read_header", "save", "sources"]
 
-FORMAT = 1
-LIMIT = 64 * 2**20
-"""Bytes of header that are read at most."""
+FORMAT = 2
+"""1 had no checksum."""
+CALL = 64
+"""Numbers that one operation counts for at least while a model is built from a file, since it takes its time."""
 DIST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 """What a distribution's name matches; people paste it into a shell."""
 
@@ -50,7 +50,7 @@ class Source(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True):
     """What a model file says about itself."""
 
-    format: int
+    format: Annotated[int, msgspec.Meta(ge=1)]
     netkit: str
     in_shape: tuple[int, ...]
     dtype: str
@@ -69,6 +69,7 @@ class Header(msgspec.Struct, frozen=True):
 class _Entry(msgspec.Struct, frozen=True):
     """What a safetensors file says of one tensor."""
 
+    dtype: str
     shape: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
 
 
@@ -96,41 +97,8 @@ def save(model: Model, path: str | Path, **about: Any) -> None:
             stacklevel=3,
         )
     text = json.dumps({k: v for k, v in msgspec.to_builtins(header).items() if k != "tensors"})
-    tensors = {name: view.detach().cpu().contiguous() for name, view in network.parameters().items()}
-    _write(path, tensors, text)
-
-
-def _write(path: str | Path, tensors: dict[str, Tensor], text: str) -> None:
-    from safetensors.torch import save_file
-
-    with written(path) as temporary:
-        save_file(tensors, temporary, metadata={"netkit": text})
-
-
-@contextmanager
-def written(path: str | Path) -> Iterator[str]:
-    """A temporary file beside `path` to write to, which takes its place when all went well. Raises `DataError`."""
-    path = Path(path)
-    if not path.name:
-        raise DataError(f"{path}: cannot be written: it is a folder")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.touch(exist_ok=False)
-        mode = temporary.stat().st_mode
-        yield str(temporary)
-        temporary.chmod(mode)  # which safetensors narrows to the owner
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise DataError(f"{path}: cannot be written: {error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    tensors = dict(sorted(network.parameters().items()))
+    tensor_file.write(path, tensor_file.head(tensors, text), tensors.values())
 
 
 class _NotBuilt(ModelFileError, AttributeError):
@@ -151,19 +119,13 @@ class KeptModel:
 
     def save(self, path: str | Path) -> None:
         """Write the file again: unless a parameter was changed, byte for byte. Raises `DataError`, `SettingError`."""
-        import torch
-
         found = {name: (value.dtype, value.shape) for name, value in self._tensors.items()}
         if found != self._forms:
             raise SettingError(f"parameters: a kept model has {self._forms}, got {found}")
-        places = {
-            name: entry["data_offsets"] for name, entry in json.loads(self._raw).items() if name != "__metadata__"
-        }
-        with written(path) as temporary, open(temporary, "wb") as file:
-            file.write(struct.pack("<Q", len(self._raw)) + self._raw)
-            for name in sorted(places, key=places.__getitem__):
-                flat = self._tensors[name].detach().cpu().contiguous().reshape(-1)
-                file.write(flat.view(torch.uint8).numpy().tobytes())
+        entries = json.loads(self._raw)
+        del entries["__metadata__"]
+        order = sorted(entries, key=lambda name: entries[name]["data_offsets"])
+        tensor_file.write(path, self._raw, (self._tensors[name] for name in order))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or "reason" not in vars(self):  # what copy and pickle ask for
@@ -183,25 +145,15 @@ def load(path: str | Path, missing: str = "refuse") -> Any:
     reason = _absent(path, header)
     if reason and missing == "refuse":
         raise ModelFileError(reason)
-    tensors = _tensors(path)
+    tensors = tensor_file.content(path)
     if reason:
-        return KeptModel(header, _raw_header(path), tensors, reason)
+        return KeptModel(header, tensor_file.read_head(path)[0], tensors, reason)
     try:
         return _loaded(path, header, tensors)
     except ModelFileError as error:
         if missing == "refuse":
             raise
-        return KeptModel(header, _raw_header(path), tensors, str(error))
-
-
-def _tensors(path: str | Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, ValueError, OSError) as error:
-        raise ModelFileError(f"{path}: damaged model file: {error}") from None
+        return KeptModel(header, tensor_file.read_head(path)[0], tensors, str(error))
 
 
 def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Model:
@@ -210,7 +162,8 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
     from netkit.model import Model
 
     try:
-        with _bounded(2**20 + 4 * sum(value.numel() for value in tensors.values())):
+        numbers = sum(value.numel() for value in tensors.values())
+        with _bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers):
             model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
             parameters = model.build(header.in_shape).parameters()
     except (Exception, SystemExit) as error:
@@ -219,6 +172,8 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
         raise ModelFileError(
             f"{path}: its network cannot be built: {discovery.printable(cause, limit=None)}{changed}"
         ) from None
+    if model.network.in_shape != header.in_shape:
+        raise ModelFileError(f"{path}: its layers take rows of {model.network.in_shape}, not {header.in_shape}")
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}
     if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
         raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
@@ -232,40 +187,59 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
 
 
 def _bounded(limit: int) -> AbstractContextManager[Any]:
-    """A context in which torch makes no tensor of more than `limit` numbers: the settings in a small file could ask for
-    all memory. Raises `ModelFileError`."""
+    """A context in which torch makes no more than `limit` numbers in all: the settings in a small file could ask for
+    all memory, or for hours. Raises `ModelFileError`."""
+    from torch import Tensor
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Bounded(TorchDispatchMode):
+        left = limit
+
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             for size in args:
-                if isinstance(size, (list, tuple)) and all(isinstance(n, int) for n in size) and prod(size) > limit:
+                if isinstance(size, (list, tuple)) and all(isinstance(n, int) for n in size) and prod(size) > self.left:
                     raise ModelFileError(f"its settings ask for a tensor {tuple(size)}, far more than the file holds")
-            return func(*args, **(kwargs or {}))
+            made = func(*args, **(kwargs or {}))
+            if not any(each.alias_info for each in func._schema.returns):
+                self.left -= CALL + sum(each.numel() for each in _flat(made) if isinstance(each, Tensor))
+                if self.left < 0:
+                    raise ModelFileError("its settings ask for tensors of far more numbers than the file holds")
+            return made
 
     return Bounded()  # type: ignore[no-untyped-call]
 
 
+def _flat(made: Any) -> Any:
+    return made if isinstance(made, (list, tuple)) else [made]
+
+
 def read_header(path: str | Path) -> Header:
     """What the file says about itself, without loading torch or any plugin. Raises `ModelFileError`, `DataError`."""
-    raw = _json(path, _raw_header(path))
-    about = raw.pop("__metadata__", None)
+    raw, entries = tensor_file.read_head(path)
+    about = entries.pop("__metadata__", None)
     if not isinstance(about, dict) or not isinstance(about.get("netkit"), str):
         raise ModelFileError(f"{path}: not a netkit model: a safetensors file without netkit's header")
     try:
         described = json.loads(about["netkit"])
-        if isinstance(described, dict) and isinstance(described.get("format"), int) and described["format"] > FORMAT:
+        if not isinstance(described, dict):
+            raise ValueError("its header is no table")
+        if isinstance(described.get("format"), int) and described["format"] > FORMAT:
             raise ModelFileError(
                 f"{path}: format {described['format']} of netkit {described.get('netkit')} is newer "
                 f"than this netkit reads ({FORMAT}); upgrade {discovery.DISTRIBUTION}"
             )
+        tensor_file.refuse_damage(path, raw, described.get("format") != 1)
         json.dumps(described, ensure_ascii=False).encode()  # refuses half of a surrogate pair
         header = msgspec.convert(described, Header)
-        shapes = {name: entry.shape for name, entry in msgspec.convert(raw, dict[str, _Entry]).items()}
+        tensors = msgspec.convert(entries, dict[str, _Entry])
         _refuse_odd(header.components)
+        _refuse_endless([header.features, header.target])
+        wanted = tensor_file.DTYPES.get(header.dtype)
+        if wanted and (other := [name for name, entry in tensors.items() if entry.dtype != wanted]):
+            raise ValueError(f"{other[0]}: a tensor of {wanted} is needed, got {tensors[other[0]].dtype}")
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: damaged model file: {error}") from None
-    return msgspec.structs.replace(header, tensors=shapes)
+    return msgspec.structs.replace(header, tensors={name: entry.shape for name, entry in tensors.items()})
 
 
 def _refuse_odd(components: Mapping[str, Source]) -> None:
@@ -282,38 +256,36 @@ def _refuse_odd(components: Mapping[str, Source]) -> None:
                 raise ValueError(f"components: {what}: a name or a version of a package is needed, got {value[:99]!r}")
 
 
-def _raw_header(path: str | Path) -> bytes:
-    """The JSON text at the start of a safetensors file, behind eight bytes of length."""
-    if Path(path).is_fifo():
-        raise ModelFileError(f"{path}: not a netkit model: it is a pipe")
-    try:
-        with open(path, "rb") as file:
-            start = file.read(8)
-            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= size <= min(LIMIT, os.fstat(file.fileno()).st_size - 8):
-                raise ModelFileError(f"{path}: not a netkit model, or cut off")
-            return file.read(size)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _json(path: str | Path, text: bytes) -> dict[str, Any]:
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ModelFileError(f"{path}: not a netkit model, or cut off") from None
-    if not isinstance(raw, dict):
-        raise ModelFileError(f"{path}: not a netkit model, or cut off")
-    return raw
+def _refuse_endless(values: list[Any]) -> None:
+    """Raise `ValueError` for nan and inf, however deep."""
+    for value in values:
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"a finite number is needed, got {value}")
+        if isinstance(value, (dict, list)):
+            _refuse_endless(list(value.values()) if isinstance(value, dict) else value)
 
 
 def sources(component: Component) -> Iterator[tuple[str, Source]]:
-    """The qualified names of a component and of those in its settings, with where they come from."""
-    info = current().kinds[component.kind].info_of(component)
-    yield info.qualified, Source(info.kind, info.distribution, info.version)
-    for value in vars(component).values():
+    """The qualified names of a component and of those in its settings, however deep, with where they come from."""
+    kinds = current().kinds
+    yield _source(kinds[component.kind].info_of(component))
+    values: list[Any] = [*vars(component).values()]
+    if isinstance(component, Layer) and component.activation is not None:  # it may be text, of any annotation
+        values.append(spec.make("activation", component.activation))
+    while values:
+        value = values.pop()
         if isinstance(value, Component):
             yield from sources(value)
+        elif isinstance(value, Mapping):
+            values += value.values()
+            made = str(value.get("type"))  # a table where any value may stand, as it comes from a file
+            yield from (_source(each.info(made)) for each in kinds.values() if "/" in made and made in each)
+        elif isinstance(value, (tuple, list)):
+            values += value
+
+
+def _source(info: Info) -> tuple[str, Source]:
+    return info.qualified, Source(info.kind, info.distribution, info.version)
 
 
 def _absent(path: str | Path, header: Header) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.tables.columns import dates, numbers, text
-from netkit.tables.summaries import CYCLES, Cycle, Dates, Levels, Numbers
+from netkit.tables.summaries import CYCLES, SMALLEST, Cycle, Dates, Levels, Numbers
 
 __all__ = ["Codes", "Column", "Date", "Number", "Text"]
 
@@ -26,7 +26,7 @@ TAIL = 5.0
 LARGEST = 1e30
 """An input is cut off here, so that it is finite in float32 whatever a later table holds."""
 
-Scale = Annotated[float, msgspec.Meta(gt=0)]
+Scale = Annotated[float, msgspec.Meta(ge=SMALLEST)]
 
 
 class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="number"):
@@ -130,6 +130,9 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     levels: tuple[str, ...]
     other: bool = False
 
+    def __post_init__(self) -> None:
+        _refuse_repeated(self.levels)
+
     @property
     def inputs(self) -> list[str]:
         """The names of the inputs it becomes."""
@@ -170,6 +173,9 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     name: str
     levels: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        _refuse_repeated(self.levels)
+
     @property
     def inputs(self) -> list[str]:
         """The name of the one input that it becomes."""
@@ -205,12 +211,17 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 Column = Number | Date | Text | Codes
 
 
+def _refuse_repeated(levels: tuple[str, ...]) -> None:
+    if len(set(levels)) < len(levels):
+        raise ValueError("every level comes once")
+
+
 def _body(found: Numbers) -> tuple[float, float] | None:
     """Median and interquartile range where the values have a heavy tail."""
     low, median, high = found.quartiles
     return (
         (median, high - low)
-        if max(abs(end - median) for end in (found.low, found.high)) > TAIL * (high - low) > 0
+        if high - low >= SMALLEST and max(median - found.low, found.high - median) > TAIL * (high - low)
         else None
     )
 

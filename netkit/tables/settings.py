@@ -124,7 +124,9 @@ class Settings:
     decimal: Annotated[str, Option("The decimal point of a CSV file.", "CHARACTER")] = "."
     hidden: Annotated[
         tuple[Units | Layer, ...],
-        Option("Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | tuple[Units | Layer, ...]),
+        Option(
+            "Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | tuple[Units | Layer, ...]
+        ),
     ] = (100,)
     layers: Annotated[
         tuple[Layer, ...],
@@ -145,14 +147,17 @@ class Settings:
     batch: Annotated[int, Meta(ge=1), Option("Rows a step.")] = 32
     epochs: Annotated[int, Meta(ge=1), Option("Passes over the training rows.", free=True)] = 100
     validation: Annotated[
-        Any, Option("Share of rows held out, 0 for none; or a table of its own.", "SHARE|FILE", _validation, Share | str)
+        Any,
+        Option("Share of rows held out, 0 for none; or a table of its own.", "SHARE|FILE", _validation, Share | str),
     ] = 0.1
     group: Annotated[
         str | None, Option("Hold out whole groups of rows: a column that is no input, such as the patient.", "COLUMN")
     ] = None
     weights: Annotated[
         str | None,
-        Option("Sample weights in the loss: a column that is no input. Metrics and `evaluate` count all alike.", "COLUMN"),
+        Option(
+            "Sample weights in the loss: a column that is no input. Metrics and `evaluate` count all alike.", "COLUMN"
+        ),
     ] = None
     balanced: Annotated[
         bool, Option("Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).")
@@ -193,7 +198,8 @@ class Settings:
     out: Annotated[str | None, Option("Where the model goes.", "FILE", free=True)] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
-        Plugins, Option("What must be installed, who gets a name in dispute, what to leave out.", free=True, offered=False)
+        Plugins,
+        Option("What must be installed, who gets a name in dispute, what to leave out.", free=True, offered=False),
     ] = Plugins()
 
     @classmethod

@@ -6,6 +6,7 @@ up to rounding.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from netkit.errors import DataError
 from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, numbers, text
 
-__all__ = ["CYCLES", "DAY", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
+__all__ = ["CYCLES", "DAY", "SMALLEST", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
 
 DAY = 86400.0
 Cycle = Literal["day", "week", "year"]
@@ -23,6 +24,8 @@ CYCLES: dict[Cycle, float] = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DA
 """Seconds of each cycle that a date may follow."""
 SAMPLE = 100_000
 """Values that are kept at most to find the quartiles of a column."""
+SMALLEST = sys.float_info.min
+"""The smallest number with all of its digits."""
 MOST = 2**16
 """Levels that are counted from one batch to the next; where there are more, the rarer half is forgotten."""
 
@@ -49,11 +52,12 @@ class Numbers:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation. Raises `DataError` where it is too large for a number."""
+        """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large for a number."""
         if not np.isfinite([self.mean, self._squares]).all():
             largest = max(abs(self.low), abs(self.high))
             raise DataError(f"{self.name}: its values are too large to standardise, the largest is {largest:g}")
-        return float(np.sqrt(self._squares / max(self.count, 1)))
+        found = float(np.sqrt(self._squares / max(self.count, 1)))
+        return found if found >= SMALLEST else 0.0
 
     @property
     def quartiles(self) -> tuple[float, float, float]:

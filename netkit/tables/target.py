@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netkit.errors import DataError, ModelFileError
 from netkit.tables.columns import RowError, numbers, text
-from netkit.tables.summaries import Labels, Numbers
+from netkit.tables.summaries import SMALLEST, Labels, Numbers
 
 __all__ = ["Target"]
 
@@ -114,6 +114,10 @@ class Target:
         enough = {"binary": len(target.classes) == 2, "multiclass": len(target.classes) > 1, "regression": True}
         if not enough.get(target.task):
             raise ModelFileError(f"the target is damaged: task {target.task!r} with {len(target.classes)} classes")
+        if len(set(target.classes)) < len(target.classes) or len({*map(type, target.classes)}) > 1:
+            raise ModelFileError(f"the target is damaged: its classes repeat or are of several types: {target.classes}")
+        if target.scale < SMALLEST:
+            raise ModelFileError(f"the target is damaged: its scale is {target.scale}")
         return target
 
     def _codes(self, values: pa.ChunkedArray) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -23,15 +23,14 @@ from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.requirements import following
 from netkit.tables import memory, split_before
-from netkit.tables.columns import RowError
 from netkit.tables.dataset import dataset
 from netkit.tables.features import Features
 from netkit.tables.first_pass import FirstPass, first_pass
 from netkit.tables.interruption import Interrupted
 from netkit.tables.model import TableModel
-from netkit.tables.read import Source, source_of
+from netkit.tables.read import source_of
 from netkit.tables.run import Fitted, fit, recipe, same_folder
-from netkit.tables.settings import Settings, own_layer, rules_in
+from netkit.tables.settings import Settings, rules_in
 from netkit.tables.split import Split
 from netkit.tables.store import Store
 from netkit.tables.target import Target
@@ -133,7 +132,9 @@ def _fitted(
 def _options(data: Any, settings: Settings) -> dict[str, Any]:
     """How to begin the run anew, wherever it is taken up: a table that is no file has to be given again."""
     options = {"data": data if isinstance(data, (str, Path)) else None, **settings.to_json()}
-    paths = {name: os.path.abspath(options[name]) for name in ("data", *PATHS) if isinstance(options[name], (str, Path))}
+    paths = {
+        name: os.path.abspath(options[name]) for name in ("data", *PATHS) if isinstance(options[name], (str, Path))
+    }
     return {**options, **paths}
 
 
@@ -166,7 +167,9 @@ def prepare(data: Any, settings: Settings, before: bool = False) -> Prepared:
     budget = None if settings.memory is None else memory.Budget(settings.memory)
     task = settings.loss.task if settings.loss else settings.task
     _check_task(settings)
-    found = first_pass(source, settings.target, settings.columns, settings.roles, _split(settings, task, before), budget)
+    found = first_pass(
+        source, settings.target, settings.columns, settings.roles, _split(settings, task, before), budget
+    )
     target = Target.of(settings.target, found.labels, task).scaled(found.scale)
     if settings.balanced and not target.classes:
         raise SettingError(f"balanced: a target with classes is needed, {target.name} is for {target.task}")

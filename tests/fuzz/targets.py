@@ -141,17 +141,29 @@ def model(data: bytes) -> None:
             assert path.read_bytes() == data
 
 
+def sealed(head: bytes, tensors: bytes) -> bytes:
+    """A model file with its length right, and its checksum where it has one in its place."""
+    whole = struct.pack("<Q", len(head)) + head + tensors
+    seal = b'{"__metadata__":{"sha256":"'
+    start = 8 + len(seal)
+    if not head.startswith(seal):
+        return whole
+    digits = hashlib.sha256(whole[:start] + b"0" * 64 + whole[start + 64 :]).hexdigest().encode()
+    return whole[:start] + digits + whole[start + 64 :]
+
+
 def outer(data: bytes) -> None:
-    """The JSON at the start of a model file, with its length right and the tensors as they were."""
+    """The JSON at the start of a model file, with its length and checksum right and the tensors as they were."""
     size = int.from_bytes(_model()[:8], "little")
-    model(struct.pack("<Q", len(data)) + data + _model()[8 + size :])
+    model(sealed(data, _model()[8 + size :]))
 
 
 def header(data: bytes) -> None:
     """What a model file says about itself, within JSON that is right."""
     size = int.from_bytes(_model()[:8], "little")
     about = json.loads(_model()[8 : 8 + size])
-    outer(json.dumps(about | {"__metadata__": {"netkit": data.decode(errors="replace")}}).encode())
+    about["__metadata__"]["netkit"] = data.decode(errors="replace")
+    outer(json.dumps(about, separators=(",", ":")).encode())
 
 
 def checkpoint(data: bytes) -> None:
