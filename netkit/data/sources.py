@@ -160,7 +160,8 @@ def _told(path: Path) -> Iterator[None]:
 def _refuse_differing(path: Path, schema: pa.Schema, other: Path, first: pa.Schema) -> None:
     """Raise `DataError` for a column that one of two files lacks."""
     for lacks, has, here, there in ((path, other, schema, first), (other, path, first, schema)):
-        if missing := [name for name in there.names if name not in here.names]:
+        names = set(here.names)
+        if missing := [name for name in there.names if name not in names]:
             raise DataError(
                 f"{lacks}: there is no column {missing[0]!r}, as in {has}; files read together have the same columns"
             )
