@@ -146,7 +146,8 @@ class Labels:
         self.count, self.whole, self.cut = 0, True, False
         """How many values there are, whether all are whole, and whether there were too many distinct ones to keep."""
         self.type: pa.DataType = pa.null()
-        self.first: Any = None
+        self.first: str | None = None
+        """The first text."""
         self._distinct: dict[Any, str | None] = {}
 
     def feed(self, values: pa.ChunkedArray) -> None:
@@ -154,8 +155,9 @@ class Labels:
         if not len(values):
             return
         if not self.count or pa.types.is_floating(values.type):
-            self.type, self.first = values.type, values[0].as_py() if self.first is None else self.first
+            self.type = values.type
         self._kinds = is_number(values), is_date(values), is_text(values)
+        self.first = self.first if self.first is not None or not is_text(values) else values[0].as_py()
         self.whole = self.whole and is_whole(values)
         self.cut = self.cut or len(self._distinct) > MOST
         if self.usable and not self.cut:

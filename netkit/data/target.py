@@ -70,7 +70,8 @@ class Target:
             return cls(name, task, resolution=_resolution(labels.type))
         classes = tuple(sorted(distinct))
         words = [(spelled or {}).get(each) or distinct[each] or str(each) for each in classes]
-        plain = not any(distinct.values()) and words == [str(each) for each in classes]
+        times = any(distinct.values()) and isinstance(classes[0], str)
+        plain = not times and words == [str(each) for each in classes]
         return cls(name, task, classes, spelled=() if plain else tuple(words))
 
     @property
