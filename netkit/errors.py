@@ -84,4 +84,9 @@ class DivergenceError(NetkitError, ArithmeticError):
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean a, b?` or nothing: the end of a message about an unknown name."""
     close = get_close_matches(name.lower(), sorted(names), n=3, cutoff=0.55)
-    return f"; did you mean {', '.join(close)}?" if close else ""
+    return f"; did you mean {', '.join(map(_bare, close))}?" if close else ""
+
+
+def _bare(name: str) -> str:
+    """A name in quotes where it would not be seen how far it goes."""
+    return name if name.isprintable() and name and not {" ", ","} & {*name} else repr(name)

@@ -31,9 +31,10 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     """Read, split and prepare the table, and build the network for it."""
     from netkit.cli.parts import aside, check_columns, parts, weighed
     from netkit.cli.use import notes
-    from netkit.tables.columns import column, refuse_infinite, rows_with
-    from netkit.tables.features import Features, text_among
+    from netkit.tables.columns import UNNAMED, column, counted_from, refuse_infinite, rows_with
+    from netkit.tables.features import Features, text_among, unnamed
     from netkit.tables.first_pass import check_types
+    from netkit.tables.formats import Spelling
     from netkit.tables.model import TableModel
     from netkit.tables.read import read
     from netkit.tables.target import Target
@@ -41,15 +42,21 @@ def prepare(data: str, name: str, options: dict[str, Any]) -> Job:
     if options["memory"] is not None:
         return _streamed(data, name, options)
     columns = options["columns"] or {}
-    table = read(data, separator=options["separator"], decimal=options["decimal"], text=text_among(columns))
+    chosen = aside(name, options)
+    spelled = {each: Spelling() for each in (name, chosen.get("group")) if each is not None}
+    written = {"separator": options["separator"], "decimal": options["decimal"], "text": text_among(columns)}
+    table = read(data, **written, spelled=spelled)
     refuse_infinite(table)
     check_types(table, columns)
-    chosen = aside(name, options)
+    columns, found = unnamed(
+        (counted_from(table[each], 0) for each in table.column_names[:1] if each == UNNAMED), columns
+    )
+    notes(found)
     check_columns(table, chosen)
     table, dropped = rows_with(table, name)
     loss_given = _loss_given(options)
     task = loss_given.task if loss_given else options["task"]
-    target = Target.fit(name, column(table, name), task)
+    target = Target.fit(name, column(table, name), task, spelled[name].first)
     train_table, judging, parted = parts(table, target, options)
     target = target.rescaled(column(train_table, name))
     features = Features.fit(train_table, exclude=(name, *chosen.values()), types=columns)
@@ -78,7 +85,8 @@ def _streamed(data: str, name: str, options: dict[str, Any]) -> Job:
     budget, loss_given, chosen = Budget(options["memory"]), _loss_given(options), aside(name, options)
     share = options["validation"] if isinstance(options["validation"], float) else 0.0
     found = _gathered(data, name, options, budget.piece, share, chosen)
-    target = Target.of(name, found.labels, loss_given.task if loss_given else options["task"]).scaled(found.scale)
+    task = loss_given.task if loss_given else options["task"]
+    target = Target.of(name, found.labels, task, found.spelled).scaled(found.scale)
     check_balanced(target, options)
     features = Features.of(found.survey)
     notes([*found.notes, *features.notes])
@@ -102,11 +110,14 @@ def _gathered(
 ) -> Gathered:
     from netkit.tables.features import text_among
     from netkit.tables.first_pass import gather
+    from netkit.tables.formats import Spelling
     from netkit.tables.sources import Files
     from netkit.tables.store import spill_folder
 
     types = more.get("types", options["columns"] or {})
-    files = Files(data, options["separator"], options["decimal"], tuple(more.get("text", text_among(types))))
+    spelled = {each: Spelling() for each in (name, chosen.get("group")) if each is not None}
+    text = tuple(more.get("text", text_among(types)))
+    files = Files(data, options["separator"], options["decimal"], text, spelled)
     return gather(files, piece, name, types, share, options["seed"], spill_folder(options["out"]), chosen)
 
 

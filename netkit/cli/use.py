@@ -30,7 +30,7 @@ def predict(model: str, data: str, out: str | None, probabilities: bool, **writt
     table_model = _loaded(model)
     target = table_model.target
     _refuse_values(table_model, probabilities)
-    names = [target.name, *(f"{target.name}={each}" for each in target.classes if probabilities)]
+    names = [target.name, *(f"{target.name}={each}" for each in target.labels if probabilities)]
     portions = (
         [table_model.labels(outputs), *(_probabilities(outputs) if probabilities else ())]
         for outputs in table_model.portions(data, **written)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,15 +13,18 @@ import pyarrow.compute as pc
 from netkit.errors import DataError, nearest
 
 __all__ = [
+    "SECONDS",
+    "UNNAMED",
     "RowError",
     "all_missing",
     "column",
+    "counted_from",
     "dates",
     "is_date",
     "is_number",
     "is_text",
     "is_whole",
-    "key",
+    "labels",
     "lost_rows",
     "numbers",
     "plain",
@@ -30,8 +34,11 @@ __all__ = [
     "rows_with",
     "text",
     "with_value",
+    "written",
 ]
 
+UNNAMED = "column 1"
+"""What the first column of a CSV file is called that has no name, as pandas and R write the names of rows."""
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
@@ -54,15 +61,23 @@ def rows_from(first: int) -> Iterator[None]:
 
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
     """One column. Raises `DataError` with the nearest names."""
-    if name not in table.column_names:
+    if table.schema.get_field_index(name) < 0:  # a list of names for each of n columns would take n^2 steps
         hint = nearest(name, table.column_names) or f"; there are {', '.join(table.column_names[:20])}"
         raise DataError(f"there is no column {name!r}{hint}")
     return table[name]
 
 
-def key(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as numbers or as text, so that what is the same in pieces of different types is the same."""
-    return numbers(name, values) if is_number(values) or is_date(values) else text(values, name)
+def labels(values: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
+    """For each value its place in a list of labels, and that list. What is the same in columns of different types is the
+    same label for Python, to the last digit: 1 and 1.0, but not 2**53 and 2**53 + 1; dates and times are ISO text."""
+    encoded = pc.dictionary_encode(plain(values)).combine_chunks()
+    return encoded.indices.to_numpy(), _labels(pa.chunked_array([encoded.dictionary]))
+
+
+def written(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Dates and times as ISO text with all digits of their type, dates in UTC."""
+    zone = getattr(values.type, "tz", None)
+    return text(pc.cast(values, pa.timestamp(values.type.unit)) if zone else values)
 
 
 def plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -106,6 +121,14 @@ def lost_rows(name: str, lost: int) -> list[str]:
     return [f"{name}: {lost} rows without a value are left out"] if lost else []
 
 
+def counted_from(values: pa.ChunkedArray, first: int) -> int | None:
+    """The number of the table's first row, where the values number the rows from `first` on."""
+    if not pa.types.is_integer(values.type) or values.null_count:
+        return None
+    apart = np.unique(values.to_numpy() - np.arange(first, first + len(values)))
+    return int(apart[0]) if len(apart) == 1 and apart[0] in (0, 1) else None
+
+
 def refuse_infinite(table: pa.Table) -> None:
     """Raise `DataError` for the first infinite number. Looks at the whole file, so that the row is the file's."""
     for name, values in zip(table.column_names, table.columns):
@@ -140,8 +163,8 @@ def is_text(values: pa.ChunkedArray) -> bool:
 
 
 def is_whole(values: pa.ChunkedArray) -> bool:
-    """Whether the values are integers, or floats without a fraction."""
-    if pa.types.is_integer(values.type):
+    """Whether the values are integers, or other numbers without a fraction."""
+    if pa.types.is_integer(values.type) or (pa.types.is_decimal(values.type) and values.type.scale <= 0):
         return True
     if not pa.types.is_floating(values.type):
         return False
@@ -181,6 +204,18 @@ def text(values: pa.ChunkedArray, name: str = "text") -> pa.ChunkedArray:
         return pc.cast(pc.dictionary_decode(values) if pa.types.is_dictionary(values.type) else values, pa.string())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise DataError(f"{name}: text is needed, got {values.type}") from None
+
+
+def _labels(values: pa.ChunkedArray) -> list[Any]:
+    kind = values.type
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        bare = pc.replace_substring_regex(written(values), r"(\.\d*?)0+$", r"\1")
+        found: list[Any] = pc.replace_substring_regex(bare, r"( 00:00:00)?\.?$", "").to_pylist()
+        return found
+    if pa.types.is_decimal(kind):
+        return [int(each) if each == int(each) else float(each) for each in values.to_pylist()]
+    bare = values if is_number(values) and not pa.types.is_duration(kind) else text(values)
+    return [*bare.to_pylist()]
 
 
 def _seconds(values: pa.ChunkedArray) -> pa.ChunkedArray:

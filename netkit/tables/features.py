@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from netkit.errors import DataError, ModelFileError, SettingError
-from netkit.tables.columns import column, is_date, is_number, is_text
+from netkit.tables.columns import UNNAMED, column, is_date, is_number, is_text
 from netkit.tables.encoders import Codes, Column, Date, Number, Text
 from netkit.tables.summaries import Levels, Numbers
 
-__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "split", "text_among"]
+__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "split", "text_among", "unnamed"]
 
 SKIP = "skip"
 """The type of a column that is left out."""
@@ -142,6 +142,17 @@ class Features:
         if not columns:
             raise ModelFileError("the preparation of the columns is damaged: there is none")
         return cls(columns)
+
+
+def unnamed(starts: Iterable[int | None], types: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The types with a first column without a name left out where it numbers the rows, and a note. `starts`: what
+    `counted_from` gave for each piece that has one."""
+    starts = set(starts)
+    if not starts or UNNAMED in types:
+        return {**types}, []
+    if starts in ({0}, {1}):
+        return {**types, UNNAMED: SKIP}, [f"{UNNAMED}: has no name in the file; left out: it numbers the rows"]
+    return {**types}, [f"{UNNAMED}: has no name in the file"]
 
 
 def text_among(types: Mapping[str, str]) -> list[str]:

@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 
 from netkit.errors import DataError
 from netkit.tables.columns import (
+    UNNAMED,
     all_missing,
     column,
+    counted_from,
     dates,
     is_date,
     is_number,
@@ -22,7 +24,7 @@ from netkit.tables.columns import (
     rows_from,
     with_value,
 )
-from netkit.tables.features import SKIP, Survey
+from netkit.tables.features import SKIP, Survey, unnamed
 from netkit.tables.groups import Grouped, check_groups
 from netkit.tables.read import check_names
 from netkit.tables.sources import Files, Types
@@ -51,6 +53,9 @@ class Gathered:
         self.survey, self.labels, self.scale = Survey((target, *aside.values()), types), Labels(), Numbers(target)
         """Of the columns of the training rows, of all targets, and of those of the training rows."""
         self.training, self.held_out = Spill(folder), Spill(folder)
+        self._starts: set[int | None] = set()
+        self.spelled: Mapping[Any, str] = {}
+        """How the targets are written, where their type does not tell."""
         self.rows, self.lost = 0, 0
         """The rows that were read, and those of them without a target."""
 
@@ -63,6 +68,8 @@ class Gathered:
             check_types(piece, self._types)
             for role, name in self._aside.items():
                 ASIDE[role](name, column(piece, name))
+        if piece.schema.get_field_index(UNNAMED) == 0:
+            self._starts.add(counted_from(piece[UNNAMED], self.rows))
         self.rows += len(piece)
         kept, lost = with_value(piece, self._name)
         self.lost += lost
@@ -74,6 +81,7 @@ class Gathered:
         check_names(who, self._met.schema.names, self.rows)
         if self.lost == self.rows:
             raise all_missing(self._name)
+        self.survey.types, self._unnamed = unnamed(self._starts, self._types)
         self.training.close()
         self.held_out.close()
         if self.labels.usable and (not len(self.training) or (self._share and not len(self.held_out))):
@@ -83,7 +91,7 @@ class Gathered:
     @property
     def notes(self) -> list[str]:
         """What was left out."""
-        return lost_rows(self._name, self.lost)
+        return [*lost_rows(self._name, self.lost), *self._unnamed]
 
     def _part(self, piece: pa.Table) -> None:
         values = piece[self._name]
@@ -121,6 +129,7 @@ def gather(
 
     def once(files: Files) -> Gathered:
         found = Gathered(target, types, share, seed, folder, aside)
+        found.spelled = files.spelled[target].first if target in files.spelled else {}
         for path, piece in files.pieces(size):
             found.take(path, piece)
             pa.default_memory_pool().release_unused()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.json
@@ -17,8 +19,9 @@ import pyarrow.parquet
 
 from netkit.errors import DataError
 from netkit.tables.chunks import csv_texts, line_texts
+from netkit.tables.columns import UNNAMED, is_text, labels
 
-__all__ = ["COMPRESSED", "FORMATS", "TYPED", "Dialect", "Format", "format_of", "suffix"]
+__all__ = ["COMPRESSED", "FORMATS", "TYPED", "Dialect", "Format", "Spelling", "format_of", "suffix"]
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "none", "#N/A", "?"]
 """Cells that count as missing, in columns of numbers and of text alike."""
@@ -27,15 +30,38 @@ NULL = re.compile(rb"(?:\A|\n)\s*null")
 """A row of JSON that is null. Where one begins a block, pyarrow crashes."""
 BLOCK = 2**21
 """Bytes of a CSV file that one thread reads at a time; no row may be longer."""
+SPELLINGS = 2**16
+"""Values of which a spelling is kept; where there are more, they are no classes."""
+
+
+class Spelling:
+    """How the values of a column of CSV files are written: each as it was first met."""
+
+    def __init__(self) -> None:
+        self.first: dict[Any, str] = {}
+
+    def typed(self, words: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
+        """The values that pyarrow would read from these words, but whole numbers of any size to the last digit."""
+        encoded = pc.dictionary_encode(words).combine_chunks()
+        values = _values(encoded.dictionary, dialect)
+        if is_text(values):
+            return words
+        if len(self.first) <= SPELLINGS >= len(values):
+            places, found = labels(values)
+            for place, word in zip(places.tolist(), encoded.dictionary.to_pylist()):
+                self.first.setdefault(found[place], word)
+        return pa.chunked_array([values.combine_chunks().take(encoded.indices)])
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written, and which of its columns are text whatever they look like."""
+    """How a CSV file is written, which of its columns are text whatever they look like, and of which the spelling is
+    kept."""
 
     separator: str | None = None
     decimal: str = "."
     text: tuple[str, ...] = ()
+    spelled: Mapping[str, Spelling] = field(default_factory=dict)
 
 
 class Format(NamedTuple):
@@ -87,16 +113,44 @@ def _csv_pieces(path: Path, dialect: Dialect, size: int) -> Iterator[pa.Table]:
 
 
 def _parsed(source: Path | pa.NativeFile, dialect: Dialect, separator: str, quotes: bool) -> pa.Table:
+    words = {*dialect.text, *dialect.spelled}
+    table = _named(_read(source, separator, quotes, dialect.decimal, words | ({""} if UNNAMED in words else set())))
+    for name, spelling in dialect.spelled.items():
+        if name not in dialect.text and (place := table.schema.get_field_index(name)) >= 0:
+            table = table.set_column(place, name, spelling.typed(table[name], dialect))
+    return table
+
+
+def _read(source: Any, separator: str, quotes: bool, decimal: str, words: Iterable[str]) -> pa.Table:
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=quotes)
     convert = pyarrow.csv.ConvertOptions(
         null_values=MISSING,
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
-        decimal_point=dialect.decimal,
-        column_types={name: pa.string() for name in dialect.text},
+        decimal_point=decimal,
+        column_types={name: pa.string() for name in words},
     )
     read = pyarrow.csv.ReadOptions(block_size=BLOCK)
     return pyarrow.csv.read_csv(source, read_options=read, parse_options=parse, convert_options=convert)
+
+
+def _named(table: pa.Table) -> pa.Table:
+    """The table with a name for its first column, where that is the only one without."""
+    names = table.column_names
+    lacks = [name for name in names if not name.strip()]
+    if len(names) < 2 or len(lacks) != 1 or names[0].strip() or UNNAMED in names:
+        return table
+    return table.rename_columns([UNNAMED, *names[1:]])
+
+
+def _values(words: pa.Array, dialect: Dialect) -> pa.ChunkedArray:
+    """What distinct words are, read as a column of a CSV file; whole numbers too large for 64 bits are decimals."""
+    lines = "".join('"{}"\n'.format(word.replace('"', '""')) for word in words.drop_null().to_pylist())
+    values = _read(_source(f'"x"\n{lines}'.encode()), ",", True, dialect.decimal, ())["x"]
+    if pa.types.is_floating(values.type) and pc.all(pc.match_substring_regex(words, r"^\s*[+-]?\d+\s*$")).as_py():
+        with suppress(pa.ArrowInvalid):
+            return pa.chunked_array([pc.cast(pc.utf8_trim_whitespace(words), pa.decimal256(76, 0))])
+    return values
 
 
 def _source(text: bytes) -> pa.BufferReader:

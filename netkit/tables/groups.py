@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from netkit.errors import DataError
-from netkit.tables.columns import RowError, is_text, key, text
+from netkit.tables.columns import RowError, is_text, labels, text
 from netkit.tables.split import uniform
 
 __all__ = ["Grouped", "check_groups", "groups", "split_groups"]
@@ -42,11 +43,16 @@ class Grouped:
 
     def held_out(self, values: pa.ChunkedArray) -> np.ndarray:
         """Which of the next rows are held out, by their groups."""
-        encoded = pc.dictionary_encode(key(self._name, values).combine_chunks())
-        digests = [blake2b(repr(each).encode(), digest_size=8).digest() for each in encoded.dictionary.to_pylist()]
+        places, found = labels(values)
+        digests = [blake2b(repr(_as_float(each)).encode(), digest_size=8).digest() for each in found]
         drawn = uniform(self._seed, np.array([int.from_bytes(each, "little") for each in digests], dtype=np.uint64))
-        chosen: np.ndarray = (drawn < self._share)[encoded.indices.to_numpy()]
+        chosen: np.ndarray = (drawn < self._share)[places]
         return chosen
+
+
+def _as_float(label: Any) -> Any:
+    """The float that is the same number, where there is one: equal labels have one spelling."""
+    return label if isinstance(label, str) or float(label) != label else float(label)
 
 
 def split_groups(name: str, group: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from netkit.files import model_file
 from netkit.model import Model
 from netkit.tables.columns import all_missing, column, lost_rows, rows_from, with_value
 from netkit.tables.features import Features
+from netkit.tables.formats import Spelling
 from netkit.tables.read import pieces, read
 from netkit.tables.target import Target
 
@@ -56,13 +57,17 @@ class TableModel:
 
     def read(self, data: Any, **written: Any) -> pa.Table:
         """The table in anything that `netkit.tables.read.read` takes, text where training had text. Raises `DataError`."""
-        return read(data, text=self.text, **written)
+        return read(data, text=self.text, spelled=self._exact, **written)
 
     @property
     def text(self) -> list[str]:
         """The columns that are text whatever their values look like."""
-        words = any(isinstance(label, str) for label in self.target.classes)
-        return [*self.features.text, *([self.target.name] if words else [])]
+        return [*self.features.text, *([self.target.name] if self.target.words else [])]
+
+    @property
+    def _exact(self) -> dict[str, Spelling]:
+        """The column whose whole numbers are read to the last digit."""
+        return {} if self.target.words else {self.target.name: Spelling()}
 
     def outputs(self, data: Any) -> Tensor:
         """The network's outputs for each row of a table, (n, units)."""
@@ -98,7 +103,7 @@ class TableModel:
 
     def passage(self, data: Any, **written: Any) -> Passing:
         """The rows of a table, to be judged by piece by piece, in bounded memory."""
-        return Passing(self, pieces(data, text=self.text, **written))
+        return Passing(self, pieces(data, text=self.text, spelled=self._exact, **written))
 
     def evaluate(self, source: Passage, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,32 @@ import pyarrow as pa
 
 from netkit.errors import DataError
 from netkit.tables.columns import plain_table
+from netkit.tables.formats import Spelling
 from netkit.tables.sources import Files
 
 __all__ = ["check_names", "pieces", "read"]
 
+NONE: Mapping[str, Spelling] = {}
 
-def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()) -> pa.Table:
+
+def read(
+    data: Any,
+    *,
+    separator: str | None = None,
+    decimal: str = ".",
+    text: Iterable[str] = (),
+    spelled: Mapping[str, Spelling] = NONE,
+) -> pa.Table:
     """The table in `data`. Raises `DataError`.
 
     data: a path to a file, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines; CSV and JSON also compressed),
     or a table of polars, pandas or pyarrow, a structured or two-dimensional array of NumPy, or a tensor of torch;
     columns without names are called x0, x1, ... separator, decimal: of CSV files, a comma (in .tsv a tab) and a point.
-    text: columns that are text even if all their values look like numbers.
+    text: columns that are text even if all their values look like numbers. spelled: gathers how values of columns of CSV
+    files are written, and has whole numbers of any size read to the last digit.
     """
     if isinstance(data, (str, Path)):
-        who, table = str(data), Files(str(data), separator, decimal, tuple(text)).table()
+        who, table = str(data), Files(str(data), separator, decimal, tuple(text), spelled).table()
     else:
         who, table = "table", _in_memory(data)
     check_names(who, table.column_names, table.num_rows)
@@ -34,11 +45,17 @@ def read(data: Any, *, separator: str | None = None, decimal: str = ".", text: I
 
 
 def pieces(
-    data: Any, size: int = 2**24, *, separator: str | None = None, decimal: str = ".", text: Iterable[str] = ()
+    data: Any,
+    size: int = 2**24,
+    *,
+    separator: str | None = None,
+    decimal: str = ".",
+    text: Iterable[str] = (),
+    spelled: Mapping[str, Spelling] = NONE,
 ) -> Iterator[pa.Table]:
     """The same table in pieces: of files, about `size` bytes at a time, with types of their own. Raises `DataError`."""
     rows = 0
-    files = Files(str(data), separator, decimal, tuple(text)) if isinstance(data, (str, Path)) else None
+    files = Files(str(data), separator, decimal, tuple(text), spelled) if isinstance(data, (str, Path)) else None
     for who, piece in files.pieces(size) if files else [("table", plain_table(_in_memory(data)))]:
         check_names(str(who), piece.column_names, 1)
         rows += len(piece)

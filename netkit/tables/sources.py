@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,22 +13,26 @@ import pyarrow as pa
 
 from netkit.errors import DataError, SettingError
 from netkit.tables.columns import plain_table
-from netkit.tables.formats import FORMATS, TYPED, Dialect, format_of, suffix
+from netkit.tables.formats import FORMATS, TYPED, Dialect, Spelling, format_of, suffix
 
-__all__ = ["Files", "Types", "widened"]
+__all__ = ["Files", "Types", "unified", "widened"]
 
 Taken = TypeVar("Taken")
+WIDE = pa.decimal128(20, 0)
+"""Holds every whole number of 64 bits; pyarrow would have one that is too large for a sign wrap around."""
 
 
 @dataclass(frozen=True)
 class Files:
     """The table in a file, or in all files of a folder or a pattern, in sorted order. `text` names columns of CSV files
-    that are text whatever they look like. Raises `SettingError` for a separator that cannot be."""
+    that are text whatever they look like, `spelled` gathers how those of others are written. Raises `SettingError` for
+    a separator that cannot be."""
 
     where: str
     separator: str | None = None
     decimal: str = "."
     text: tuple[str, ...] = ()
+    spelled: Mapping[str, Spelling] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value in (("separator", self.separator), ("decimal", self.decimal)):
@@ -81,7 +85,7 @@ class Files:
 
     @property
     def _dialect(self) -> Dialect:
-        return Dialect(self.separator, self.decimal, self.text)
+        return Dialect(self.separator, self.decimal, self.text, self.spelled)
 
     def _table(self) -> pa.Table:
         types, tables = Types(), []
@@ -117,7 +121,7 @@ class Types:
             return
         _refuse_differing(path, schema, self._first, self.schema)
         try:
-            self.schema = pa.unify_schemas([self.schema, schema], promote_options="permissive")
+            self.schema = unified(self.schema, schema)
         except pa.ArrowException:
             raise _Disputed([*self._disputed(path, schema)]) from None
 
@@ -129,12 +133,21 @@ class Types:
         for mine in self.schema:
             other = schema.field(mine.name)
             try:
-                pa.unify_schemas([pa.schema([mine]), pa.schema([other])], promote_options="permissive")
+                unified(pa.schema([mine]), pa.schema([other]))
             except pa.ArrowException:
                 if self._first is None or any(suffix(each) in TYPED for each in (self._first, path)):
                     kinds = f"{other.type}, in {self._first} {mine.type}"
                     raise DataError(f"{path}: column {mine.name!r} holds {kinds}") from None
                 yield mine.name
+
+
+def unified(*schemas: pa.Schema) -> pa.Schema:
+    """One that can hold them all, also whole numbers with and without a sign. Raises `pa.ArrowException`."""
+    if any(each != schemas[0] for each in schemas) and any(pa.uint64() in each.types for each in schemas):
+        schemas = tuple(
+            pa.schema([pa.field(f.name, WIDE if f.type == pa.uint64() else f.type) for f in each]) for each in schemas
+        )
+    return pa.unify_schemas([*schemas], promote_options="permissive")
 
 
 def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -160,7 +173,8 @@ def _told(path: Path) -> Iterator[None]:
 def _refuse_differing(path: Path, schema: pa.Schema, other: Path, first: pa.Schema) -> None:
     """Raise `DataError` for a column that one of two files lacks."""
     for lacks, has, here, there in ((path, other, schema, first), (other, path, first, schema)):
-        if missing := [name for name in there.names if name not in here.names]:
+        names = set(here.names)
+        if missing := [name for name in there.names if name not in names]:
             raise DataError(
                 f"{lacks}: there is no column {missing[0]!r}, as in {has}; files read together have the same columns"
             )

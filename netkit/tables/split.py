@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from netkit.tables.columns import key
+from netkit.tables.columns import labels
 
 __all__ = ["Parting", "uniform"]
 
@@ -20,13 +21,13 @@ class Parting:
 
     def __init__(self, name: str, share: float, seed: int) -> None:
         self._name, self._share, self._seed = name, share, seed
-        self._known: pa.Array | None = None
+        self._known: dict[Any, int] = {}
         self._seen = np.zeros(CLASSES + 1, dtype=np.int64)
         """How many rows there were of each known value, and of all others."""
 
     def held_out(self, values: pa.ChunkedArray) -> np.ndarray:
         """Which of the next rows are held out, by their targets."""
-        codes = self._codes(key(self._name, values))
+        codes = self._codes(values)
         order = np.argsort(codes, kind="stable")
         counts = np.bincount(codes, minlength=CLASSES + 1)
         starts = np.cumsum(counts) - counts
@@ -37,15 +38,13 @@ class Parting:
 
     def _codes(self, values: pa.ChunkedArray) -> np.ndarray:
         """The number of each value among those that are known, CLASSES for another one."""
-        if self._known is None:
-            self._known = pa.array([], values.type)
-        codes = pc.index_in(values, self._known)
-        if codes.null_count and len(self._known) < CLASSES:
-            new = pc.unique(values.filter(pc.is_null(codes)))[: CLASSES - len(self._known)]
-            self._known = pa.concat_arrays([self._known, new])
-            codes = pc.index_in(values, self._known)
-        found: np.ndarray = pc.fill_null(codes, CLASSES).to_numpy().astype(np.int16)
-        return found
+        places, found = labels(values)
+        for label in found:
+            if len(self._known) == CLASSES:
+                break
+            self._known.setdefault(label, len(self._known))
+        codes: np.ndarray = np.array([self._known.get(label, CLASSES) for label in found], np.int16)[places]
+        return codes
 
     def _chosen(self, places: np.ndarray, codes: np.ndarray) -> np.ndarray:
         stretch = np.floor(places * self._share)

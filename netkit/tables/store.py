@@ -14,7 +14,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from netkit.errors import DataError
-from netkit.tables.sources import widened
+from netkit.tables.sources import unified, widened
 
 __all__ = ["Spill", "spill_folder"]
 
@@ -53,7 +53,7 @@ class Spill:
 
     def add(self, table: pa.Table) -> None:
         """Write whole blocks, and keep what is left over for the next portion."""
-        self.schema = pa.unify_schemas([self.schema, table.schema], promote_options="permissive")
+        self.schema = unified(self.schema, table.schema)
         if self._left is not None:
             table = pa.concat_tables([widened(each, self.schema) for each in (self._left, table)])
         whole = len(table) - len(table) % ROWS

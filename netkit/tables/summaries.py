@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.errors import DataError
-from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, numbers, text
+from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, labels, numbers, plain, text, written
 
 __all__ = ["CYCLES", "DAY", "SMALLEST", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
 
@@ -150,20 +150,23 @@ class Labels:
         self.count, self.whole, self.cut = 0, True, False
         """How many values there are, whether all are whole, and whether there were too many distinct ones to keep."""
         self.type: pa.DataType = pa.null()
-        self.first: Any = None
-        self._distinct: set[Any] = set()
+        self.first: str | None = None
+        """The first text."""
+        self._distinct: dict[Any, str | None] = {}
 
     def feed(self, values: pa.ChunkedArray) -> None:
         """Take in a batch without missing values."""
         if not len(values):
             return
         if not self.count or pa.types.is_floating(values.type):
-            self.type, self.first = values.type, values[0].as_py() if self.first is None else self.first
+            self.type = values.type
         self._kinds = is_number(values), is_date(values), is_text(values)
+        self.first = self.first if self.first is not None or not is_text(values) else values[0].as_py()
         self.whole = self.whole and is_whole(values)
         self.cut = self.cut or len(self._distinct) > MOST
         if self.usable and not self.cut:
-            self._distinct.update(pc.unique(_plain(values)).to_pylist())
+            for label, word in zip(*_distinct(values)):
+                self._distinct.setdefault(label, word)
         self.count += len(values)
 
     @property
@@ -177,14 +180,16 @@ class Labels:
         return self._kinds[0] or self._kinds[1]
 
     @property
-    def values(self) -> list[Any]:
-        """The distinct ones, in a type that JSON can keep."""
-        return [float(each) for each in self._distinct] if pa.types.is_floating(self.type) else [*self._distinct]
+    def values(self) -> dict[Any, str | None]:
+        """The distinct ones in a type that JSON can keep, and how each is written where that type does not tell."""
+        as_float = pa.types.is_floating(self.type)
+        return {float(each) if as_float else each: word for each, word in self._distinct.items()}
 
 
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Labels of a type that JSON can keep."""
-    kind = values.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return values
-    return pc.cast(values, pa.float64()) if pa.types.is_decimal(kind) else text(values)
+def _distinct(values: pa.ChunkedArray) -> tuple[list[Any], list[str | None]]:
+    """The labels in a column, and the digits of decimals, dates and times."""
+    kind, known = values.type, pc.unique(plain(values))
+    found = labels(pa.chunked_array([known]))[1]
+    if pa.types.is_decimal(kind) or (pa.types.is_temporal(kind) and not pa.types.is_duration(kind)):
+        return found, written(pa.chunked_array([known])).to_pylist()
+    return found, [None] * len(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 
 from netkit.errors import DataError, ModelFileError
-from netkit.tables.columns import RowError, numbers, text
-from netkit.tables.summaries import SMALLEST, Labels, Numbers
+from netkit.tables.columns import SECONDS, RowError, is_text, labels, numbers, text
+from netkit.tables.summaries import DAY, SMALLEST, Labels, Numbers
 
 __all__ = ["Target"]
 
@@ -27,30 +28,37 @@ Label = bool | int | float | str
 @dataclass(frozen=True)
 class Target:
     """Two classes become one column of 0 and 1 (the second in order is the 1), more become one-hot rows, and numbers
-    are standardised: (n, width)."""
+    are standardised: (n, width). Equal values are one class, however they are written: 1 and 1.0, true and TRUE."""
 
     name: str
     task: str
     classes: tuple[Label, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    spelled: tuple[str, ...] = ()
+    """How each class was first written in the training table, where its value does not tell."""
+    resolution: Literal["", "D", "s", "ms", "us"] = ""
+    """Of the dates that a regression gives."""
 
     @classmethod
-    def fit(cls, name: str, values: pa.ChunkedArray, task: str | None = None) -> Target:
+    def fit(
+        cls, name: str, values: pa.ChunkedArray, task: str | None = None, spelled: Mapping[Any, str] | None = None
+    ) -> Target:
         """From all its values, none missing, as `of` does."""
         labels = Labels()
         labels.feed(values)
-        return cls.of(name, labels, task).rescaled(values)
+        return cls.of(name, labels, task, spelled).rescaled(values)
 
     @classmethod
-    def of(cls, name: str, labels: Labels, task: str | None = None) -> Target:
-        """From a summary of all its values. Without a task: two values are binary, text or few whole numbers are
-        multiclass, the rest is regression. Raises `DataError` when the values cannot be the task's."""
+    def of(cls, name: str, labels: Labels, task: str | None = None, spelled: Mapping[Any, str] | None = None) -> Target:
+        """From a summary of all its values, and how a CSV file writes them. Without a task: two values are binary, text
+        or few whole numbers are multiclass, the rest is regression. Raises `DataError` when the values cannot be the
+        task's."""
         if not labels.usable:
             raise DataError(f"{name}: the target must be numbers, text or dates, got {labels.type}")
         distinct = labels.values
         if len(distinct) < 2:
-            raise DataError(f"{name}: the target has one value only, {distinct[0]!r}")
+            raise DataError(f"{name}: the target has one value only, {next(iter(distinct))!r}")
         task = task or _task(labels, len(distinct))
         if task == "regression" and not labels.measured:
             raise DataError(f"{name}: a regression needs numbers, got {labels.first!r}")
@@ -58,7 +66,23 @@ class Target:
             raise DataError(f"{name}: a binary target has two values, this one has {len(distinct)}")
         if task != "regression" and labels.cut:
             raise DataError(f"{name}: a target of classes has {len(distinct)} at most, this one has more")
-        return cls(name, task, () if task == "regression" else tuple(sorted(distinct)))
+        if task == "regression":
+            return cls(name, task, resolution=_resolution(labels.type))
+        classes = tuple(sorted(distinct))
+        words = [(spelled or {}).get(each) or distinct[each] or str(each) for each in classes]
+        times = any(distinct.values()) and isinstance(classes[0], str)
+        plain = not times and words == [str(each) for each in classes]
+        return cls(name, task, classes, spelled=() if plain else tuple(words))
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes as they are given back: as they were written where that is not how Python writes them."""
+        return self.spelled or self.classes
+
+    @property
+    def words(self) -> bool:
+        """Whether its classes are text whatever they look like; dates and times are spelled."""
+        return not self.spelled and any(isinstance(label, str) for label in self.classes)
 
     @property
     def width(self) -> int:
@@ -94,11 +118,12 @@ class Target:
         return values.double() * self.scale + self.mean if self.task == "regression" else values
 
     def decode(self, outputs: Tensor, threshold: float = 0.5) -> list[Label]:
-        """Outputs (n, width) as values of the column."""
+        """Outputs (n, width) as values of the column; of a column of dates as ISO text, in UTC."""
         if self.task == "regression":
-            return self.unscale(outputs).flatten().tolist()
+            values = self.unscale(outputs).flatten()
+            return _dates(values, self.resolution) if self.resolution else values.tolist()
         codes = outputs.argmax(1) if self.task == "multiclass" else (outputs[:, 0] >= threshold).long()
-        return [self.classes[code] for code in codes.tolist()]
+        return [self.labels[code] for code in codes.tolist()]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same target."""
@@ -118,20 +143,52 @@ class Target:
             raise ModelFileError(f"the target is damaged: its classes repeat or are of several types: {target.classes}")
         if target.scale < SMALLEST:
             raise ModelFileError(f"the target is damaged: its scale is {target.scale}")
+        if len(target.spelled) not in (0, len(target.classes)):
+            raise ModelFileError(f"the target is damaged: {len(target.spelled)} of its classes are spelled")
         return target
 
     def _codes(self, values: pa.ChunkedArray) -> Tensor:
         """The number of each value's class. A label is the same label in another type: 1 in a column of 1.0."""
-        words = isinstance(self.classes[0], str)
-        known = pa.array(self.classes) if words else pa.array([float(label) for label in self.classes])
-        given = text(values) if words else numbers(self.name, values)
-        codes = pc.index_in(given, known)
-        if codes.null_count:
-            row = pc.index(pc.is_null(codes), True).as_py()
-            raise RowError(
-                f"{self.name}: row {{row}} holds {values[row].as_py()!r}, a class that training never saw", row
-            )
-        return torch.from_numpy(codes.to_numpy().astype(np.int64))
+        numeric = not isinstance(self.classes[0], str)
+        places, found = labels(text(values) if self.words else values)
+        known: dict[Any, int] = {}
+        for code, each in [*enumerate(self.classes), *enumerate(self.spelled)]:
+            known.setdefault(each, code)
+        if numeric and is_text(values):
+            found = [each if each in known else _number(each) for each in found]
+        codes = np.array([known.get(each, -1) for each in found], np.int64)[places]
+        if len(unseen := np.flatnonzero(codes < 0)):
+            row = int(unseen[0])
+            held = found[places[row]]
+            raise RowError(f"{self.name}: row {{row}} holds {held!r}, a class that training never saw", row)
+        return torch.from_numpy(codes)
+
+
+def _number(word: str) -> Label:
+    """The number that a text is, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            pass
+    return word
+
+
+def _resolution(kind: pa.DataType) -> Any:
+    """Of dates; finer than microseconds float64 cannot tell."""
+    if pa.types.is_date(kind):
+        return "D"
+    return {"ns": "us"}.get(kind.unit, kind.unit) if pa.types.is_timestamp(kind) else ""
+
+
+def _dates(seconds: Tensor, resolution: str) -> list[Label]:
+    """Seconds since 1970 as ISO text; what lies beyond the years 1 to 9999 is cut off there."""
+    ends = np.array(["0001-01-01", "9999-12-31"], "datetime64[s]").astype(np.float64)
+    counts = np.rint(
+        np.clip(np.nan_to_num(seconds.numpy()), *ends) / (DAY if resolution == "D" else SECONDS[resolution])
+    )
+    found: list[Label] = np.datetime_as_string(counts.astype(np.int64).astype(f"datetime64[{resolution}]")).tolist()
+    return found
 
 
 def _task(labels: Labels, distinct: int) -> str:
