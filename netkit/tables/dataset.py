@@ -1,8 +1,8 @@
-"""Rows that are trained on without being in memory: read and prepared a window at a time, shuffled as far as that reaches."""
+"""Prepared rows: all of them in memory, or a window at a time, read and encoded while the one before it is trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,43 +10,50 @@ from itertools import accumulate
 from typing import TypeVar
 from zlib import crc32
 
-import pyarrow as pa
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from netkit.engine.rows import Rows, Window
 from netkit.tables.columns import column
 from netkit.tables.features import Features
-from netkit.tables.store import Spill
+from netkit.tables.store import GROUP, FileStore, Store
 from netkit.tables.target import Target
+from netkit.tables.weights import RowWeights
 from netkit.tensors import generator
 
-__all__ = ["Streamed", "ahead"]
+__all__ = ["StoredRows", "ahead", "dataset"]
 
-GROUP = 16
-"""Blocks that are prepared at a time; what they are before takes more memory than the inputs that they become."""
 Item = TypeVar("Item")
 
 
+def dataset(
+    store: Store, features: Features, target: Target, weights: RowWeights, part: str, window: int | None
+) -> Rows | StoredRows:
+    """The rows of a store, encoded: all at once where they are in memory, else in windows of so many rows."""
+    scaled = weights.scaled(store, part)
+    if isinstance(store, FileStore):
+        return StoredRows(store, features, target, window or 1, scaled)
+    [table] = store.tables()
+    x, y = features.transform(table), target.encode(column(table, target.name))
+    return Rows(x, y, None if scaled is None else scaled.of(table).to(x))
+
+
 @dataclass(frozen=True)
-class Streamed:
-    """The rows of a spill, in windows of `size` rows: of blocks drawn from everywhere, all rows of a window shuffled.
+class StoredRows:
+    """The rows of a file in windows of `size` rows: of blocks drawn from everywhere, all rows of a window shuffled."""
 
-    weigh: gives the weight of each row of a table, (n,); without it every row weighs one.
-    """
-
-    spill: Spill
+    store: FileStore
     features: Features
     target: Target
     size: int
-    weigh: Callable[[pa.Table], Tensor] | None = None
+    weights: RowWeights | None = None
 
     def __len__(self) -> int:
         return self._rows
 
     @cached_property
     def _rows(self) -> int:
-        return len(self.spill)
+        return len(self.store)
 
     @property
     def simplex(self) -> bool:
@@ -56,16 +63,16 @@ class Streamed:
     @property
     def weighted(self) -> bool:
         """Whether rows have weights."""
-        return self.weigh is not None
+        return self.weights is not None
 
     @cached_property
     def digest(self) -> int:
         """A checksum of everything in them, and of the windows that they come in."""
-        return crc32(repr((self.features.columns, self.target, self.size)).encode(), self.spill.digest())
+        return crc32(repr((self.features.columns, self.target, self.size)).encode(), self.store.digest())
 
     def steps(self, batch: int) -> int:
         """The number of batches in an epoch, in order; of shuffled rows the short window may make one more or less."""
-        return sum(-(-sum(self.spill.sizes[number] for number in blocks) // batch) for blocks, _ in self._plan(None))
+        return sum(-(-sum(self.store.sizes[number] for number in blocks) // batch) for blocks, _ in self._plan(None))
 
     def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
         """Every row once, shuffled where there is an rng, without the first `start` rows of that order, and the next
@@ -74,7 +81,7 @@ class Streamed:
 
     def _plan(self, rng: Generator | None) -> list[tuple[list[int], int | None]]:
         """The blocks of each window, and what the order of its rows is drawn from."""
-        sizes = self.spill.sizes
+        sizes = self.store.sizes
         order = list(range(len(sizes))) if rng is None else torch.randperm(len(sizes), generator=rng).tolist()
         many = max(1, self.size // max(sizes))
         parts = [order[start : start + many] for start in range(0, len(order), many)]
@@ -84,23 +91,23 @@ class Streamed:
 
     def _windows(self, plan: list[tuple[list[int], int | None]], start: int) -> Iterator[Window]:
         for blocks, seed in plan:
-            rows = sum(self.spill.sizes[number] for number in blocks)
+            rows = sum(self.store.sizes[number] for number in blocks)
             if start < rows:
                 order = None if seed is None else torch.randperm(rows, generator=generator(seed, 0), dtype=torch.int32)
                 yield Window(self._prepared(blocks), order, start)
             start = max(0, start - rows)
 
     def _prepared(self, blocks: list[int]) -> Rows:
-        ends = [0, *accumulate(self.spill.sizes[number] for number in blocks)]
+        ends = [0, *accumulate(self.store.sizes[number] for number in blocks)]
         x, target = torch.zeros(ends[-1], self.features.width), torch.empty(ends[-1], self.target.width)
-        weight = torch.empty(ends[-1]) if self.weigh else None
+        weight = torch.empty(ends[-1]) if self.weights else None
         for first in range(0, len(blocks), GROUP):
-            table = self.spill.table(blocks[first : first + GROUP])
+            table = self.store.table(blocks[first : first + GROUP])
             rows = slice(ends[first], ends[min(first + GROUP, len(blocks))])
             self.features.prepare(table, x[rows])
             target[rows] = self.target.encode(column(table, self.target.name))
-            if weight is not None and self.weigh is not None:
-                weight[rows] = self.weigh(table)
+            if weight is not None and self.weights is not None:
+                weight[rows] = self.weights.of(table)
         return Rows(x, target, weight)
 
 

@@ -19,7 +19,7 @@ from netkit.tables.columns import UNNAMED, column, is_date, is_number, is_text
 from netkit.tables.encoders import Codes, Column, Date, Number, Text
 from netkit.tables.summaries import Levels, Numbers
 
-__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "split", "text_among", "unnamed"]
+__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "text_among", "unseen_notes", "unnamed"]
 
 SKIP = "skip"
 """The type of a column that is left out."""
@@ -37,8 +37,8 @@ class Features:
     """Every column of the training table that says something, in the order of that table."""
 
     columns: tuple[Column, ...]
-    notes: list[str] = field(default_factory=list, compare=False)
-    """What happened to the columns; `transform` replaces them by its own."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What happened to the columns."""
     left_out: dict[str, str] = field(default_factory=dict, compare=False)
     """Why a column says nothing, by name."""
 
@@ -68,7 +68,7 @@ class Features:
         ]
         if not columns:
             raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
-        return cls(columns, notes, left_out)
+        return cls(columns, tuple(notes), left_out)
 
     @property
     def names(self) -> list[str]:
@@ -93,7 +93,7 @@ class Features:
     def transform(self, table: pa.Table) -> Tensor:
         """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
         inputs = torch.from_numpy(np.zeros((table.num_rows, self.width), np.float32))  # torch's would be written twice
-        self.note(self.prepare(table, inputs))
+        self.prepare(table, inputs)
         return inputs
 
     def prepare(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
@@ -104,14 +104,6 @@ class Features:
             for found in pool.map(lambda block: self._fill(into, *block), _blocks(given)):
                 unseen.update(found)
         return unseen
-
-    def note(self, unseen: Mapping[str, int]) -> None:
-        """Let `notes` tell of values that training never saw."""
-        self.notes[:] = [
-            f"{name}: {count} values that training never saw count as none of its levels"
-            for name, count in unseen.items()
-            if count
-        ]
 
     def _fill(self, inputs: np.ndarray, batch: pa.RecordBatch, row: int) -> dict[str, int]:
         """Write the inputs of a block of rows; returns how many values each column had that training never saw."""
@@ -153,6 +145,15 @@ def unnamed(starts: Iterable[int | None], types: Mapping[str, str]) -> tuple[dic
     if starts in ({0}, {1}):
         return {**types, UNNAMED: SKIP}, [f"{UNNAMED}: has no name in the file; left out: it numbers the rows"]
     return {**types}, [f"{UNNAMED}: has no name in the file"]
+
+
+def unseen_notes(unseen: Mapping[str, int]) -> list[str]:
+    """What to know of values that training never saw, by column."""
+    return [
+        f"{name}: {count} values that training never saw count as none of its levels"
+        for name, count in unseen.items()
+        if count
+    ]
 
 
 def text_among(types: Mapping[str, str]) -> list[str]:
@@ -227,20 +228,3 @@ def _blocks(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, int]]:
     for batch in table.to_batches(max_chunksize=BLOCK):
         yield batch, row
         row += batch.num_rows
-
-
-def split(rows: int, fraction: float, seed: int, strata: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Row numbers to keep and to hold out, each in order; `strata` (n, k) are rows that should be shared out evenly.
-
-    Raises `DataError` when a part would be empty.
-    """
-    rng = torch.Generator().manual_seed(seed)
-    order = torch.randperm(rows, generator=rng)
-    if strata is not None:  # a stable sort by class, then every 1/fraction-th row: within one row of even
-        _, group = strata.unique(dim=0, return_inverse=True)
-        order = order[group[order].argsort(stable=True)]
-    steps = torch.floor((torch.arange(rows, dtype=torch.float64) + 0.5) * fraction + 0.5)
-    held_out = steps.diff(prepend=steps.new_zeros(1)) > 0
-    if not 0 < int(held_out.sum()) < rows:
-        raise DataError(f"{rows} rows are too few to hold out a share of {fraction:g}")
-    return order[~held_out].sort().values, order[held_out].sort().values

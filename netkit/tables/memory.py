@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from netkit.errors import SettingError
 from netkit.tables.formats import COMPRESSED, TYPED, suffix
-from netkit.tables.store import ROWS, Spill
-from netkit.tables.stream import GROUP
+from netkit.tables.sources import Source
+from netkit.tables.store import GROUP, ROWS, FileStore
 
-__all__ = ["Budget", "available", "frugal", "needed", "size_text"]
+__all__ = ["Budget", "budget_for"]
+
+logger = logging.getLogger("netkit")
+SHARE = 0.75
+"""Of the memory that is available, what a run takes that was given no number: it is not alone."""
 
 ARENAS = -8
 """What mallopt calls the most arenas there may be."""
@@ -48,12 +52,12 @@ class Budget:
         """Bytes of the file that are read at a time."""
         return min(2**25, (self.total - BASE) // COPIES)
 
-    def window(self, spill: Spill, inputs: int, outputs: int, parameters: int, values: int = 0) -> int:
+    def window(self, store: FileStore, inputs: int, outputs: int, parameters: int, values: int = 0) -> int:
         """Rows of a window: three are there at once, one that is trained on, the next, and one just done with. `values`:
         those between the layers for one batch."""
-        raw = spill.size // max(len(spill), 1)
+        raw = store.size // max(len(store), 1)
         fixed = (
-            BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(spill.schema))
+            BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(store.schema))
         )
         row = 3 * 4 * (inputs + outputs + 2)
         self._refuse_less_than(
@@ -79,9 +83,19 @@ def size_text(size: int) -> str:
     return f"{size / unit:.3g}{name}" if unit == 10**9 else f"{size // unit}MB"
 
 
-def needed(paths: Iterable[Path]) -> int:
-    """About how many bytes training takes when it has all of these files in memory."""
-    return BASE + sum(_bulk(path) * path.stat().st_size for path in paths)
+def budget_for(source: Source, given: int | None) -> Budget | None:
+    """What a run may take: as given, or, for files that do not fit into what is available, most of that; None where the
+    rows are kept in memory. Raises `SettingError`."""
+    if given is None:
+        need = BASE + sum(_bulk(path) * path.stat().st_size for path in source.paths)
+        free = available()
+        if need <= free:
+            return None
+        given = int(free * SHARE) // 10**7 * 10**7
+        takes = f"takes about {size_text(need)} in memory, {size_text(free)} are available"
+        logger.warning("%s: %s: streamed, as by --memory %s", source.where, takes, size_text(given))
+    frugal()
+    return Budget(given)
 
 
 def available() -> int:

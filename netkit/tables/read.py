@@ -1,9 +1,9 @@
-"""Anything that holds a table, to a table. Whatever is wrong with it is one line that names it and the place."""
+"""Anything that holds a table, to a source of its rows. What is wrong with it is one line that names it and the place."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +13,48 @@ import pyarrow as pa
 from netkit.errors import DataError
 from netkit.tables.columns import plain_table
 from netkit.tables.formats import Spelling
-from netkit.tables.sources import Files
+from netkit.tables.sources import Files, InMemory, Source
 
-__all__ = ["check_names", "pieces", "read"]
-
-NONE: Mapping[str, Spelling] = {}
+__all__ = ["batches", "check_names", "read", "source_of"]
 
 
-def read(
+def source_of(
     data: Any,
-    *,
     separator: str | None = None,
     decimal: str = ".",
     text: Iterable[str] = (),
-    spelled: Mapping[str, Spelling] = NONE,
-) -> pa.Table:
-    """The table in `data`. Raises `DataError`.
+    spelled: Iterable[str] = (),
+) -> Source:
+    """The rows of `data`. Raises `DataError`, `SettingError`.
 
     data: a path to a file, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines; CSV and JSON also compressed),
     or a table of polars, pandas or pyarrow, a structured or two-dimensional array of NumPy, or a tensor of torch;
     columns without names are called x0, x1, ... separator, decimal: of CSV files, a comma (in .tsv a tab) and a point.
-    text: columns that are text even if all their values look like numbers. spelled: gathers how values of columns of CSV
-    files are written, and has whole numbers of any size read to the last digit.
+    text: columns that are text even if all their values look like numbers. spelled: columns of CSV files of which the
+    spelling is kept, and whole numbers are read to the last digit.
     """
     if isinstance(data, (str, Path)):
-        who, table = str(data), Files(str(data), separator, decimal, tuple(text), spelled).table()
-    else:
-        who, table = "table", _in_memory(data)
-    check_names(who, table.column_names, table.num_rows)
-    return plain_table(table)
+        return Files(str(data), separator, decimal, tuple(text), {name: Spelling() for name in spelled})
+    return InMemory(plain_table(_in_memory(data)))
 
 
-def pieces(
-    data: Any,
-    size: int = 2**24,
-    *,
-    separator: str | None = None,
-    decimal: str = ".",
-    text: Iterable[str] = (),
-    spelled: Mapping[str, Spelling] = NONE,
-) -> Iterator[pa.Table]:
-    """The same table in pieces: of files, about `size` bytes at a time, with types of their own. Raises `DataError`."""
+def read(data: Any, **dialect: Any) -> pa.Table:
+    """The whole table in what `source_of` takes. Raises `DataError`."""
+    source = source_of(data, **dialect)
+    [(_, table)] = source.settled(lambda source: list(source.pieces(None))) or [(None, pa.table({}))]
+    check_names(source.where, table.column_names, table.num_rows)
+    return table
+
+
+def batches(source: Source, size: int = 2**24) -> Iterator[pa.Table]:
+    """The rows of a source in batches of about `size` bytes, with types of their own. Raises `DataError`."""
     rows = 0
-    files = Files(str(data), separator, decimal, tuple(text), spelled) if isinstance(data, (str, Path)) else None
-    for who, piece in files.pieces(size) if files else [("table", plain_table(_in_memory(data)))]:
-        check_names(str(who), piece.column_names, 1)
-        rows += len(piece)
-        if len(piece):
-            yield piece
-    check_names(str(data) if files else "table", [], rows)
+    for where, table in source.pieces(size):
+        check_names(str(where), table.column_names, 1)
+        rows += len(table)
+        if len(table):
+            yield table
+    check_names(source.where, [], rows)
 
 
 def _in_memory(data: Any) -> pa.Table:

@@ -15,7 +15,7 @@ from netkit.errors import DataError, SettingError
 from netkit.tables.columns import plain_table
 from netkit.tables.formats import FORMATS, TYPED, Dialect, Spelling, format_of, suffix
 
-__all__ = ["Files", "Types", "unified", "widened"]
+__all__ = ["Files", "InMemory", "Source", "Types", "unified", "widened"]
 
 Taken = TypeVar("Taken")
 WIDE = pa.decimal128(20, 0)
@@ -59,10 +59,6 @@ class Files:
             raise DataError(f"{self.where}: cannot be read: {reason}")
         return sorted(found)
 
-    def table(self) -> pa.Table:
-        """All of it. Raises `DataError` for what cannot be read, and where the columns of two files differ."""
-        return self.settled(Files._table)
-
     def settled(self, take: Callable[[Files], Taken]) -> Taken:
         """What `take` makes of the files; once more when `Types` found columns that must be text from the start."""
         files = self
@@ -72,9 +68,12 @@ class Files:
             except _Disputed as found:
                 files = replace(files, text=(*files.text, *found.names))
 
-    def pieces(self, size: int) -> Iterator[tuple[Path, pa.Table]]:
-        """The rows in order, in pieces of about `size` bytes with types of their own, each with its file. Raises as
-        `table` does, except where types differ, which is for `Types` to say."""
+    def pieces(self, size: int | None) -> Iterator[tuple[Path, pa.Table]]:
+        """The rows in order, in pieces of about `size` bytes with types of their own, each with its file; without a size
+        all at once. Raises `DataError` for what cannot be read, and where the columns of two files differ."""
+        if size is None:
+            yield Path(self.where), plain_table(self._table())
+            return
         first: tuple[Path, pa.Schema] | None = None
         for path in self.paths:
             with _told(path):
@@ -94,6 +93,29 @@ class Files:
                 tables.append(format_of(path).whole(path, self._dialect))
             types.meet(path, tables[-1].schema)
         return pa.concat_tables([types.cast(table) for table in tables])
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A table in memory, in the same way."""
+
+    table: pa.Table
+    where = "table"
+    paths: tuple[Path, ...] = ()
+    spelled: Mapping[str, Spelling] = field(default_factory=dict)
+
+    def settled(self, take: Callable[[InMemory], Taken]) -> Taken:
+        """What `take` makes of it."""
+        return take(self)
+
+    def pieces(self, size: int | None) -> Iterator[tuple[Path, pa.Table]]:
+        """The rows in order, in pieces of about `size` bytes, or all at once."""
+        rows = len(self.table) if size is None else size * len(self.table) // max(self.table.nbytes, 1)
+        for start in range(0, len(self.table), max(rows, 1)):
+            yield Path(self.where), self.table.slice(start, max(rows, 1))
+
+
+Source = Files | InMemory
 
 
 class _Disputed(Exception):

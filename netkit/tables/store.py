@@ -1,4 +1,5 @@
-"""Rows of a table in a file that has no name, so that nothing of it is left behind, however the process ends."""
+"""Where the rows of a table are kept while a model learns from them: in memory, or in a file without a name, of which
+nothing is left behind, however the process ends."""
 
 from __future__ import annotations
 
@@ -16,15 +17,39 @@ import pyarrow as pa
 from netkit.errors import DataError
 from netkit.tables.sources import unified, widened
 
-__all__ = ["Spill", "spill_folder"]
+__all__ = ["FileStore", "MemoryStore", "Store", "temporary_folder"]
 
 ROWS = 2048
 """Rows of a block, the last one apart: what is read at once from a place that the shuffling chose."""
+GROUP = 16
+"""Blocks that are encoded at a time; what they are before takes more memory than the inputs that they become."""
 
 
-def spill_folder(beside: str | Path) -> str:
-    """Where large temporary files go: TMPDIR if it is set, else the folder of the file `beside` them."""
-    return os.environ.get("TMPDIR") or str(Path(beside).absolute().parent)
+def temporary_folder(beside: str | Path | None) -> str:
+    """Where large temporary files go: TMPDIR if it is set, else the folder of the file `beside` them, or this one."""
+    return os.environ.get("TMPDIR") or str(Path(beside or "x").absolute().parent)
+
+
+class MemoryStore:
+    """Rows in memory."""
+
+    def __init__(self) -> None:
+        self._added: list[pa.Table] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._added))
+
+    def add(self, table: pa.Table) -> None:
+        """Keep these rows, too."""
+        self._added.append(table)
+
+    def close(self) -> None:
+        """Nothing is added any more."""
+        self._added = [pa.concat_tables(self._added)] if len(self._added) > 1 else self._added
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows in order, at once."""
+        yield from self._added
 
 
 class _Block(NamedTuple):
@@ -33,7 +58,7 @@ class _Block(NamedTuple):
     schema: pa.Schema
 
 
-class Spill:
+class FileStore:
     """Rows are added in any portions, and read by blocks of `ROWS` rows, which are the same however they were added. Plain
     reads, since pages of a mapped file count as memory of the process. Raises `DataError` where the folder is full."""
 
@@ -63,12 +88,11 @@ class Spill:
             pa.array(range(whole, len(table)), pa.int64())
         )  # a copy: a slice would keep the whole portion in memory
 
-    def close(self) -> Spill:
-        """Write the last block; nothing can be added any more."""
+    def close(self) -> None:
+        """Write the last block; nothing is added any more."""
         if self._left is not None and len(self._left):
             self._write(self._left)
         self._left = None
-        return self
 
     def table(self, numbers: Sequence[int]) -> pa.Table:
         """The rows of some blocks, each column in one stretch of memory."""
@@ -111,3 +135,6 @@ class Spill:
             raise DataError(
                 f"{self._folder}: a temporary file cannot be written: {error.strerror}; TMPDIR names another folder"
             ) from None
+
+
+Store = MemoryStore | FileStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -35,9 +35,9 @@ class Target:
     classes: tuple[Label, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
-    spelled: tuple[str, ...] = ()
+    spelled: tuple[str, ...] = field(default=(), repr=False)
     """How each class was first written in the training table, where its value does not tell."""
-    resolution: Literal["", "D", "s", "ms", "us"] = ""
+    resolution: Literal["", "D", "s", "ms", "us"] = field(default="", repr=False)
     """Of the dates that a regression gives."""
 
     @classmethod
