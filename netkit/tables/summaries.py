@@ -52,7 +52,7 @@ class Numbers:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large for a number."""
+        """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large."""
         if not np.isfinite([self.mean, self._squares]).all():
             largest = max(abs(self.low), abs(self.high))
             raise DataError(f"{self.name}: its values are too large to standardise, the largest is {largest:g}")
