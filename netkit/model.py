@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,12 +17,19 @@ from netkit.engine.progress import shown
 from netkit.engine.rows import Rows
 from netkit.engine.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
 from netkit.engine.training import Epoch, Recipe, Run
-from netkit.errors import SettingError, ShapeError
+from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
+from netkit.files import tensor_file
+from netkit.files.header import Header, header_of, read_header
+from netkit.files.kept import KeptModel
+from netkit.files.limit import Bounded
+from netkit.files.model_file import write_model
+from netkit.files.provenance import absent, changes
 from netkit.kinds import Loss, Shape
 from netkit.registry import current
+from netkit.registry.discovery import DISTRIBUTION, cause, printable
 from netkit.tensors import floats, generator, within_memory
 
-__all__ = ["Model"]
+__all__ = ["Model", "load"]
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 LAYERS = 10_000
@@ -166,11 +174,13 @@ class Model:
         """The mean loss and the metrics on these rows; weights (n,) are what each row counts in the loss."""
         return evaluate(self.network, self.loss, self._rows(x, y, weights), make_metrics(self.loss, metrics))
 
-    def save(self, path: str | Path) -> None:
-        """Write the model to one file; `netkit.load(path)` reads it."""
-        from netkit.files.model_file import save
-
-        save(self, path)
+    def save(self, path: str | Path, **about: Any) -> None:
+        """Write the model to one file, whole or not at all; `netkit.load(path)` reads it. about: further fields of its
+        header. Raises `DataError` when the path cannot be written, `UnknownComponent` for a part that was never registered.
+        """
+        network, dtype = self.network, str(self.dtype).removeprefix("torch.")
+        header = header_of(network.layers, self.loss, network.in_shape, dtype, self.seed, **about)
+        write_model(path, header, network.parameters())
 
     def _rows(self, x: Any, y: Any, weights: Any = None) -> Rows:
         inputs = self._inputs(x)
@@ -187,3 +197,50 @@ class Model:
             expected = ", ".join(["n", *map(str, network.in_shape)])
             raise ShapeError(f"x: rows of shape ({expected}) are needed, got {tuple(rows.shape)}")
         return rows
+
+
+def load(path: str | Path, missing: str = "refuse") -> Any:
+    """The `Model` in a file; with missing="keep" a `KeptModel` where a component of it is not installed, or not such
+    that the network can be built.
+
+    Raises `ModelFileError`: not a model, damaged, of a newer format, or a plugin is missing; `SettingError`.
+    """
+    if missing not in ("refuse", "keep"):
+        raise SettingError(f"missing: refuse or keep is needed, got {missing!r}")
+    header = read_header(path)
+    reason = absent(header.components, [*header.layers, header.loss])
+    if reason and missing == "refuse":
+        raise ModelFileError(f"{path}: {reason}")
+    tensors = tensor_file.content(path)
+    try:
+        if not reason:
+            return _loaded(path, header, tensors)
+    except ModelFileError as error:
+        if missing == "refuse":
+            raise
+        reason = str(error).removeprefix(f"{path}: ")
+    return KeptModel(header, tensor_file.read_head(path)[0], tensors, f"{path}: {reason}")
+
+
+def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Model:
+    try:
+        numbers = sum(value.numel() for value in tensors.values())
+        with Bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers):
+            model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
+            parameters = model.build(header.in_shape).parameters()
+    except (Exception, SystemExit) as error:
+        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else cause(error)
+        changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in changes(header.components))
+        raise ModelFileError(f"{path}: its network cannot be built: {printable(cause, limit=None)}{changed}") from None
+    if model.network.in_shape != header.in_shape:
+        raise ModelFileError(f"{path}: its layers take rows of {model.network.in_shape}, not {header.in_shape}")
+    shapes = {name: tuple(view.shape) for name, view in parameters.items()}
+    if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
+        raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
+    with torch.no_grad():
+        for name, view in parameters.items():
+            view.copy_(tensors[name])
+    for distribution, _, said in changes(header.components):
+        if distribution != DISTRIBUTION:  # its own changes are told by the format
+            warnings.warn(f"{path}: {said}", stacklevel=3)
+    return model

@@ -8,68 +8,45 @@ from typing import Any
 
 import click
 
-from netkit.cli.options import Columns, csv_options
-from netkit.cli.toml_file import read_config
+from netkit.cli.options import chosen, configured, setting_options
+from netkit.errors import SettingError
+from netkit.registry.discovery import printable
 
 __all__ = ["inspect"]
 
 WIDEST = 36
 """Characters of a cell in a table for people; the last column gets what is left of the terminal."""
+SETTINGS = ("target", "task", "columns", "separator", "decimal")
 
 
 @click.command()
 @click.argument("data")
-@click.option(
-    "--config", callback=read_config, is_eager=True, expose_value=False, metavar="FILE", help="TOML for `train`."
-)
-@click.option("--target", metavar="COLUMN", help="The column to predict.")
-@click.option("--task", type=click.Choice(["binary", "multiclass", "regression"]), help="Else read off the target.")
-@click.option(
-    "--columns", type=Columns(), metavar="NAME=TYPE,...", help="What columns are: number, text, date, embedding, skip."
-)
-@csv_options
+@click.option("--config", metavar="FILE", help="TOML for `train`.")
+@setting_options(*SETTINGS)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def inspect(data: str, target: str | None, task: str | None, columns: Any, as_json: bool, **written: Any) -> None:
+@click.pass_context
+def inspect(ctx: click.Context, data: str, config: str | None, as_json: bool, **settings: Any) -> None:
     """Show the columns of DATA: type, missing values, levels, and what becomes of each; with --target the task too.
 
     Types and ranges are those of all rows; training fits the same on the rows that it does not hold out.
     """
-    about, notes = _about(data, target, task, columns or {}, written)
+    from netkit.tables.describe import about_table
+    from netkit.tables.settings import read
+
+    given = {**configured(config), **chosen(ctx, "data", "config", "as_json")}
+    values, wrong = read({name: value for name, value in given.items() if name in SETTINGS})
+    if wrong:
+        raise SettingError("; ".join(map(str, wrong)))
+    about = about_table(data, **values)
     if as_json:
         click.echo(json.dumps(about, indent=2, default=str))
         return
+    target = values.get("target")
     said = f"; target {target}" if target else ""
     click.echo(f"{data}: {about['rows']} rows, {len(about['columns'])} columns and {about['inputs']} inputs{said}\n")
     _table([_row(each) for each in about["columns"]])
-    for line in [*_target(about["target"]), *(f"note: {note}" for note in notes)]:
+    for line in _target(about["target"]):
         click.echo(line)
-
-
-def _about(data: str, name: str | None, task: str | None, types: dict[str, str], written: dict[str, Any]) -> Any:
-    """All that there is to say, as plain data, and notes."""
-    from netkit import spec
-    from netkit.cli.job import loss_for
-    from netkit.tables.columns import column, refuse_infinite, rows_with
-    from netkit.tables.describe import about_columns, about_target
-    from netkit.tables.features import Features, text_among
-    from netkit.tables.read import read
-    from netkit.tables.target import Target
-
-    table = read(data, text=text_among(types), **written)
-    refuse_infinite(table)
-    target, dropped = None, list[str]()
-    if name is not None:
-        table, dropped = rows_with(table, name)
-        fitted = Target.fit(name, column(table, name), task)
-        target = {**about_target(table, fitted), "loss": spec.name(loss_for(fitted.task))}
-    features = Features.fit(table, exclude=() if name is None else (name,), types=types)
-    about = {
-        "rows": table.num_rows,
-        "inputs": features.width,
-        "columns": about_columns(table, features),
-        "target": target,
-    }
-    return about, dropped
 
 
 def _row(column: dict[str, Any]) -> dict[str, str]:
@@ -104,7 +81,7 @@ def _table(rows: list[dict[str, str]]) -> None:
 
 
 def _cell(text: str, width: int, right: bool = False) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = printable(text, limit=None)
     text = text if len(text) <= width else text[: width - 3] + "..."
     return text.rjust(width) if right else text.ljust(width)
 

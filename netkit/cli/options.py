@@ -1,20 +1,119 @@
-"""Values that options take: component texts with completion, and lists of layers."""
+"""Options and values of the command line, made of the settings of `netkit.train`."""
 
 from __future__ import annotations
 
-import math
-import os
+import tomllib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
+
+from netkit.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from netkit.registry import Lookup
 
-__all__ = ["Columns", "ComponentText", "Hidden", "Number", "Validation", "completed", "csv_options", "refuse_inputs"]
+__all__ = ["chosen", "completed", "configured", "setting_options"]
+
+
+def setting_options(*names: str) -> Callable[[Any], Any]:
+    """Add the options of these settings to a command, or those of all that are offered."""
+    from netkit.tables.settings import options
+
+    def add(command: Any) -> Any:
+        for name in reversed(names or [name for name, option in options().items() if name != "plugins"]):
+            command = _option(name)(command)
+        return command
+
+    return add
+
+
+def _option(name: str) -> Any:
+    from netkit.tables.settings import Settings, hints, options
+
+    option, hint = options()[name], get_args(hints()[name])[0]
+    [default] = [each.default for each in fields(Settings) if each.name == name]
+    shown = "" if default in (None, (), False, MISSING, "") else _shown(default)
+    value = Value(name)
+    return click.option(
+        f"--{name}",
+        type=None if hint is bool else value,
+        is_flag=hint is bool,
+        multiple=get_origin(hint) is tuple and option.metavar == "",
+        metavar=None if hint is bool else option.metavar or value.metavar,
+        help=f"{option.help}  [default: {shown}]" if shown else option.help,
+        hidden=not option.offered,
+        default=None,
+    )
+
+
+def _shown(default: Any) -> str:
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def chosen(ctx: click.Context, *left_out: str) -> dict[str, Any]:
+    """The settings that somebody gave on the command line, without the parameters that are none."""
+    given = {name: value for name, value in ctx.params.items() if name not in left_out}
+    return {name: value for name, value in given.items() if ctx.get_parameter_source(name) != ParameterSource.DEFAULT}
+
+
+def configured(path: str | None) -> dict[str, Any]:
+    """The settings in a TOML file. Raises `DataError`, and `SettingError` with every mistake at once."""
+    from netkit.registry.requirements import following
+    from netkit.tables.settings import read, rules_in
+
+    if path is None:
+        return {}
+    try:
+        with open(path, "rb") as file:
+            config = tomllib.load(file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except RecursionError:
+        raise SettingError(f"{path}: not TOML: brackets are nested too deeply") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: not TOML: {error}") from None
+    with following(rules_in(config)):
+        _, wrong = read(config)
+    if wrong:
+        raise SettingError(f"{path}: {'; '.join(map(str, wrong))}")
+    return config
+
+
+class Value(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
+    """The value of a setting as text; what is wrong with it, the setting itself says. Completion imports no component,
+    but it does import the plugins that announce no names."""
+
+    name = "text"
+
+    def __init__(self, setting: str) -> None:
+        from netkit.tables.settings import kind_of
+
+        self.setting, self.kind = setting, kind_of(setting)
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in the help."""
+        from netkit.tables.settings import hints, parts
+
+        words = {int: "INTEGER", float: "NUMBER"}
+        for each in parts(hints()[self.setting]):
+            if get_origin(each) is Literal:
+                return f"[{'|'.join(get_args(each))}]"
+        plain = [words[each] for each in parts(hints()[self.setting]) if each in words]
+        return self.kind.upper() if self.kind else plain[0] if plain else "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from netkit.tables.settings import from_text
+
+        return from_text(self.setting, value) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return completed(ctx, incomplete, [self.kind]) if self.kind else []
 
 
 def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list[CompletionItem]:
@@ -34,106 +133,3 @@ def _offered(lookup: Lookup, incomplete: str) -> Iterator[tuple[str, str]]:
         name = info.qualified if "/" in incomplete else shown
         if name.startswith(incomplete) or (name != info.name and info.name.startswith(incomplete)):
             yield name, info.summary or info.kind
-
-
-class ComponentText(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
-    """A component as text, or as a table where it comes from TOML. Completion imports no component, but it does import
-    the plugins that announce no names."""
-
-    def __init__(self, kind: str) -> None:
-        self.name = self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, (str, Mapping)):
-            self.fail(f"a name or a table is needed, got {value!r}", param, ctx)
-        return value
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return completed(ctx, incomplete, [self.kind])
-
-
-class Hidden(click.ParamType):  # type: ignore[type-arg]
-    """Hidden layers: numbers of units and layer texts, `64,32` or `64;dropout:rate=0.2;32`; in TOML also a list."""
-
-    name = "layers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",") if part.strip()]
-        if isinstance(value, int):
-            value = [value]
-        if not isinstance(value, (list, tuple)):
-            self.fail(f"layers read 64,32, got {value!r}", param, ctx)
-        return [self._layer(part, param, ctx) for part in value]
-
-    def _layer(self, part: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = int(part) if isinstance(part, str) and part.lstrip("-").isdigit() else part
-        if isinstance(number, bool) or not isinstance(number, (int, str, Mapping)):
-            self.fail(f"a number of units or a layer is needed, got {part!r}", param, ctx)
-        if isinstance(number, int) and number < 1:
-            self.fail(f"a layer has at least 1 unit, got {number}", param, ctx)
-        return number
-
-
-class Number(click.FloatRange):
-    """A number in a range. nan is in none, but compares as if it were in all."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            number = super().convert(value, param, ctx)
-        except OverflowError:
-            self.fail(f"a number of 64 bits is needed, got one of {len(str(value))} digits", param, ctx)
-        if math.isnan(number):
-            self.fail(f"a number is needed, got {value!r}", param, ctx)
-        return number
-
-
-class Columns(click.ParamType):  # type: ignore[type-arg]
-    """What columns are, `zip=text,id=skip`; in TOML a table. Which words there are is for the preparation to say."""
-
-    name = "columns"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        pairs: Any = value
-        if isinstance(value, str):
-            pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
-        if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
-            self.fail(f"columns read name=type,..., got {value!r}", param, ctx)
-        return dict(pairs)
-
-
-class Validation(click.ParamType):  # type: ignore[type-arg]
-    """A share of the rows from 0 to below 1, or a table of its own."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not str(value).strip():
-            self.fail(f"a share of the rows or a file is needed, got {value!r}", param, ctx)
-        try:
-            float(value)
-        except ValueError:
-            return str(value)
-        number: float = Number(0, 1, max_open=True).convert(value, param, ctx)
-        return number
-
-
-def refuse_inputs(outputs: Mapping[str, str | None], *inputs: Any) -> None:
-    """Raise `SettingError` where a file that is to be written, by its option, is one that is to be read."""
-    from netkit.errors import SettingError
-
-    for option, path in outputs.items():
-        for each in inputs:
-            if path and isinstance(each, str) and os.path.realpath(path) == os.path.realpath(each):
-                raise SettingError(f"{option}: another file than one that is read is needed, got {path!r}")
-
-
-def csv_options(command: Any) -> Any:
-    """Add the options that say how a CSV file is written."""
-    separator = click.option(
-        "--separator", metavar="CHARACTER", help="Between the columns of a CSV file; by default a comma."
-    )
-    decimal = click.option(
-        "--decimal", default=".", show_default=True, metavar="CHARACTER", help="The decimal point of a CSV file."
-    )
-    return separator(decimal(command))

@@ -2,78 +2,73 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netkit.cli.options import ComponentText, csv_options, refuse_inputs
+from netkit.cli.options import chosen, setting_options
+from netkit.errors import SettingError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from netkit.tables.model import TableModel
 
-__all__ = ["evaluate", "notes", "predict"]
+__all__ = ["evaluate", "predict"]
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@csv_options
+@setting_options("separator", "decimal")
 @click.option("--out", metavar="FILE", help="Where to write the CSV; standard output by default.")
 @click.option("--probabilities", is_flag=True, help="Add a column with the probability of each class.")
-def predict(model: str, data: str, out: str | None, probabilities: bool, **written: Any) -> None:
+@click.pass_context
+def predict(ctx: click.Context, model: str, data: str, out: str | None, probabilities: bool, **dialect: Any) -> None:
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.cli.predictions import write_csv
+    from netkit.files.atomic import check_writable
 
-    refuse_inputs({"out": out}, model, data)
+    for path in (model, data):
+        if out and os.path.realpath(out) == os.path.realpath(path):
+            raise SettingError(f"out: another file than one that is read is needed, got {out!r}")
+    if out:
+        check_writable(out)
     table_model = _loaded(model)
     target = table_model.target
     _refuse_values(table_model, probabilities)
     names = [target.name, *(f"{target.name}={each}" for each in target.labels if probabilities)]
-    portions = (
+    columns = (
         [table_model.labels(outputs), *(_probabilities(outputs) if probabilities else ())]
-        for outputs in table_model.portions(data, **written)
+        for outputs in table_model.batches(data, **_dialect(ctx))
     )
-    write_csv(out, names, portions)
-    notes(table_model.features.notes)
+    write_csv(out, names, columns)
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@csv_options
-@click.option(
-    "--metric", multiple=True, type=ComponentText("metric"), help="Instead of the loss's own; may be repeated."
-)
-def evaluate(model: str, data: str, metric: tuple[Any, ...], **written: Any) -> None:
+@setting_options("separator", "decimal", "metric")
+@click.pass_context
+def evaluate(ctx: click.Context, model: str, data: str, metric: tuple[Any, ...], **dialect: Any) -> None:
     """Score the predictions for DATA against its target column."""
-    table_model = _loaded(model)
-    rows = table_model.passage(data, **written)
-    scores = table_model.evaluate(rows, list(metric) or None)
-    notes(rows.notes)
+    scores = _loaded(model).evaluate(data, list(metric) or None, **_dialect(ctx))
     for name, value in scores.items():
         click.echo(f"{name} {value:.6g}")
 
 
-def notes(lines: list[str]) -> None:
-    """Things to know about the data, on stderr."""
-    for line in lines:
-        click.echo(f"note: {line}", err=True)
+def _dialect(ctx: click.Context) -> dict[str, Any]:
+    return {name: value for name, value in chosen(ctx).items() if name in ("separator", "decimal")}
 
 
 def _loaded(model: str) -> TableModel:
-    from netkit.registry import current
-
-    current().find()  # before torch is imported: see `discovery.find`
     from netkit.tables.model import TableModel
 
     return TableModel.load(model)
 
 
 def _refuse_values(table_model: TableModel, probabilities: bool) -> None:
-    from netkit.errors import SettingError
-
     head = table_model.model.network.links[-1].activation
     if probabilities and (head is None or head.outputs == "real"):
         name = table_model.target.name

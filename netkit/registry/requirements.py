@@ -26,6 +26,10 @@ class Plugins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disable: list[str] = []
     """Plugins to leave out, by distribution or entry point."""
 
+    def to_json(self) -> dict[str, list[str]]:
+        """The table."""
+        return {name: list(value) for name, value in msgspec.structs.asdict(self).items() if value}
+
     def __post_init__(self) -> None:
         for line in self.require:
             try:
@@ -37,11 +41,11 @@ class Plugins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @contextmanager
-def following(plugins: Plugins, who: str) -> Iterator[Registry]:
-    """A registry that follows these rules, for a while. Raises `PluginError`, naming `who` requires what is missing."""
+def following(plugins: Plugins) -> Iterator[Registry]:
+    """A registry that follows these rules, for a while. Raises `PluginError` where something required is missing."""
     needed = [needs for line in plugins.require if applies(needs := Requirement(line))]
     if missing := [said for needs in needed if (said := _unmet(needs))]:
-        raise PluginError(f"{who}: {'; '.join(missing)}")
+        raise PluginError(f"plugins: {'; '.join(missing)}")
     if not (plugins.prefer or plugins.disable):
         yield current()
         return

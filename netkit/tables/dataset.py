@@ -14,10 +14,8 @@ import torch
 from torch import Generator
 
 from netkit.engine.rows import Rows, Window
-from netkit.tables.columns import column
-from netkit.tables.features import Features
+from netkit.tables.encoding import Encoding
 from netkit.tables.store import GROUP, FileStore, Store
-from netkit.tables.target import Target
 from netkit.tables.weights import RowWeights
 from netkit.tensors import generator
 
@@ -26,15 +24,13 @@ __all__ = ["StoredRows", "ahead", "dataset"]
 Item = TypeVar("Item")
 
 
-def dataset(
-    store: Store, features: Features, target: Target, weights: RowWeights, part: str, window: int | None
-) -> Rows | StoredRows:
+def dataset(store: Store, encoding: Encoding, weights: RowWeights, part: str, window: int | None) -> Rows | StoredRows:
     """The rows of a store, encoded: all at once where they are in memory, else in windows of so many rows."""
     scaled = weights.scaled(store, part)
     if isinstance(store, FileStore):
-        return StoredRows(store, features, target, window or 1, scaled)
+        return StoredRows(store, encoding, window or 1, scaled)
     [table] = store.tables()
-    x, y = features.transform(table), target.encode(column(table, target.name))
+    x, y = encoding.features.transform(table), encoding.targets(table)
     return Rows(x, y, None if scaled is None else scaled.of(table).to(x))
 
 
@@ -43,8 +39,7 @@ class StoredRows:
     """The rows of a file in windows of `size` rows: of blocks drawn from everywhere, all rows of a window shuffled."""
 
     store: FileStore
-    features: Features
-    target: Target
+    encoding: Encoding
     size: int
     weights: RowWeights | None = None
 
@@ -58,7 +53,7 @@ class StoredRows:
     @property
     def simplex(self) -> bool:
         """Whether the columns of every target add up to one."""
-        return self.target.width > 1
+        return self.encoding.target.width > 1
 
     @property
     def weighted(self) -> bool:
@@ -68,7 +63,9 @@ class StoredRows:
     @cached_property
     def digest(self) -> int:
         """A checksum of everything in them, and of the windows that they come in."""
-        return crc32(repr((self.features.columns, self.target, self.size)).encode(), self.store.digest())
+        return crc32(
+            repr((self.encoding.features.columns, self.encoding.target, self.size)).encode(), self.store.digest()
+        )
 
     def steps(self, batch: int) -> int:
         """The number of batches in an epoch, in order; of shuffled rows the short window may make one more or less."""
@@ -99,13 +96,16 @@ class StoredRows:
 
     def _prepared(self, blocks: list[int]) -> Rows:
         ends = [0, *accumulate(self.store.sizes[number] for number in blocks)]
-        x, target = torch.zeros(ends[-1], self.features.width), torch.empty(ends[-1], self.target.width)
+        x, target = (
+            torch.zeros(ends[-1], self.encoding.features.width),
+            torch.empty(ends[-1], self.encoding.target.width),
+        )
         weight = torch.empty(ends[-1]) if self.weights else None
         for first in range(0, len(blocks), GROUP):
             table = self.store.table(blocks[first : first + GROUP])
             rows = slice(ends[first], ends[min(first + GROUP, len(blocks))])
-            self.features.prepare(table, x[rows])
-            target[rows] = self.target.encode(column(table, self.target.name))
+            self.encoding.features.prepare(table, x[rows])
+            target[rows] = self.encoding.targets(table)
             if weight is not None and self.weights is not None:
                 weight[rows] = self.weights.of(table)
         return Rows(x, target, weight)

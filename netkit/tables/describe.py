@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from netkit import spec
 from netkit.tables.columns import column, is_date, is_number, is_text, numbers, text
-from netkit.tables.features import Features
+from netkit.tables.features import Features, text_among
+from netkit.tables.first_pass import first_pass
+from netkit.tables.read import source_of
+from netkit.tables.settings import own_loss
+from netkit.tables.store import MemoryStore
 from netkit.tables.target import Target
 
-__all__ = ["about_columns", "about_target"]
+__all__ = ["about_columns", "about_table", "about_target"]
+
+logger = logging.getLogger("netkit")
 
 TOP = 5
 """Values that are shown of a column of text."""
+
+
+def about_table(
+    data: Any,
+    target: str | None = None,
+    task: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    separator: str | None = None,
+    decimal: str = ".",
+) -> dict[str, Any]:
+    """Rows, inputs, columns and the target of a table, as plain data. Raises `DataError`, `SettingError`."""
+    types, spelled = dict(columns or {}), [target] if target else []
+    source = source_of(data, separator, decimal, text_among(types), spelled)
+    found = first_pass(source, target, types, {}, None, MemoryStore)
+    [table] = found.training.tables()
+    about = None
+    if target is not None:
+        fitted = Target.of(target, found.labels, task, found.spelled)
+        about = {**about_target(table, fitted), "loss": spec.name(own_loss(fitted.task))}
+    features = Features.of(found.survey)
+    for note in found.notes:
+        logger.warning(note)
+    rows = about_columns(table, features)
+    return {"rows": table.num_rows, "inputs": features.width, "columns": rows, "target": about}
 
 
 def about_columns(table: pa.Table, features: Features) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,7 +165,7 @@ class Survey:
     """What a preparation is fitted from: every column but the excluded ones, fed with one piece of the table after
     another. `types` sets columns to one of `TYPES`."""
 
-    def __init__(self, exclude: tuple[str, ...] = (), types: Mapping[str, str] | None = None) -> None:
+    def __init__(self, exclude: Container[str | None] = (), types: Mapping[str, str] | None = None) -> None:
         self.types = types or {}
         self.columns: dict[str, Seen] = {}
         self._exclude = exclude

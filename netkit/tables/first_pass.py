@@ -1,15 +1,14 @@
-"""One pass through a table that is too large for memory: what the preparation is fitted from, and the rows spilled."""
+"""One pass through a table: every row is checked, held out or not, summarised and stored."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from netkit.errors import DataError
 from netkit.tables.columns import (
     UNNAMED,
     all_missing,
@@ -24,115 +23,122 @@ from netkit.tables.columns import (
     rows_from,
     with_value,
 )
-from netkit.tables.features import SKIP, Survey, unnamed
-from netkit.tables.groups import Grouped, check_groups
+from netkit.tables.features import Survey, unnamed
 from netkit.tables.read import check_names
-from netkit.tables.sources import Files, Types
-from netkit.tables.split import Parting
-from netkit.tables.store import Spill
+from netkit.tables.sources import Source, Types
+from netkit.tables.split import Split, check_groups
+from netkit.tables.store import Store
 from netkit.tables.summaries import Labels, Numbers
 from netkit.tables.weights import check_weights
 
-__all__ = ["ASIDE", "Gathered", "check_types", "gather"]
+__all__ = ["FirstPass", "check_types", "first_pass"]
 
 STRICT: dict[str, Any] = {"number": numbers, "date": dates}
 """How the values of a column that is set to be one of these are read."""
-ASIDE = {"weights": check_weights, "group": check_groups}
+ROLES = {"weights": check_weights, "group": check_groups}
 """What the values of a column must be that is no input, by what it is for."""
 
 
-class Gathered:
+def first_pass(
+    source: Source,
+    target: str | None,
+    types: Mapping[str, str],
+    roles: Mapping[str, str],
+    split: Split | None,
+    store: Callable[[], Store],
+    size: int | None = None,
+) -> FirstPass:
+    """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text, or
+    where no row was held out. types: what columns are set to be; roles: the columns that are no inputs, by what they are
+    for; without a target every row counts. Raises `DataError`, `SettingError`."""
+
+    def once(source: Source, split: Split | None) -> FirstPass:
+        found = FirstPass(target, types, roles, split and split.anew(), store)
+        for where, piece in source.pieces(size):
+            found.take(where, piece)
+            pa.default_memory_pool().release_unused()
+        if target in source.spelled:
+            found.spelled = source.spelled[target].first
+        return found.end(source.where)
+
+    found = source.settled(lambda source: once(source, split))
+    if found.split and found.labels.usable and not (len(found.training) and len(found.held_out)):
+        again = found.split.again()
+        found = source.settled(lambda source: once(source, again))
+    return found
+
+
+class FirstPass:
     """What a pass has found, and where it put the rows: those to train on, and those held out."""
 
     def __init__(
-        self, target: str, types: Mapping[str, str], share: float, seed: int, folder: str, aside: Mapping[str, str]
+        self,
+        target: str | None,
+        types: Mapping[str, str],
+        roles: Mapping[str, str],
+        split: Split | None,
+        store: Callable[[], Store],
     ) -> None:
-        self._name, self._types, self._met, self._aside = target, types, Types(), aside
-        self._share, self._by = share, aside.get("group", target)
-        self._parting = Grouped(self._by, share, seed) if "group" in aside else Parting(target, share, seed)
-        self.survey, self.labels, self.scale = Survey((target, *aside.values()), types), Labels(), Numbers(target)
+        self._target, self._types, self._roles, self._met = target, types, roles, Types()
+        self.split = split
+        self.survey, self.labels, self.scale = Survey({target, *roles.values()}, types), Labels(), Numbers(target or "")
         """Of the columns of the training rows, of all targets, and of those of the training rows."""
-        self.training, self.held_out = Spill(folder), Spill(folder)
-        self._starts: set[int | None] = set()
         self.spelled: Mapping[Any, str] = {}
         """How the targets are written, where their type does not tell."""
+        self.training, self.held_out = store(), store()
         self.rows, self.lost = 0, 0
         """The rows that were read, and those of them without a target."""
+        self._starts: set[int | None] = set()
+        self._notes: list[str] = []
 
-    def take(self, path: Path, piece: pa.Table) -> None:
+    def take(self, where: Path, piece: pa.Table) -> None:
         """The next rows. Raises `DataError`."""
-        check_names(str(path), piece.column_names, 1)
-        self._met.meet(path, piece.schema)
+        check_names(str(where), piece.column_names, 1)
+        self._met.meet(where, piece.schema)
         with rows_from(self.rows):
             refuse_infinite(piece)
             check_types(piece, self._types)
-            for role, name in self._aside.items():
-                ASIDE[role](name, column(piece, name))
+            for role, name in self._roles.items():
+                ROLES[role](name, column(piece, name))
         if piece.schema.get_field_index(UNNAMED) == 0:
             self._starts.add(counted_from(piece[UNNAMED], self.rows))
         self.rows += len(piece)
-        kept, lost = with_value(piece, self._name)
-        self.lost += lost
-        if len(kept):
-            self._part(kept)
+        if self._target is not None:
+            piece, lost = with_value(piece, self._target)
+            self.lost += lost
+        if len(piece):
+            self._keep(piece)
 
-    def end(self, who: str) -> Gathered:
-        """When all is taken. Raises `DataError` when a part is empty."""
+    def end(self, who: str) -> FirstPass:
+        """When all is taken. Raises `DataError` where no row has a target."""
         check_names(who, self._met.schema.names, self.rows)
-        if self.lost == self.rows:
-            raise all_missing(self._name)
-        self.survey.types, self._unnamed = unnamed(self._starts, self._types)
+        if self._target is not None and self.lost == self.rows:
+            raise all_missing(self._target)
+        self.survey.types, self._notes = unnamed(self._starts, self._types)
         self.training.close()
         self.held_out.close()
-        if self.labels.usable and (not len(self.training) or (self._share and not len(self.held_out))):
-            raise DataError(f"{self.rows - self.lost} rows are too few to hold out a share of {self._share:g}")
         return self
 
     @property
     def notes(self) -> list[str]:
-        """What was left out."""
-        return [*lost_rows(self._name, self.lost), *self._unnamed]
+        """What was left out, and how many groups are held out."""
+        groups = self.split.notes(len(self.held_out)) if self.split else []
+        return [*lost_rows(self._target or "", self.lost), *self._notes, *groups]
 
-    def _part(self, piece: pa.Table) -> None:
-        values = piece[self._name]
-        self.labels.feed(values)
-        parts = {self.training: piece}
-        if self._share and self.labels.usable:
-            held_out = pa.array(self._parting.held_out(piece[self._by]))
-            parts = {self.training: piece.filter(pc.invert(held_out)), self.held_out: piece.filter(held_out)}
-        self.survey.feed(parts[self.training])
-        if is_number(values) or is_date(values):
-            self.scale.feed(parts[self.training][self._name])
-        skipped = [name for name, kind in self._types.items() if kind == SKIP]
-        for spill, part in parts.items():
-            spill.add(part.drop_columns(skipped))
+    def _keep(self, piece: pa.Table) -> None:
+        if self._target is not None:
+            self.labels.feed(piece[self._target])
+        if self.split and self.labels.usable:
+            held_out = pa.array(self.split.held_out(piece))
+            self.held_out.add(piece.filter(held_out))
+            piece = piece.filter(pc.invert(held_out))
+        self.survey.feed(piece)
+        if self._target is not None and (is_number(values := piece[self._target]) or is_date(values)):
+            self.scale.feed(values)
+        self.training.add(piece)
 
 
 def check_types(table: pa.Table, types: Mapping[str, str]) -> None:
     """Raise `DataError` for the first value of a column that cannot be what the column is set to be."""
     for name, kind in types.items():
         STRICT.get(kind, lambda name, values: None)(name, column(table, name))
-
-
-def gather(
-    files: Files,
-    size: int,
-    target: str,
-    types: Mapping[str, str],
-    share: float,
-    seed: int,
-    folder: str,
-    aside: Mapping[str, str],
-) -> Gathered:
-    """Go through files in pieces of about `size` bytes, once more when a column turns out to be text. `aside`: the columns
-    that are no inputs, by what they are for. Raises `DataError`, `SettingError`."""
-
-    def once(files: Files) -> Gathered:
-        found = Gathered(target, types, share, seed, folder, aside)
-        found.spelled = files.spelled[target].first if target in files.spelled else {}
-        for path, piece in files.pieces(size):
-            found.take(path, piece)
-            pa.default_memory_pool().release_unused()
-        return found.end(files.where)
-
-    return files.settled(once)

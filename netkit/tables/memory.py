@@ -7,8 +7,10 @@ import logging
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
+from netkit.engine.network import Network
 from netkit.errors import SettingError
 from netkit.tables.formats import COMPRESSED, TYPED, suffix
 from netkit.tables.sources import Source
@@ -52,9 +54,9 @@ class Budget:
         """Bytes of the file that are read at a time."""
         return min(2**25, (self.total - BASE) // COPIES)
 
-    def window(self, store: FileStore, inputs: int, outputs: int, parameters: int, values: int = 0) -> int:
-        """Rows of a window: three are there at once, one that is trained on, the next, and one just done with. `values`:
-        those between the layers for one batch."""
+    def window(self, store: FileStore, inputs: int, outputs: int, network: Network, batch: int) -> int:
+        """Rows of a window: three are there at once, one that is trained on, the next, and one just done with."""
+        parameters, values = network.params.numel(), batch * sum(prod(link.out_shape) for link in network.links)
         raw = store.size // max(len(store), 1)
         fixed = (
             BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(store.schema))

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from netkit.engine.rows import Passage, Rows, Window
+from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
-from netkit.errors import ModelFileError
+from netkit.engine.training import Epoch
+from netkit.errors import ModelFileError, SettingError
 from netkit.files import model_file
-from netkit.model import Model
-from netkit.tables.columns import all_missing, column, lost_rows, rows_from, with_value
-from netkit.tables.features import Features
-from netkit.tables.formats import Spelling
-from netkit.tables.read import pieces, read
+from netkit.files.checkpoint import Began
+from netkit.model import Model, load
+from netkit.tables.encoding import Encoding, TableRows
+from netkit.tables.features import Features, unseen_notes
+from netkit.tables.interruption import Interrupted
+from netkit.tables.read import batches, source_of
+from netkit.tables.rows import FoundRows, find_rows
+from netkit.tables.run import fit
+from netkit.tables.settings import Settings
 from netkit.tables.target import Target
 
-__all__ = ["Passing", "TableModel"]
+__all__ = ["TableModel"]
+
+logger = logging.getLogger("netkit")
 
 
 @dataclass
 class TableModel:
-    """Features turn columns into inputs, the model inputs into outputs, and the target outputs into labels."""
+    """Features turn columns into inputs, the model inputs into outputs, and the target outputs into labels.
+
+    What takes `data` takes what `netkit.train` takes, and `separator` and `decimal` of CSV files. What there is to know
+    about the data goes to the logger `netkit`.
+    """
 
     features: Features
     model: Model
     target: Target
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What the kept weights are worth, by the part of the rows: loss and metrics."""
     training: dict[str, Any] = field(default_factory=dict)
+    history: list[Epoch] = field(default_factory=list)
+    """The record of every epoch; it is not saved."""
 
     @classmethod
     def load(cls, path: str | Path) -> TableModel:
@@ -43,7 +57,7 @@ class TableModel:
         if header.features is None or header.target is None:
             raise ModelFileError(f"{path}: was saved without a table's preparation; use netkit.load in Python")
         features, target = Features.from_json(header.features), Target.from_json(header.target)
-        model = model_file.load(path)
+        model = load(path)
         if model.network.in_shape != (features.width,):
             raise ModelFileError(
                 f"{path}: {features.width} prepared inputs do not fit layers for {model.network.in_shape}"
@@ -53,92 +67,81 @@ class TableModel:
     def save(self, path: str | Path) -> None:
         """To one file, whole or not at all."""
         about = {"features": self.features.to_json(), "target": self.target.to_json()}
-        model_file.save(self.model, path, **about, scores=self.scores, training=self.training)
-
-    def read(self, data: Any, **written: Any) -> pa.Table:
-        """The table in anything that `netkit.tables.read.read` takes, text where training had text. Raises `DataError`."""
-        return read(data, text=self.text, spelled=self._exact, **written)
+        self.model.save(path, **about, scores=self.scores, training=self.training)
 
     @property
-    def text(self) -> list[str]:
-        """The columns that are text whatever their values look like."""
-        return [*self.features.text, *([self.target.name] if self.target.words else [])]
+    def encoding(self) -> Encoding:
+        """How rows become inputs and targets."""
+        return Encoding(self.features, self.target)
 
-    @property
-    def _exact(self) -> dict[str, Spelling]:
-        """The column whose whole numbers are read to the last digit."""
-        return {} if self.target.words else {self.target.name: Spelling()}
+    def fit(self, data: Any, *, callbacks: Sequence[Callable[[Epoch], Any]] = (), **settings: Any) -> TableModel:
+        """Go on training on the rows of a table, from the present weights and with the encoding as it is. settings: those
+        of `netkit.train` that say how to train. Raises as `netkit.train` does; the model itself is changed and returned."""
+        return self.trained(find_rows(data, self._chosen(settings), self.encoding), callbacks=callbacks)
 
-    def outputs(self, data: Any) -> Tensor:
+    def trained(self, rows: FoundRows, began: Began | None = None, **how: Any) -> TableModel:
+        """Train on rows that were found, score and save as their settings say. Raises what ended the training too early,
+        when the weights that are kept are saved."""
+        settings, parts = rows.settings, rows.parts(self.encoding, self.model.network)
+        fitted = fit(self.model, *parts, settings, began or Began({}), **how)
+        fitted.check()
+        self.history, self.training = fitted.history, {"seed": settings.seed, "rows": len(parts.training)}
+        named = {"validation": parts.validation, "training": parts.training}
+        metrics = settings.metric or None
+        self.scores = {name: self.score_of(rows, metrics) for name, rows in named.items() if rows is not None}
+        for name, values in self.scores.items():
+            logger.info("%10s  %s", name, "  ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
+        if settings.out is not None:
+            self.save(settings.out)
+            logger.info("saved %s", settings.out)
+        if isinstance(fitted.trouble, Interrupted):
+            fitted.trouble.model = self
+        if fitted.trouble:
+            raise fitted.trouble
+        return self
+
+    def _chosen(self, given: Mapping[str, Any]) -> Settings:
+        for name in ("target", "task", "columns", "hidden", "layers", "activation", "loss"):
+            if name in given:
+                raise SettingError(f"{name}: a trained model keeps its own; netkit.train makes another")
+        return Settings.of({"target": self.target.name, "loss": self.model.loss, **given})
+
+    def outputs(self, data: Any, **dialect: Any) -> Tensor:
         """The network's outputs for each row of a table, (n, units)."""
-        return self.model.forward(self.features.transform(self.read(data)))
+        return torch.cat([*self.batches(data, **dialect)])
 
-    def predict(self, data: Any) -> list[Any]:
-        """The target of each row of a table, as it was written in the training table."""
-        return self.labels(self.outputs(data))
-
-    def portions(self, data: Any, **written: Any) -> Iterator[Tensor]:
-        """The same for one piece of a table after another, in bounded memory; `features.notes` adds up."""
-        for inputs, _ in self.prepared(pieces(data, text=self.text, **written)):
+    def batches(self, data: Any, **dialect: Any) -> Iterator[Tensor]:
+        """The same for one batch of rows after another, in bounded memory."""
+        source, unseen = source_of(data, text=self.encoding.text, **dialect), Counter[str]()
+        for inputs, _ in self.encoding.inputs(batches(source), unseen):
             yield self.model.forward(inputs)
+        for note in unseen_notes(unseen):
+            logger.warning(note)
 
-    def prepared(self, tables: Iterable[pa.Table]) -> Iterator[tuple[Tensor, pa.Table]]:
-        """The inputs for each piece of a table, and the piece."""
-        rows, unseen = 0, Counter[str]()
-        for table in tables:
-            with rows_from(rows):
-                inputs = torch.zeros(len(table), self.features.width)
-                unseen.update(self.features.prepare(table, inputs))
-            rows += len(table)
-            self.features.note(unseen)
-            yield inputs, table
+    def predict(self, data: Any, **dialect: Any) -> list[Any]:
+        """The target of each row of a table, as it was written in the training table."""
+        return self.labels(self.outputs(data, **dialect))
 
     def labels(self, outputs: Tensor) -> list[Any]:
         """Outputs as values of the target column."""
         return self.target.decode(outputs, self.model.loss.threshold)
 
-    def rows(self, table: pa.Table) -> Rows:
-        """Inputs and targets of a table whose target is nowhere missing. Raises `DataError`."""
-        return Rows(self.features.transform(table), self.target.encode(column(table, self.target.name)))
+    def evaluate(self, data: Any, metrics: Sequence[Any] | None = None, **dialect: Any) -> dict[str, float]:
+        """The mean loss (of the standardised target, in a regression) and metrics in the target's own units, of the rows of
+        a table that have a target."""
+        source = source_of(data, text=self.encoding.text, spelled=self.encoding.exact, **dialect)
+        rows = TableRows(self.encoding, batches(source))
+        scores = self.score_of(rows, metrics)
+        for note in rows.notes:
+            logger.warning(note)
+        return scores
 
-    def passage(self, data: Any, **written: Any) -> Passing:
-        """The rows of a table, to be judged by piece by piece, in bounded memory."""
-        return Passing(self, pieces(data, text=self.text, spelled=self._exact, **written))
+    def score(self, data: Any, metric: Any = None, **dialect: Any) -> float:
+        """One metric, by default the one that belongs to the loss (accuracy, r2), of the rows of a table."""
+        loss, *scores = self.evaluate(data, None if metric is None else [metric], **dialect).values()
+        return scores[0] if scores else loss
 
-    def evaluate(self, source: Passage, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
-        """The mean loss (of the standardised target, in a regression) and metrics in the target's own units."""
+    def score_of(self, rows: RowStream, metrics: Sequence[Any] | None = None) -> dict[str, float]:
+        """The same as `evaluate`, of rows that are encoded already; weights of rows count in the loss."""
         chosen = make_metrics(self.model.loss, metrics)
-        return evaluate(self.model.network, self.model.loss, source, chosen, self.target.unscale)
-
-
-class Passing:
-    """The rows of a table with a target, gone through once, as it is read."""
-
-    def __init__(self, model: TableModel, tables: Iterable[pa.Table]) -> None:
-        self._model, self._tables, self._rows, self._lost = model, tables, 0, 0
-
-    def __len__(self) -> int:
-        """The number of rows that have passed."""
-        return self._rows
-
-    def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
-        """One window for each piece. Raises `DataError`."""
-        target = self._model.target
-        for inputs, table in self._model.prepared(self._present()):
-            with rows_from(self._rows):
-                rows = Rows(inputs, target.encode(column(table, target.name)))
-            self._rows += len(rows)
-            yield Window(rows, None, 0)
-        if not self._rows:
-            raise all_missing(target.name)
-
-    @property
-    def notes(self) -> list[str]:
-        """What was left out, and what training never saw."""
-        return [*lost_rows(self._model.target.name, self._lost), *self._model.features.notes]
-
-    def _present(self) -> Iterator[pa.Table]:
-        for table in self._tables:
-            kept, lost = with_value(table, self._model.target.name)
-            self._lost += lost
-            yield kept
+        return evaluate(self.model.network, self.model.loss, rows, chosen, self.target.unscale)

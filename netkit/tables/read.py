@@ -19,11 +19,7 @@ __all__ = ["batches", "check_names", "read", "source_of"]
 
 
 def source_of(
-    data: Any,
-    separator: str | None = None,
-    decimal: str = ".",
-    text: Iterable[str] = (),
-    spelled: Iterable[str] = (),
+    data: Any, separator: str | None = None, decimal: str = ".", text: Iterable[str] = (), spelled: Iterable[str] = ()
 ) -> Source:
     """The rows of `data`. Raises `DataError`, `SettingError`.
 

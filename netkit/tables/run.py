@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netkit.engine.progress import logged, shown
+from netkit.engine.progress import shown
 from netkit.engine.rows import Dataset
 from netkit.engine.scoring import make_metrics
 from netkit.engine.training import Epoch, Recipe, Run
-from netkit.errors import DataError, DivergenceError, MemoryExhausted
+from netkit.errors import DataError, DivergenceError, MemoryExhausted, SettingError
 from netkit.files.checkpoint import Began, Checkpoints, restore
+from netkit.files.log import logged
 from netkit.model import Model
 from netkit.tables.interruption import Interrupted, Signals, signals
 from netkit.tables.settings import INTERVAL, Settings, own_optimizer
 from netkit.tensors import generator
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "fit", "recipe", "same_folder"]
 
 logger = logging.getLogger("netkit")
 SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -58,11 +59,15 @@ def fit(
     settings: Settings,
     began: Began,
     resumed: tuple[Any, Any] | None = None,
+    fresh: bool = True,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
 ) -> Fitted:
-    """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: what `newest` found."""
+    """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: a checkpoint to go on from;
+    fresh: the folder of checkpoints may hold no other run's."""
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
     with signals() as taken:
-        saver = Saver(settings, began, taken, fresh=resumed is None)
+        saver = Saver(settings, began, taken, fresh)
         run = _run(model, training, validation, settings, saver)
         if resumed:
             restore(run, *resumed)

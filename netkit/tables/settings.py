@@ -21,7 +21,19 @@ from netkit.kinds import Activation, Component, Layer, Loss, Metric, Optimizer, 
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
 
-__all__ = ["Option", "Settings", "hints", "options", "own_loss", "own_optimizer", "read"]
+__all__ = [
+    "Option",
+    "Settings",
+    "from_text",
+    "hints",
+    "kind_of",
+    "options",
+    "own_loss",
+    "own_optimizer",
+    "parts",
+    "read",
+    "rules_in",
+]
 
 Task = Literal["binary", "multiclass", "regression"]
 SIZE = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
@@ -212,6 +224,13 @@ class Settings:
         return cls(**values)
 
     @property
+    def known_task(self) -> str | None:
+        """The task that was chosen, by itself or by the loss. Raises `SettingError` where they do not agree."""
+        if self.loss is not None and self.task not in (None, self.loss.task):
+            raise SettingError(f"task: {spec.name(self.loss)} is for {self.loss.task}, got {self.task}")
+        return self.loss.task if self.loss else self.task
+
+    @property
     def share(self) -> float:
         """The share of the rows that is held out; 0 where a table of its own validates, or nothing."""
         return self.validation if isinstance(self.validation, float) else 0.0
@@ -249,7 +268,8 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of which `of` makes the same settings."""
-        return {each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name != "plugins"}
+        left_out = ("plugins", "checkpoint")
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name not in left_out}
 
 
 def own_loss(task: str) -> Loss:
@@ -278,6 +298,31 @@ def options() -> dict[str, Option]:
     }
 
 
+def rules_in(given: Mapping[str, Any]) -> Plugins:
+    """What settings say about plugins, by which all else in them is read; nothing where that cannot be read."""
+    values, _ = read({name: value for name, value in given.items() if name == "plugins"})
+    rules: Plugins = values.get("plugins", Plugins())
+    return rules
+
+
+def from_text(name: str, text: str) -> Any:
+    """What people write for a setting on a command line: a number or a list as TOML reads it, where that may be one."""
+    numbers = {int, float} & set(parts(hints()[name]))
+    return spec.read_value(text) if numbers and options()[name].reader is None else text
+
+
+def kind_of(name: str) -> str | None:
+    """The kind of component that a setting holds, or a list of them; None for any other."""
+    kinds = [each.kind for each in parts(hints()[name]) if isinstance(each, type) and issubclass(each, Component)]
+    return kinds[0] if kinds else None
+
+
+def parts(hint: Any) -> list[Any]:
+    """A hint and what it consists of, down to the words of a choice."""
+    inner = [] if typing.get_origin(hint) is Literal else typing.get_args(hint)
+    return [hint, *(part for each in inner for part in parts(each))]
+
+
 def read(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[NetkitError]]:
     """The values of settings, and every mistake in what people wrote for them."""
     values: dict[str, Any] = {}
@@ -293,9 +338,10 @@ def read(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[NetkitError]]:
 
 
 def _value(name: str, value: Any) -> Any:
-    reader = options()[name].reader
+    reader, hint = options()[name].reader, hints()[name]
+    rule = typing.get_args(hint)[0] if kind_of(name) else hint
     try:
-        return spec.setting(name, hints()[name], value if reader is None or value is None else reader(value))
+        return spec.setting(name, rule, value if reader is None or value is None else reader(value))
     except NetkitError as error:
         if str(error).startswith((f"{name}:", f"{name}[")):
             raise

@@ -44,7 +44,11 @@ class Split:
         self._rows += len(table)
         return found
 
-    def again(self) -> Split | None:
+    def anew(self) -> Split:
+        """The same split before the first row."""
+        return Split(self.by, self.share, self._seed, self.grouped, self._only)
+
+    def again(self) -> Split:
         """After a pass in which no row or group was drawn, since there are fewer than 1 / share: a split that holds out one
         of them. Raises `DataError` for a single group, and where the share of all rows is less than half a row."""
         count = len(self._places.known) if self.grouped else self._rows

@@ -3,7 +3,6 @@ than it takes their runs to end: to go in 0.3."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,24 +12,25 @@ import torch
 from torch import Tensor
 
 from netkit.tables.columns import column, is_text, text
-from netkit.tables.split import Places, Split, by_name, drawn
+from netkit.tables.split import Split, by_name, drawn
 from netkit.tables.target import Target
 
 __all__ = ["split"]
 
 
-def split(
-    by: str, share: float, seed: int, grouped: bool, streamed: bool, task: str | None
-) -> Callable[[], Split]:
-    """The rule of 0.1 for a run: in the order in which it was begun."""
-    made = _Streamed if streamed else _InMemory
-    return lambda: made(by, share, seed, grouped, task)
+def split(by: str, share: float, seed: int, grouped: bool, streamed: bool, task: str | None) -> Split:
+    """The rule by which 0.1 would have held rows out of this run."""
+    return (_Streamed if streamed else _InMemory)(by, share, seed, grouped, task)
 
 
 class _Before(Split):
     def __init__(self, by: str, share: float, seed: int, grouped: bool, task: str | None) -> None:
         super().__init__(by, share, seed, grouped)
+        self._begin = (by, share, seed, grouped, task)
         self.seed, self.task = seed, task
+
+    def anew(self) -> Split:
+        return type(self)(*self._begin)
 
 
 class _Streamed(_Before):
@@ -50,7 +50,11 @@ class _InMemory(_Before):
 
     def held_out(self, table: pa.Table) -> np.ndarray:
         values = column(table, self.by)
-        out = _groups(values, self.share, self.seed) if self.grouped else _rows(values, self.share, self.seed, self._strata(values))
+        out = (
+            _groups(values, self.share, self.seed)
+            if self.grouped
+            else _rows(values, self.share, self.seed, self._strata(values))
+        )
         chosen = np.zeros(len(table), dtype=bool)
         chosen[out.numpy()] = True
         return chosen

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +62,9 @@ class FileStore:
     """Rows are added in any portions, and read by blocks of `ROWS` rows, which are the same however they were added. Plain
     reads, since pages of a mapped file count as memory of the process. Raises `DataError` where the folder is full."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, without: Container[str] = ()) -> None:
+        self._without = without
+        """Columns that nobody asks for, which are not kept."""
         self._folder, self._blocks = folder, list[_Block]()
         self.schema = pa.schema([])
         """The types of all columns, with those of later portions taken in."""
@@ -78,6 +80,7 @@ class FileStore:
 
     def add(self, table: pa.Table) -> None:
         """Write whole blocks, and keep what is left over for the next portion."""
+        table = table.select([name for name in table.column_names if name not in self._without])
         self.schema = unified(self.schema, table.schema)
         if self._left is not None:
             table = pa.concat_tables([widened(each, self.schema) for each in (self._left, table)])

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from netkit import spec
-from netkit.engine.rows import Dataset
 from netkit.engine.training import Epoch
-from netkit.errors import DataError, ModelFileError, NetkitError, SettingError, ShapeError
+from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable
 from netkit.files.checkpoint import Began, newest
 from netkit.files.model_file import sources
@@ -22,21 +20,15 @@ from netkit.model import Model
 from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.requirements import following
-from netkit.tables import memory, split_before
-from netkit.tables.dataset import dataset
 from netkit.tables.features import Features
-from netkit.tables.first_pass import FirstPass, first_pass
-from netkit.tables.interruption import Interrupted
+from netkit.tables.first_pass import FirstPass
 from netkit.tables.model import TableModel
-from netkit.tables.read import source_of
-from netkit.tables.run import Fitted, fit, recipe, same_folder
+from netkit.tables.rows import FoundRows, find_rows
+from netkit.tables.run import recipe, same_folder
 from netkit.tables.settings import Settings, rules_in
-from netkit.tables.split import Split
-from netkit.tables.store import Store
 from netkit.tables.target import Target
-from netkit.tables.weights import RowWeights
 
-__all__ = ["Prepared", "prepare", "train"]
+__all__ = ["prepare", "train"]
 
 logger = logging.getLogger("netkit")
 PATHS = ("out", "log", "validation")
@@ -100,33 +92,15 @@ def _trained(
     data: Any, settings: Settings, callbacks: Sequence[Callable[[Epoch], Any]], saved: _Saved | None = None
 ) -> TableModel:
     _check_paths(data, settings)
-    prepared = prepare(data, settings, saved is not None and saved.state.format == 1)
-    model = prepared.model
+    model, rows = prepare(data, settings, saved is not None and saved.state.format == 1)
     _name_strangers(model.model, settings)
-    fitted = _fitted(data, prepared, settings, callbacks, saved)
-    fitted.check()
-    _score(prepared, settings, fitted)
-    if settings.out is not None:
-        model.save(settings.out)
-        logger.info("saved %s", settings.out)
-    if isinstance(fitted.trouble, Interrupted):
-        fitted.trouble.model = model
-    if fitted.trouble:
-        raise fitted.trouble
-    return model
-
-
-def _fitted(
-    data: Any, prepared: Prepared, settings: Settings, callbacks: Sequence[Any], saved: _Saved | None
-) -> Fitted:
-    began = Began(_options(data, prepared.settings), settings.plugins.to_json())
-    fresh, resumed = True, None
-    if saved:
-        resumed = saved.state, saved.tensors
-        folder = settings.checkpoint or saved.folder
-        settings, fresh = replace(settings, checkpoint=folder), not same_folder(folder, saved.folder)
-    parts = prepared.training, prepared.validation
-    return fit(prepared.model.model, *parts, settings, began, resumed, fresh, callbacks)
+    began = Began(_options(data, rows.settings), settings.plugins.to_json())
+    if saved is None:
+        return model.trained(rows, began, callbacks=callbacks)
+    folder = settings.checkpoint or saved.folder
+    fresh = not same_folder(folder, saved.folder)
+    rows = replace(rows, settings=replace(rows.settings, checkpoint=folder))
+    return model.trained(rows, began, resumed=(saved.state, saved.tensors), fresh=fresh, callbacks=callbacks)
 
 
 def _options(data: Any, settings: Settings) -> dict[str, Any]:
@@ -150,90 +124,24 @@ def _check_paths(data: Any, settings: Settings) -> None:
                 raise SettingError(f"{name}: another file than one that is read is needed, got {path!r}")
 
 
-class Prepared(NamedTuple):
-    """A model that is ready to train, and the rows for it."""
-
-    model: TableModel
-    training: Dataset
-    validation: Dataset | None
-    settings: Settings
-    """As they were given, and the memory that was found."""
-
-
-def prepare(data: Any, settings: Settings, before: bool = False) -> Prepared:
-    """Read, split and encode a table, and build the network for it. before: hold out the rows that 0.1 held out."""
-    source = source_of(data, settings.separator, settings.decimal, settings.columns)
-    settings = replace(settings, memory=memory.settled(source, settings.memory))
-    budget = None if settings.memory is None else memory.Budget(settings.memory)
-    task = settings.loss.task if settings.loss else settings.task
-    _check_task(settings)
-    found = first_pass(
-        source, settings.target, settings.columns, settings.roles, _split(settings, task, before), budget
-    )
-    target = Target.of(settings.target, found.labels, task).scaled(found.scale)
-    if settings.balanced and not target.classes:
-        raise SettingError(f"balanced: a target with classes is needed, {target.name} is for {target.task}")
+def prepare(data: Any, settings: Settings, before: bool = False) -> tuple[TableModel, FoundRows]:
+    """A model for a table that is ready to train, and the rows for it: read, split, summarised, encoded. before: hold out
+    the rows that 0.1 held out. Raises `DataError`, `SettingError`, `ShapeError`."""
+    rows = find_rows(data, settings, before=before)
+    found = rows.found
+    target = Target.of(settings.target, found.labels, settings.known_task, found.spelled).scaled(found.scale)
     features = Features.of(found.survey)
     for note in [*found.notes, *features.notes]:
         logger.warning(note)
     model = TableModel(features, _network(features, target, settings), target)
-    logger.info(_about(source.where, found, model))
-    weights = RowWeights.of(settings.weights, settings.balanced, found.training, target)
-    window = budget and _window(budget, found.training, model, settings.batch)
-    training = dataset(found.training, features, target, weights, "training", window)
-    if window:
-        logger.info("streamed: %s rows in windows of %s", f"{len(training):,}", f"{min(window, len(training)):,}")
-    return Prepared(model, training, _validation(model, found, weights, settings, budget, window), settings)
-
-
-def _split(settings: Settings, task: str | None, before: bool) -> Callable[[], Split] | None:
-    """How rows are held out; nothing where none are."""
-    if not settings.share:
-        return None
-    by, grouped = settings.group or settings.target, settings.group is not None
-    if before:
-        return split_before.split(by, settings.share, settings.seed, grouped, settings.memory is not None, task)
-    return lambda: Split(by, settings.share, settings.seed, grouped)
-
-
-def _check_task(settings: Settings) -> None:
-    loss = settings.loss
-    if loss is not None and settings.task not in (None, loss.task):
-        raise SettingError(f"task: {spec.name(loss)} is for {loss.task}, got {settings.task}")
-
-
-def _validation(
-    model: TableModel, found: FirstPass, weights: RowWeights, settings: Settings, budget: Any, window: int | None
-) -> Dataset | None:
-    """The rows that validate: those held out, or those of a table of their own, whose mistakes name it."""
-    if settings.share:
-        return dataset(found.held_out, model.features, model.target, weights, "validation", window)
-    if isinstance(settings.validation, float):
-        return None
-    source = source_of(settings.validation, settings.separator, settings.decimal, text=model.text)
-    roles = {"weights": settings.weights} if settings.weights else {}
-    try:
-        own = first_pass(source, settings.target, {}, roles, None, budget)
-        rows = dataset(own.training, model.features, model.target, weights, "validation", window)
-        notes = [*own.notes, *rows.check()]
-    except DataError as error:
-        said = str(error)
-        raise DataError(said if said.startswith(source.where) else f"{source.where}: {said}") from None
-    for note in notes:
-        logger.warning("%s: %s", source.where, note)
-    return rows
-
-
-def _window(budget: memory.Budget, training: Store, model: TableModel, batch: int) -> int:
-    network = model.model.network
-    values = batch * sum(prod(link.out_shape) for link in network.links)
-    return budget.window(training, model.features.width, model.target.width, network.params.numel(), values)
+    logger.info(_about(rows.where, found, model))
+    return model, rows
 
 
 def _network(features: Features, target: Target, settings: Settings) -> Model:
     loss = settings.loss_for(target.task)
     layers = [*settings.layers] or _layers(target.width, loss, settings)
-    model = Model([*features.first_layers(layers[0]), *layers], loss, seed=settings.seed)
+    model = Model([*_decoding(features.codes, layers[0]), *layers], loss, seed=settings.seed)
     network = model.build((features.width,))
     if network.out_shape != (target.width,):
         raise ShapeError(f"layers: the last one gives {network.out_shape}, {target.name} needs ({target.width},)")
@@ -249,6 +157,15 @@ def _layers(width: int, loss: Loss, settings: Settings) -> list[Any]:
         for part in settings.hidden
     ]
     return [*hidden, {"type": kind, "units": width, "activation": loss.head}]
+
+
+def _decoding(codes: Mapping[int, tuple[int, int]], first: Any) -> list[Any]:
+    """The layer that takes codes, in front of the others, where columns are coded and the first given layer is none."""
+    if not codes or spec.make("layer", first).codes:
+        return []
+    levels, dimensions = zip(*codes.values())
+    kind = current().layers.first(lambda layer: layer.codes)
+    return [{"type": kind, "columns": [*codes], "levels": [*levels], "dimensions": [*dimensions]}]
 
 
 def _about(where: str, found: FirstPass, model: TableModel) -> str:
@@ -269,14 +186,3 @@ def _name_strangers(model: Model, settings: Settings) -> None:
     for name, source in {name: source for part in parts for name, source in sources(part)}.items():
         if source.distribution != DISTRIBUTION:
             logger.info("using %s %s (%s %s)", source.kind, name, source.distribution, source.version)
-
-
-def _score(prepared: Prepared, settings: Settings, fitted: Fitted) -> None:
-    """Score the weights that are kept, and say what they are worth."""
-    model, parts = prepared.model, {"validation": prepared.validation, "training": prepared.training}
-    metrics = settings.metric or None
-    model.scores = {name: model.score_of(rows, metrics) for name, rows in parts.items() if rows is not None}
-    model.training = {"seed": settings.seed, "rows": len(prepared.training)}
-    model.history = fitted.history
-    for name, values in model.scores.items():
-        logger.info("%10s  %s", name, "  ".join(f"{metric} {value:.4g}" for metric, value in values.items()))

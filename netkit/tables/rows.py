@@ -1,0 +1,113 @@
+"""The rows to train on and those to validate by, from a table and the settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from netkit.engine.network import Network
+from netkit.engine.rows import Dataset
+from netkit.errors import DataError, SettingError
+from netkit.tables import split_before
+from netkit.tables.dataset import dataset
+from netkit.tables.encoding import Encoding
+from netkit.tables.features import SKIP, text_among
+from netkit.tables.first_pass import FirstPass, first_pass
+from netkit.tables.memory import Budget, budget_for
+from netkit.tables.read import source_of
+from netkit.tables.settings import Settings
+from netkit.tables.split import Split
+from netkit.tables.store import FileStore, MemoryStore, Store, temporary_folder
+from netkit.tables.weights import RowWeights, class_weights
+
+__all__ = ["FoundRows", "Parts", "find_rows"]
+
+logger = logging.getLogger("netkit")
+
+
+class Parts(NamedTuple):
+    """Encoded rows."""
+
+    training: Dataset
+    validation: Dataset | None
+
+
+@dataclass(frozen=True)
+class FoundRows:
+    """A table that was gone through once: what was found, and where its rows are."""
+
+    where: str
+    found: FirstPass
+    budget: Budget | None
+    settings: Settings
+
+    def parts(self, encoding: Encoding, network: Network) -> Parts:
+        """The rows to train a network on, and those to validate by. Raises `DataError`, `SettingError`."""
+        settings, found, target = self.settings, self.found, encoding.target
+        if settings.balanced and not target.classes:
+            raise SettingError(f"balanced: a target with classes is needed, {target.name} is for {target.task}")
+        classes = class_weights(found.training, target) if settings.balanced else None
+        weights = RowWeights(target, settings.weights, classes)
+        window = None
+        if self.budget:
+            window = self.budget.window(found.training, encoding.features.width, target.width, network, settings.batch)
+        training = dataset(found.training, encoding, weights, "training", window)
+        if window:
+            logger.info("streamed: %s rows in windows of %s", f"{len(training):,}", f"{min(window, len(training)):,}")
+        if settings.share:
+            return Parts(training, dataset(found.held_out, encoding, weights, "validation", window))
+        own = None if isinstance(settings.validation, float) else self._own(encoding, weights, window)
+        return Parts(training, own)
+
+    def _own(self, encoding: Encoding, weights: RowWeights, window: int | None) -> Dataset:
+        """The rows of a table of their own that validate; what is wrong with them names it."""
+        settings = self.settings
+        source = source_of(settings.validation, settings.separator, settings.decimal, encoding.text, encoding.exact)
+        roles = {"weights": settings.weights} if settings.weights else {}
+        size = self.budget and self.budget.piece
+        try:
+            own = first_pass(source, settings.target, {}, roles, None, _store(settings), size)
+            notes = [*own.notes, *encoding.check(own.training)]
+            rows = dataset(own.training, encoding, weights, "validation", window)
+        except DataError as error:
+            said = str(error)
+            raise DataError(said if said.startswith(source.where) else f"{source.where}: {said}") from None
+        for note in notes:
+            logger.warning("%s: %s", source.where, note)
+        return rows
+
+
+def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, before: bool = False) -> FoundRows:
+    """Read a table once: check its rows, hold some out, summarise the columns of the others and store them. encoding: what
+    the columns are, where that is known. before: hold out the rows that 0.1 held out. Raises `DataError`, `SettingError`."""
+    roles, task = settings.roles, settings.known_task
+    spelled = [settings.target, *([settings.group] if settings.group else [])]
+    types = {} if encoding else settings.columns
+    text = encoding.text if encoding else text_among(types)
+    source = source_of(data, settings.separator, settings.decimal, text, spelled)
+    budget = budget_for(source, settings.memory)
+    settings = replace(settings, memory=budget.total if budget else None)
+    split = _split(settings, task, before)
+    size = budget.piece if budget else None
+    found = first_pass(source, settings.target, types, roles, split, _store(settings), size)
+    return FoundRows(source.where, found, budget, settings)
+
+
+def _split(settings: Settings, task: str | None, before: bool) -> Split | None:
+    """How rows are held out; nothing where none are."""
+    by, grouped = settings.group or settings.target, settings.group is not None
+    if not settings.share:
+        return None
+    if before:
+        return split_before.split(by, settings.share, settings.seed, grouped, settings.memory is not None, task)
+    return Split(by, settings.share, settings.seed, grouped)
+
+
+def _store(settings: Settings) -> Callable[[], Store]:
+    """Where rows are kept: in memory, or in a file of which only a window is."""
+    if settings.memory is None:
+        return MemoryStore
+    skipped = {name for name, kind in settings.columns.items() if kind == SKIP}
+    return lambda: FileStore(temporary_folder(settings.out), skipped)

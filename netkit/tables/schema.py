@@ -1,0 +1,103 @@
+"""The settings as a JSON Schema, and a configuration with every default."""
+
+from __future__ import annotations
+
+import logging
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from typing import Annotated, Any
+
+import msgspec
+
+from netkit import spec
+from netkit.errors import NetkitError
+from netkit.kinds import KINDS, Component
+from netkit.registry import current
+from netkit.registry.requirements import Plugins
+from netkit.tables.settings import Settings, hints, options, own_loss, own_optimizer
+
+__all__ = ["filled", "json_schema"]
+
+logger = logging.getLogger("netkit")
+
+
+def json_schema() -> dict[str, Any]:
+    """What a TOML configuration may say, with every installed component and its settings."""
+    definitions: dict[str, Any] = {kind: {"anyOf": [{"type": "string"}, *_tables(kind)]} for kind in KINDS}
+    properties = {
+        name: {**_of(option.written or hints()[name]), "description": option.help} for name, option in options().items()
+    }
+    properties["plugins"] = msgspec.json.schema(Plugins)["$defs"]["Plugins"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "netkit train --config",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _of(hint: Any) -> dict[str, Any]:
+    """The schema of what a hint allows; TOML has no null."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, Component):
+        return {"$ref": f"#/$defs/{hint.kind}"}
+    if origin in (typing.Union, types.UnionType):
+        found = [_of(each) for each in inner if each is not types.NoneType]
+        return found[0] if len(found) == 1 else {"anyOf": found}
+    if origin is tuple:
+        return {"type": "array", "items": _of(inner[0])}
+    if origin is Annotated and typing.get_origin(inner[0]) in (typing.Union, types.UnionType, tuple):
+        return _of(inner[0])
+    return msgspec.json.schema(hint)
+
+
+def _tables(kind: str) -> Iterator[dict[str, Any]]:
+    """What a table for each component of the kind may hold; one that cannot be imported has no say."""
+    lookup = current().kinds[kind]
+    for info in lookup.infos():
+        try:
+            component = lookup[info.qualified]
+            settings = {field.name: _setting(component, field.name) for field in fields(component)}
+        except NetkitError as error:
+            logger.warning(str(error))
+            continue
+        needed = [f.name for f in fields(component) if f.default is MISSING and f.default_factory is MISSING]
+        own = info.name in lookup and lookup.info(info.name) == info
+        yield {
+            "type": "object",
+            "description": info.summary,
+            "properties": {"type": {"enum": sorted({info.qualified, *([info.name] if own else [])})}, **settings},
+            "required": ["type", *needed],
+            "additionalProperties": False,
+        }
+
+
+def _setting(component: type[Component], name: str) -> dict[str, Any]:
+    if kind := spec.nested(component, name):
+        return {"anyOf": [{"$ref": f"#/$defs/{kind}"}, {"type": "null"}]}
+    try:
+        return msgspec.json.schema(spec.hints(component)[name])
+    except TypeError:  # a function, a tensor: JSON Schema has no word for it
+        return {}
+
+
+def filled(given: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Every setting with its help and its value: as it is given, or else what training would take."""
+    defaults = {each.name: None if each.default is MISSING else each.default for each in fields(Settings)}
+    chosen = _chosen(given)
+    for name, option in options().items():
+        yield name, option.help, given.get(name, chosen.get(name, None if name == "plugins" else defaults[name]))
+
+
+def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is taken where nobody chose, as far as it does not depend on the table."""
+    optimizer = spec.make("optimizer", given["optimizer"]) if "optimizer" in given else own_optimizer()
+    found = {"activation": current().activations.first(), "optimizer": spec.text(optimizer), "alpha": optimizer.alpha}
+    if "loss" in given or "task" in given:
+        loss = spec.make("loss", given["loss"]) if "loss" in given else own_loss(given["task"])
+        found |= {"loss": spec.text(loss), "task": loss.task, "metric": [loss.metric] if loss.metric else []}
+    return found
