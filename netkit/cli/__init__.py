@@ -70,6 +70,9 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.pass_context
 def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
     """Train feed-forward neural networks on tables. Every part is a plugin."""
+    from netkit.registry.guard import shield_torch
+
+    shield_torch()
     if no_plugin:
         from netkit.registry import Registry, using
 
@@ -123,7 +126,7 @@ def _left(error: SystemExit) -> int:
 
 
 def _unforeseen(error: BaseException) -> int:
-    from netkit.registry.discovery import cause
+    from netkit.registry.guard import cause
 
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
         return _say(
@@ -141,7 +144,7 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 def _say(message: str, code: int) -> int:
     """One line on stderr, whole, but without characters that steer a terminal."""
-    from netkit.registry.discovery import printable
+    from netkit.registry.guard import printable
 
     click.echo(f"netkit: {printable(message, limit=None)}", err=True)
     return code

@@ -17,7 +17,7 @@ from netkit.cli.toml_file import PLAIN, Plugins, check, loaded, options_of
 from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
-from netkit.registry.discovery import printable
+from netkit.registry.guard import printable
 
 __all__ = ["config", "schema"]
 

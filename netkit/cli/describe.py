@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from netkit.files.model_file import Header, read_header
+from netkit.registry.guard import printable
 
 __all__ = ["describe"]
 
@@ -61,7 +62,7 @@ def _columns(header: Header) -> None:
 
 def _say(line: str) -> None:
     """What a file says reaches a terminal without characters that steer it."""
-    click.echo("".join(c if c.isprintable() else "?" for c in line))
+    click.echo(printable(line, None, keep_spaces=True))
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -10,6 +10,7 @@ import click
 
 from netkit.cli.options import Columns, csv_options
 from netkit.cli.toml_file import read_config
+from netkit.registry.guard import printable
 
 __all__ = ["inspect"]
 
@@ -104,7 +105,7 @@ def _table(rows: list[dict[str, str]]) -> None:
 
 
 def _cell(text: str, width: int, right: bool = False) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = printable(text, None, keep_spaces=True)
     text = text if len(text) <= width else text[: width - 3] + "..."
     return text.rjust(width) if right else text.ljust(width)
 

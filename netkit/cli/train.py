@@ -110,9 +110,7 @@ __all__ = ["train"]
 def train(ctx: click.Context, /, data: str, target: str, out: str | None, precision: str, **options: Any) -> None:
     """Train a model on the table DATA and save it: CSV, Parquet, Arrow or JSON lines, one file or a folder of them."""
     from netkit.cli.job import prepare
-    from netkit.registry import current
 
-    current().find()  # before torch is imported: see `discovery.find`
     if options["resume"]:
         refuse_changes(ctx)
     out = ctx.params["out"] = out or f"{Path(data).stem}.netkit"

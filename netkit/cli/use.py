@@ -63,9 +63,6 @@ def notes(lines: list[str]) -> None:
 
 
 def _loaded(model: str) -> TableModel:
-    from netkit.registry import current
-
-    current().find()  # before torch is imported: see `discovery.find`
     from netkit.tables.model import TableModel
 
     return TableModel.load(model)

@@ -21,7 +21,7 @@ import msgspec
 from netkit import spec
 from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Component
-from netkit.registry import current, discovery
+from netkit.registry import current, discovery, guard
 from netkit.registry.discovery import Plugin, normal
 from netkit.registry.info import NAME, RUN_TIME
 
@@ -214,10 +214,10 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
             model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
             parameters = model.build(header.in_shape).parameters()
     except (Exception, SystemExit) as error:
-        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else discovery.cause(error)
+        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else guard.cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in _changes(header))
         raise ModelFileError(
-            f"{path}: its network cannot be built: {discovery.printable(cause, limit=None)}{changed}"
+            f"{path}: its network cannot be built: {guard.printable(cause, limit=None)}{changed}"
         ) from None
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}
     if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:

@@ -44,7 +44,7 @@ def write(distribution: str, kind: str, folder: Path) -> str:
         for path, source in FILES.items():
             target = folder / path.format(**words)
             target.parent.mkdir(parents=True, exist_ok=True)
-            text = files("netkit").joinpath("templates", source.format(**words)).read_text(encoding="utf-8")
+            text = files("netkit.registry").joinpath("templates", source.format(**words)).read_text(encoding="utf-8")
             target.write_text(Template(text).substitute(words), encoding="utf-8")
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None

@@ -11,7 +11,8 @@ from netkit import spec
 from netkit.errors import NetkitError, PluginError, UnknownComponent
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
-from netkit.registry.discovery import normal, printable
+from netkit.registry.discovery import normal
+from netkit.registry.guard import printable
 from netkit.testing import activations, bindings, layers, losses, others
 from netkit.testing.comparing import BrokenPromise, need
 from netkit.testing.sampling import other_settings
