@@ -26,7 +26,7 @@ from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, excuses, norm
 from netkit.registry.guard import guarded
 from netkit.registry.info import RUN_TIME, Info, qualified, without_bad_names
 
-__all__ = ["Lookup", "Registry", "current", "names_of", "refresh", "using"]
+__all__ = ["Lookup", "Registry", "current", "names_of", "own", "refresh", "using"]
 
 SLOW = 0.5
 """Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
@@ -300,6 +300,11 @@ def current() -> Registry:
     if _current is None:
         _current = Registry()
     return _current
+
+
+def own() -> Registry:
+    """A registry of netkit's own components alone: no stranger is imported for it."""
+    return Registry(metadata.distributions(name=DISTRIBUTION), plugins="")
 
 
 @contextmanager

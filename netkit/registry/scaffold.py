@@ -15,9 +15,10 @@ from string import Template
 
 from netkit.errors import DataError, SettingError
 from netkit.kinds import KINDS
-from netkit.registry import Registry
+from netkit.registry.attributes import class_name
 from netkit.registry.discovery import DISTRIBUTION, normal, version
 from netkit.registry.info import NAME
+from netkit.registry.lookup import own
 
 __all__ = ["write"]
 
@@ -71,8 +72,7 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         raise SettingError(
             f"new-plugin: the module {module!r} would hide {taken}; choose another name, got {distribution!r}"
         )
-    own = Registry(metadata.distributions(name=DISTRIBUTION), plugins="")  # no stranger is imported for this
-    if any(info.name == name for info in own.kinds[kind].infos()):
+    if name in own().kinds[kind]:
         raise SettingError(f"new-plugin: the {kind} {name!r} is netkit's own, and keeps its name; choose another")
     return {
         "distribution": distribution,
@@ -80,7 +80,7 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         "name": name,
         "kind": kind,
         "plural": KINDS[kind].plural,
-        "Class": name.title().replace("_", ""),
+        "Class": class_name(name),
         "version": version(),
         "year": str(date.today().year),
     }
