@@ -58,7 +58,9 @@ assert out.tolist() == [2, 2, 2]
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    warned = subprocess.run([sys.executable, "-W", "error", "-c", "import netkit.bound"], capture_output=True, text=True)
+    warned = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import netkit.bound"], capture_output=True, text=True
+    )
     assert "DeprecationWarning: netkit.bound is now netkit." in warned.stderr
 
 

@@ -21,7 +21,11 @@ _WINGS = {
     "data.weighing:weights table:model",
     "cli": "data.writing:predictions",
 }
-RENAMED = {"netkit.data": "netkit.tables", "netkit.targets": "netkit.tensors"} | {
+RENAMED = {
+    "netkit.data": "netkit.tables",
+    "netkit.targets": "netkit.tensors",
+    "netkit.testing.others": "netkit.testing.metrics",
+} | {
     f"netkit.{old}": f"netkit.{wing}.{new or old.rpartition('.')[2]}"
     for wing, names in _WINGS.items()
     for old, _, new in (name.partition(":") for name in names.split())
