@@ -2,17 +2,20 @@
 
     from netkit import Accuracy, Dense, Model
 
-`Model` and what is listed in `__all__` live in this package. Any registered component is here too, under the CamelCase
-of its name: `netkit.Dense` is `registry.layers["dense"]`. A metric comes as a function of (y, yhat). Where two kinds
-share a name the order of `netkit.kinds.KINDS` decides. Importing netkit imports no torch until something needs it.
+What is listed in `__all__` lives in this package. Any registered component is here too, under the CamelCase of its
+name: `netkit.Dense` is `registry.layers["dense"]`. A metric comes as a function of (y, yhat). Where two kinds share a
+name the order of `netkit.kinds.KINDS` decides. Importing netkit imports no torch until something needs it.
+
+The types of all this are in `__init__.pyi`, which `python -m netkit.registry.stub` writes from the table below.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
-_HOMES = {
+_HOMES: dict[str, tuple[str, ...]] = {
     "netkit.errors": (
         "DataError",
         "DivergenceError",
@@ -26,20 +29,37 @@ _HOMES = {
         "UsageError",
     ),
     "netkit.registry.hookspecs": ("hookimpl",),
-    "netkit.kinds": ("Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Schedule"),
-    "netkit.model": ("Model",),
-    "netkit.files.model_file": ("load",),
+    "netkit.kinds": (
+        "Activation",
+        "Call",
+        "Component",
+        "Initializer",
+        "Layer",
+        "Loss",
+        "Metric",
+        "Optimizer",
+        "Params",
+        "Schedule",
+        "Shape",
+    ),
+    "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
+    "netkit.engine.program.operations": ("bound",),
+    "netkit.model": ("Model", "load"),
+    "netkit.tables.model": ("TableModel",),
+    "netkit.tables.interruption": ("Interrupted",),
+    "netkit.tables.training": ("train",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = [*sorted(_HOME), "derived", "registry", "spec"]  # noqa: PLE0604
+_MODULES = ("derived", "registry", "spec")
+_HOME = {name: home for home, names in _HOMES.items() for name in names} | {name: "" for name in _MODULES}
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    if name in ("derived", "registry", "spec"):
-        return import_module(f"netkit.{name}")
+        home = _HOME[name]
+        found = getattr(import_module(home), name) if home else import_module(f"netkit.{name}")
+        return globals().setdefault(name, found)
+    if name == "__all__":  # who asks for it, a star import or a documentation tool, looks for all of them right here
+        return globals().setdefault(name, [each for each in sorted(_HOME) if __getattr__(each) is not None])
     if name == "__version__":
         return import_module("netkit.registry.discovery").version()
     if name[:1].isupper():
@@ -48,4 +68,15 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOME, *import_module("netkit.registry.attributes").names()})
+
+
+class _Renamed:
+    """Finds the modules of 0.1 under their old names: asked last of all, so for what is no longer there."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        return import_module("netkit.registry.renamed").spec_of(name) if name.startswith("netkit.") else None
+
+
+sys.meta_path.append(_Renamed)

@@ -26,7 +26,8 @@ from netkit.files.model_file import write_model
 from netkit.files.provenance import absent, changes
 from netkit.kinds import Loss, Shape
 from netkit.registry import current
-from netkit.registry.discovery import DISTRIBUTION, cause, printable
+from netkit.registry.discovery import DISTRIBUTION
+from netkit.registry.guard import cause, printable
 from netkit.tensors import floats, generator, within_memory
 
 __all__ = ["Model", "load"]
@@ -229,9 +230,9 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
             model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
             parameters = model.build(header.in_shape).parameters()
     except (Exception, SystemExit) as error:
-        cause = str(error) if isinstance(error, (NetkitError, RuntimeError)) else cause(error)
+        reason = str(error) if isinstance(error, (NetkitError, RuntimeError)) else cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in changes(header.components))
-        raise ModelFileError(f"{path}: its network cannot be built: {printable(cause, limit=None)}{changed}") from None
+        raise ModelFileError(f"{path}: its network cannot be built: {printable(reason, limit=None)}{changed}") from None
     if model.network.in_shape != header.in_shape:
         raise ModelFileError(f"{path}: its layers take rows of {model.network.in_shape}, not {header.in_shape}")
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}

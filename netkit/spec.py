@@ -184,13 +184,13 @@ def setting(who: str, hint: Any, value: Any) -> Any:
     options = _options(hint)
     if value is None and types.NoneType in options:
         return None
-    options = [option for option in options if option is not types.NoneType]
+    options = tuple(option for option in options if option is not types.NoneType)
     for option in options:
         made, parts = typing.get_origin(option), typing.get_args(option)
         if made in (tuple, list) and _nested(parts[0]):
             return made(_several(who, parts[0], value))
-        if made is dict and _nested(parts[1]) and isinstance(value, Mapping):
-            return _each(lambda key, part: setting(f"{who}[{key!r}]", parts[1], part), value)
+        if made is dict and _nested(inner := parts[1]) and isinstance(value, Mapping):
+            return _each(lambda key, part: setting(f"{who}[{key!r}]", inner, part), value)  # noqa: B023  # used at once
     if kind := _nested(hint):
         plain = [each for each in options if not _is_component(each) and each is not str]
         if not plain or isinstance(value, (str, Mapping, Component, type)):

@@ -12,7 +12,18 @@ from torch import Tensor
 
 from netkit.errors import DataError, MemoryExhausted, SettingError, ShapeError
 
-__all__ = ["by_row", "comparable", "finite", "floats", "generator", "labels", "like", "tensor", "within_memory"]
+__all__ = [
+    "by_row",
+    "comparable",
+    "finite",
+    "floats",
+    "generator",
+    "labels",
+    "like",
+    "row_means",
+    "tensor",
+    "within_memory",
+]
 
 
 def tensor(who: str, values: Any) -> Tensor:
@@ -50,6 +61,11 @@ def by_row(operation: Callable[[Tensor, int], Tensor], z: Tensor) -> Tensor:
     if z.ndim != 2 or z.shape[1] >= 16 or len(z) < 64:
         return operation(z, -1)
     return operation(z.t().contiguous(), 0).t()
+
+
+def row_means(values: Tensor) -> Tensor:
+    """The mean of each row, (n, ...) to (n,)."""
+    return values.reshape(len(values), -1).mean(1)
 
 
 def generator(seed: int, stream: int) -> torch.Generator:

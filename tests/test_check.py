@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
 from test_contract import MUTANTS, RIGHT, activation, raises
 
-from netkit import registry
+from netkit import Activation, registry
 from netkit.testing import check, examine
 
 
@@ -109,3 +111,42 @@ def test_classes_and_instances_that_were_never_registered():
     for component in (RIGHT["tanh"], RIGHT["tanh"](), RIGHT["dense"]):
         [report] = check(component)
         assert report.name == "Wrong" and not report.broken
+
+
+def bare():
+    class Bare(Activation):
+        """scale z."""
+
+        scale: float = 2.0
+        note: ClassVar[str] = "no setting either, and meant so"
+
+        def forward(self, z):
+            return self.scale * z
+
+        def backward(self, grad, z, a):
+            return self.scale * grad
+
+    return Bare
+
+
+def test_a_class_without_dataclass_is_told_that_its_settings_are_none():
+    assert examine("activation", bare()).broken.endswith(
+        "scale: no setting, since @dataclass(frozen=True) is missing above Bare"
+    )
+    assert not examine("activation", dataclass(frozen=True)(bare())).broken
+
+
+def test_a_name_that_cannot_be_is_said(cli, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "lab_mist.py").write_text("from netkit import Relu as Good\n")
+    info = tmp_path / "lab_mist-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-mist\nVersion: 0.1\nRequires-Dist: netkit-nn\n")
+    (info / "entry_points.txt").write_text("[netkit.activations]\ngood = lab_mist:Good\nCamelCase = lab_mist:Good\n")
+    with registry.using(registry.Registry()):
+        code, out, err = cli("check", "--plugin", "lab-mist")
+    assert code == 0 and out.split()[:3] == ["activation", "good", "ok"]
+    assert err == (
+        "lab-mist 0.1 (announced): ok: note: activation: a name is snake_case (letters, digits, _; at most 64), "
+        "got 'CamelCase'\n"
+    )

@@ -26,7 +26,7 @@ BLOCKS = {re.search(r"class (\w+)\((\w+)\)", block)[2].lower(): block for block 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_example_is_the_scaffolds_and_keeps_its_promises(kind, monkeypatch):
     [name] = re.findall(r"class (\w+)\(", BLOCKS[kind])
-    template = (ROOT / "netkit" / "templates" / "kinds" / f"{kind}.py.txt").read_text()
+    template = (ROOT / "netkit" / "registry" / "templates" / "kinds" / f"{kind}.py.txt").read_text()
     assert BLOCKS[kind] == Template(template).substitute(Class=name)
     check_block(BLOCKS[kind], kind, name, monkeypatch)
 

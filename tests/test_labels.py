@@ -16,11 +16,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from netkit.data import columns, sources
+from netkit.tables.groups import Grouped
 
 from netkit.errors import DataError, ModelFileError
 from netkit.tables.columns import labels
 from netkit.tables.features import Features
-from netkit.tables.groups import Grouped
 from netkit.tables.model import TableModel
 from netkit.tables.sources import unified, widened
 from netkit.tables.split import Parting

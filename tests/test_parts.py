@@ -13,13 +13,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from netkit.cli.job import prepare
+from netkit.tables.groups import Grouped, check_groups, groups, split_groups
 from sklearn.utils.class_weight import compute_class_weight
 
 from netkit import DataError
-from netkit.cli.job import prepare
 from netkit.cli.train import train
 from netkit.engine.rows import Rows
-from netkit.tables.groups import Grouped, check_groups, groups, split_groups
 from netkit.tables.model import TableModel
 from netkit.tables.weights import Weighing, balance
 

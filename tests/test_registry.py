@@ -256,7 +256,7 @@ def test_ctrl_c_by_a_person_is_no_plugins_fault(install):
 def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(install, monkeypatch):
     from netkit import registry
 
-    monkeypatch.setattr(registry, "_current", None)  # what is found here must not stay for other tests
+    monkeypatch.setattr("netkit.registry.lookup._current", None)  # what is found here must not stay for other tests
     with registry.using(Registry([])) as old:
         component = Registry([install("lab-swish", textwrap.dedent(SWISH) + textwrap.dedent(HOOK))]).activations[
             "swish"
@@ -442,9 +442,9 @@ def test_what_is_read_from_a_source_is_what_the_class_says(install):
         )
         classes = [registry.activations[info.name] for info in infos]
         assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(6)]
-    from netkit.registry import source as glance
+    from netkit.registry import source
 
-    assert [(glance.is_derived(each), glance.summary_of(each)) for each in classes] == list(KNOWN.values())
+    assert [(source.is_derived(each), source.doc_of(each)) for each in classes] == list(KNOWN.values())
 
 
 def test_a_name_that_no_plugin_has_is_a_warning_with_the_nearest(install):
@@ -510,3 +510,39 @@ def test_a_class_that_its_package_fetches_when_asked_is_known_by_its_name(instal
     registry = Registry([install("lab-lazy", lazy, entries="[netkit.activations]\ninner = lab_lazy:Inner\n")])
     with using(registry):
         assert spec.table(import_module("lab_lazy").Inner()) == {"type": "lab-lazy/inner"}
+
+
+def test_the_module_has_a_lookup_for_each_kind_and_nothing_else():
+    from netkit import registry
+    from netkit.kinds import KINDS
+
+    plurals = [kind.plural for kind in KINDS.values()]
+    assert list(registry.__annotations__) == plurals and set(plurals) < set(dir(registry))
+    assert all(getattr(registry, plural) is registry.current().kinds[kind] for kind, plural in zip(KINDS, plurals))
+    with pytest.raises(AttributeError, match="^module 'netkit.registry' has no attribute 'activaitons'$"):
+        registry.activaitons
+
+
+@pytest.mark.parametrize(
+    ("options", "clean"), [({}, "a b c"), ({"limit": 3}, "a b"), ({"keep_spaces": True}, "a ?? b?  c")]
+)
+def test_strangers_text_steers_no_terminal(options, clean):
+    from netkit.registry.guard import printable
+
+    assert printable("a \x1b\u202e b\n  c", **options) == clean
+    assert len(printable("x" * 400)) == 300 and len(printable("x" * 400, None)) == 400
+
+
+def test_torch_is_shielded_from_damaged_metadata_alone(monkeypatch, install, tmp_path):
+    import os
+
+    from netkit.registry.guard import shield_torch
+
+    monkeypatch.setenv("TORCH_DEVICE_BACKEND_AUTOLOAD", "")
+    monkeypatch.delenv("TORCH_DEVICE_BACKEND_AUTOLOAD")
+    Registry().plugins()
+    shield_torch()
+    assert "TORCH_DEVICE_BACKEND_AUTOLOAD" not in os.environ
+    install("lab-bad", "", entries="[x]\nthis is no entry point\n")
+    shield_torch()
+    assert os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "0"

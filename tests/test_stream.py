@@ -16,11 +16,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from netkit.cli.memory import settled
 from netkit.tables.stream import Streamed, ahead
 from pyarrow import feather
 
 from netkit import DataError, Model, SettingError
-from netkit.cli.memory import settled
 from netkit.engine.training import Recipe, Run
 from netkit.tables import store as spill
 from netkit.tables import stream

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import torch
 from msgspec import Meta
+from torch import Tensor
 
-from netkit import Activation, Loss, Metric
+from netkit import Activation, Loss, Metric, like, row_means
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -17,10 +18,10 @@ class Swish(Activation):
 
     beta: float = 1.0
 
-    def forward(self, z):
+    def forward(self, z: Tensor) -> Tensor:
         return z * torch.sigmoid(self.beta * z)
 
-    def backward(self, grad, z, a):
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         s = torch.sigmoid(self.beta * z)
         return grad * (s + self.beta * a * (1 - s))
 
@@ -33,9 +34,9 @@ class Pinball(Loss):
 
     metric = "coverage"
 
-    def __call__(self, prediction, target):
-        d = target.reshape(prediction.shape) - prediction
-        values = torch.maximum(self.q * d, (self.q - 1) * d).mean(1)
+    def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        d = like(prediction, target) - prediction
+        values = row_means(torch.maximum(self.q * d, (self.q - 1) * d))
         return values, ((d < 0).to(d) - self.q) / d.shape[1]
 
 
@@ -45,9 +46,9 @@ class Coverage(Metric):
 
     tasks = ("regression",)
 
-    def tally(self, prediction, target):
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
         covered = target <= prediction
         return torch.tensor([covered.sum(), covered.numel()], dtype=torch.float64)
 
-    def score(self, tally):
+    def score(self, tally: Tensor) -> float:
         return float(tally[0] / tally[1])

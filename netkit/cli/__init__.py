@@ -72,6 +72,9 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.pass_context
 def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
     """Train feed-forward neural networks on tables. Every part is a plugin."""
+    from netkit.registry.guard import shield_torch
+
+    shield_torch()
     if no_plugin:
         from netkit.registry import Registry, using
 
@@ -119,7 +122,7 @@ class _Terminal(logging.Handler):
     """What netkit has to say: on stdout, and notes on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from netkit.registry.discovery import printable
+        from netkit.registry.guard import printable
 
         note = record.levelno >= logging.WARNING
         text = printable(record.getMessage(), limit=None) if note else record.getMessage()
@@ -150,7 +153,7 @@ def _left(error: SystemExit) -> int:
 
 
 def _unforeseen(error: BaseException) -> int:
-    from netkit.registry.discovery import cause
+    from netkit.registry.guard import cause
 
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
         return _say(
@@ -168,7 +171,7 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 def _say(message: str, code: int) -> int:
     """One line on stderr, whole, but without characters that steer a terminal."""
-    from netkit.registry.discovery import printable
+    from netkit.registry.guard import printable
 
     click.echo(f"netkit: {printable(message, limit=None)}", err=True)
     return code

@@ -91,9 +91,9 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _broken_plugins(plugin: str | None) -> list[Any]:
-    """The plugins that did not load, said on stderr."""
-    rows = [row for row in current().plugins() if row.status in ("broken", "incompatible", "unreadable")]
+    """The plugins that did not load, or not with all their names, said on stderr."""
+    rows = [row for row in current().plugins() if row.status in ("broken", "incompatible", "unreadable") or row.reason]
     rows = [row for row in rows if not plugin or normal(row.distribution) == normal(plugin)]
     for row in rows:
         click.echo(row.line, err=True)
-    return rows if plugin else []
+    return [row for row in rows if row.status != "ok"] if plugin else []

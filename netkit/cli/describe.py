@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from netkit.files.model_file import Header, read_header
+from netkit.files.header import Header, read_header
+from netkit.registry.guard import printable
 
 __all__ = ["describe"]
 
@@ -43,7 +44,7 @@ def describe(model: str, plan: bool, batch: int) -> None:
 
 def _plan(path: str, batch: int) -> Iterator[str]:
     from netkit.engine.program.plan import Plan, slots_for
-    from netkit.files.model_file import load
+    from netkit.model import load
 
     model = load(path)
     return Plan(model.network, model.loss, batch, slots_for(model.network, batch), simplex=True).describe()
@@ -61,7 +62,7 @@ def _columns(header: Header) -> None:
 
 def _say(line: str) -> None:
     """What a file says reaches a terminal without characters that steer it."""
-    click.echo("".join(c if c.isprintable() else "?" for c in line))
+    click.echo(printable(line, None, keep_spaces=True))
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from netkit.registry import current
-from netkit.registry.discovery import DISTRIBUTION, printable
+from netkit.registry.discovery import DISTRIBUTION
+from netkit.registry.guard import printable
 
 if TYPE_CHECKING:
     from netkit.registry.doctor import Diagnosis

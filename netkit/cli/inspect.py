@@ -10,7 +10,7 @@ import click
 
 from netkit.cli.options import chosen, configured, setting_options
 from netkit.errors import SettingError
-from netkit.registry.discovery import printable
+from netkit.registry.guard import printable
 
 __all__ = ["inspect"]
 
@@ -25,7 +25,7 @@ SETTINGS = ("target", "task", "columns", "separator", "decimal")
 @setting_options(*SETTINGS)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
-def inspect(ctx: click.Context, data: str, config: str | None, as_json: bool, **settings: Any) -> None:
+def inspect(ctx: click.Context, /, data: str, config: str | None, as_json: bool, **settings: Any) -> None:
     """Show the columns of DATA: type, missing values, levels, and what becomes of each; with --target the task too.
 
     Types and ranges are those of all rows; training fits the same on the rows that it does not hold out.
@@ -81,7 +81,7 @@ def _table(rows: list[dict[str, str]]) -> None:
 
 
 def _cell(text: str, width: int, right: bool = False) -> str:
-    text = printable(text, limit=None)
+    text = printable(text, None, keep_spaces=True)
     text = text if len(text) <= width else text[: width - 3] + "..."
     return text.rjust(width) if right else text.ljust(width)
 

@@ -20,6 +20,7 @@ from netkit.errors import PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
 from netkit.registry.discovery import Plugin, normal
+from netkit.registry.guard import printable
 from netkit.registry.source import doc_of
 from netkit.spec import hints
 
@@ -180,19 +181,21 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
 
 def _show(info: Info, component: type[Component]) -> None:
     click.echo(f"{info.kind} {info.name}, from {info.distribution} {info.version}".rstrip())
-    click.echo("\n" + "\n".join(_steady(line) for line in (doc_of(component) or "No description.").splitlines()) + "\n")
+    click.echo(
+        "\n"
+        + "\n".join(
+            printable(line, None, keep_spaces=True) for line in (doc_of(component) or "No description.").splitlines()
+        )
+        + "\n"
+    )
     for field in fields(component):
         default = "(required)" if field.default is MISSING else f"= {field.default!r}"
-        click.echo(_steady(f"  {field.name} {default}: {_rule(hints(component)[field.name])}"))
+        line = f"  {field.name} {default}: {_rule(hints(component)[field.name])}"
+        click.echo(printable(line, None, keep_spaces=True))
     if not fields(component):
         click.echo("  no settings")
     if info.kind == "activation":
         _curve(next(iter(component.examples())))
-
-
-def _steady(line: str) -> str:
-    """A line without characters that steer a terminal, its spaces as they are."""
-    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _rule(hint: Any) -> str:

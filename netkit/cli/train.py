@@ -18,7 +18,7 @@ __all__ = ["train"]
 @setting_options()
 @click.option("--resume", metavar="FOLDER", help="Go on with the run saved there, to the same bits.")
 @click.pass_context
-def train(ctx: click.Context, data: str | None, config: str | None, resume: str | None, **settings: object) -> None:
+def train(ctx: click.Context, /, data: str | None, config: str | None, resume: str | None, **settings: object) -> None:
     """Train a model on the table DATA and save it: CSV, Parquet, Arrow or JSON lines, one file or a folder of them.
 
     It is saved as DATA's name with .netkit, here, unless --out says otherwise.

@@ -25,7 +25,7 @@ __all__ = ["evaluate", "predict"]
 @click.option("--out", metavar="FILE", help="Where to write the CSV; standard output by default.")
 @click.option("--probabilities", is_flag=True, help="Add a column with the probability of each class.")
 @click.pass_context
-def predict(ctx: click.Context, model: str, data: str, out: str | None, probabilities: bool, **dialect: Any) -> None:
+def predict(ctx: click.Context, /, model: str, data: str, out: str | None, probabilities: bool, **dialect: Any) -> None:
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.cli.predictions import write_csv
     from netkit.files.atomic import check_writable
@@ -51,7 +51,7 @@ def predict(ctx: click.Context, model: str, data: str, out: str | None, probabil
 @click.argument("data")
 @setting_options("separator", "decimal", "metric")
 @click.pass_context
-def evaluate(ctx: click.Context, model: str, data: str, metric: tuple[Any, ...], **dialect: Any) -> None:
+def evaluate(ctx: click.Context, /, model: str, data: str, metric: tuple[Any, ...], **dialect: Any) -> None:
     """Score the predictions for DATA against its target column."""
     scores = _loaded(model).evaluate(data, list(metric) or None, **_dialect(ctx))
     for name, value in scores.items():

@@ -11,7 +11,7 @@ from zlib import crc32
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["Passage", "Rows", "Source", "Window", "by_rows"]
+__all__ = ["Dataset", "RowStream", "Rows", "Window", "by_rows"]
 
 
 class Window(NamedTuple):
@@ -22,7 +22,7 @@ class Window(NamedTuple):
     first: int
 
 
-class Passage(Protocol):
+class RowStream(Protocol):
     """Rows to judge by, which need not be in memory all at once, nor to be gone through more than once."""
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Passage(Protocol):
         """Every row once."""
 
 
-class Source(Passage, Protocol):
+class Dataset(RowStream, Protocol):
     """Rows to train on, as often as wanted."""
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netkit import spec
 from netkit.engine.network import Network, values
-from netkit.engine.rows import Passage
+from netkit.engine.rows import RowStream
 from netkit.errors import DataError, SettingError, ShapeError
 from netkit.kinds import Loss, Metric
 from netkit.tensors import finite, like, tensor
@@ -21,7 +21,7 @@ __all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for", "w
 def evaluate(
     network: Network,
     loss: Loss,
-    source: Passage,
+    source: RowStream,
     metrics: Mapping[str, Metric],
     decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> dict[str, float]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from netkit import spec
 from netkit.engine.network import Network
 from netkit.engine.program.steps import Plain, Planned
-from netkit.engine.rows import Source
+from netkit.engine.rows import Dataset
 from netkit.engine.scoring import evaluate
 from netkit.errors import DivergenceError, SettingError
 from netkit.kinds import Loss, Metric
@@ -98,12 +98,12 @@ class Run:
         self,
         network: Network,
         loss: Loss,
-        source: Source,
+        source: Dataset,
         recipe: Recipe,
         shuffling: torch.Generator,
         noise: torch.Generator,
         metrics: Mapping[str, Metric],
-        validation: Source | None = None,
+        validation: Dataset | None = None,
         rest: Callable[[Run], Any] | None = None,
     ) -> None:
         self.network, self.loss, self.source, self.recipe = network, loss, source, recipe

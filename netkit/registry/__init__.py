@@ -1,20 +1,33 @@
 """Which components exist, and where each came from: `registry.activations["relu"]` is a class.
 
 Here live the hooks that plugins implement, the search for installed plugins, the lookup of names, and what helps authors
-(doctor, scaffold). What a component promises is in `netkit.kinds`; what is done with one is not known here.
+(doctor, scaffold, stub). What a component promises is in `netkit.kinds`; what is done with one is not known here.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from netkit.kinds import KINDS
 from netkit.registry.info import RUN_TIME, Info
 from netkit.registry.lookup import Lookup, Registry, current, names_of, refresh, using
 
 __all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "names_of", "refresh", "using"]
 
+activations: Lookup
+layers: Lookup
+losses: Lookup
+metrics: Lookup
+optimizers: Lookup
+initializers: Lookup
+schedules: Lookup
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_") or name in ("lookup", "info", "source"):
+if not TYPE_CHECKING:  # a name that is not declared above is a mistake, which a type checker can tell
+
+    def __getattr__(name):
+        if name in __annotations__:
+            return getattr(current(), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(current(), name)
+
+    def __dir__():
+        return [*globals(), *(kind.plural for kind in KINDS.values())]

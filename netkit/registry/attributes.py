@@ -8,9 +8,9 @@ from typing import Any
 
 from netkit.errors import nearest
 from netkit.kinds import Metric
-from netkit.registry import current
+from netkit.registry.lookup import current, own
 
-__all__ = ["component", "snake_case"]
+__all__ = ["class_name", "component", "names", "snake_case"]
 
 
 def component(name: str) -> Any:
@@ -20,10 +20,20 @@ def component(name: str) -> Any:
         if wanted in lookup:
             found = lookup[wanted]
             return _scorer(name, found) if issubclass(found, Metric) else found
-    names = [each for lookup in current().kinds.values() for each in lookup]
+    known = [each for lookup in current().kinds.values() for each in lookup]
     raise AttributeError(
-        f"module 'netkit' has no attribute {name!r}, and no component is called {wanted!r}{nearest(wanted, names)}"
+        f"module 'netkit' has no attribute {name!r}, and no component is called {wanted!r}{nearest(wanted, known)}"
     )
+
+
+def names() -> list[str]:
+    """What netkit's own components are called here; nothing of a stranger's is imported for the answer."""
+    return [class_name(info.name) for lookup in own().kinds.values() for info in lookup.infos()]
+
+
+def class_name(name: str) -> str:
+    """`leaky_relu` to `LeakyRelu`."""
+    return name.title().replace("_", "")
 
 
 def snake_case(name: str) -> str:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -20,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.errors import PluginError, nearest
 from netkit.kinds import KINDS
+from netkit.registry.guard import cause, guarded, printable
 from netkit.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -31,11 +28,10 @@ __all__ = [
     "Plugin",
     "Rules",
     "applies",
-    "cause",
+    "excuses",
     "find",
-    "guarded",
     "import_plugin",
-    "printable",
+    "normal",
     "resolve",
     "version",
 ]
@@ -119,6 +115,22 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def excuses(plugins: Iterable[Plugin], name: str) -> str:
+    """The end of a message about an unknown name: who would have it, and who might, had they loaded."""
+    owner, _, bare = name.rpartition("/")
+    absent = [row for row in plugins if row.status != "ok" and (not owner or normal(row.distribution) == normal(owner))]
+    having = [row for row in absent if owner or any(bare in names for names in row.announced.values())]
+    reasons = "".join(f"; {row.distribution} is {row.status}: {row.reason}" for row in having)
+    might: dict[str, list[str]] = {}
+    for row in absent:
+        if row not in having and not row.announced:  # what it would have, nobody can tell
+            might.setdefault(row.status, []).append(row.distribution)
+    others = "".join(
+        f"; {status} plugins that might have it: {', '.join(dict.fromkeys(names))}" for status, names in might.items()
+    )
+    return f"{reasons}{others} (netkit list-plugins says why)" if others else reasons
+
+
 @cache
 def version() -> str:
     """The installed version of netkit itself."""
@@ -133,31 +145,27 @@ def find(distributions: Iterable[metadata.Distribution], rules: Rules) -> list[P
     rows: list[Plugin] = []
     seen: set[str] = set()
     for distribution in distributions:
-        found = list(_plugins_of(distribution))
-        key = normal(found[0].distribution) if found else ""
+        plugins = list(_plugins_of(distribution))
+        key = normal(plugins[0].distribution) if plugins else ""
         if key and key not in seen:  # the first on sys.path is the one that would be imported
             seen.add(key)
-            rows += [_judged(row, distribution, rules) if row.status == "ok" else row for row in found]
-    if any(
-        row.status == "unreadable" for row in rows
-    ):  # torch reads all metadata when it is imported, and would die of it
-        os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
+            rows += [_judged(plugin, distribution, rules) if plugin.status == "ok" else plugin for plugin in plugins]
     return sorted(rows, key=lambda row: (row.distribution != DISTRIBUTION, normal(row.distribution), row.entry_point))
 
 
 def _plugins_of(distribution: metadata.Distribution) -> Iterator[Plugin]:
     """The plugins in one distribution. Any package of the environment comes by here, so nothing it does may raise."""
     try:
-        mine = [point for point in distribution.entry_points if point.group.split(".")[0] == GROUP]
-        name = printable(distribution.metadata["Name"]) if mine else ""
-        number = printable(distribution.version) if mine else ""
+        points = [point for point in distribution.entry_points if point.group.split(".")[0] == GROUP]
+        name = printable(distribution.metadata["Name"]) if points else ""
+        number = printable(distribution.version) if points else ""
     except Exception as error:
         place = Path(str(getattr(distribution, "_path", "?"))).name
         yield Plugin(place, "?", "?").marked("unreadable", f"its metadata cannot be read: {cause(error)}")
         return
     announced: dict[str, dict[str, str]] = {}
     where = printable(str(distribution.locate_file("")), limit=4096)
-    for point in mine:
+    for point in points:
         if point.group == GROUP:
             yield Plugin(name, number, point.name, point.value, location=where)
         else:
@@ -232,64 +240,16 @@ def _hook_for(names: dict[str, str]) -> Any:
 def resolve(reference: str) -> Any:
     """The object that "package.module:Name" refers to. Raises `PluginError`."""
     module, _, attribute = reference.partition(":")
-    found = _imported(module)
+    value = _imported(module)
     for part in attribute.split("."):
-        found = getattr(found, part, None)
-    if found is None:
+        value = getattr(value, part, None)
+    if value is None:
         raise PluginError(f"{reference}: the module has no such name")
-    return found
+    return value
 
 
-def _imported(value: str) -> Any:
-    module, _, attribute = value.partition(":")
-    with guarded(f"import of {value} failed: "), contextlib.redirect_stdout(sys.stderr):
-        found = importlib.import_module(module)
-        return getattr(found, attribute) if attribute else found
-
-
-@contextmanager
-def guarded(who: str = "") -> Iterator[None]:
-    """Whatever a plugin raises is a `PluginError`, also SystemExit, and KeyboardInterrupt unless somebody pressed Ctrl-C."""
-    with _ctrl_c() as pressed:
-        try:
-            yield
-        except (PluginError, GeneratorExit):
-            raise
-        except BaseException as error:
-            if pressed and isinstance(error, KeyboardInterrupt):
-                raise
-            raise PluginError(f"{who}{cause(error)}") from error
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[list[int]]:
-    """A list that has an entry once somebody presses Ctrl-C. Signals reach the main thread alone."""
-    pressed: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-
-    def handler(number: int, frame: Any) -> None:
-        pressed.append(number)
-        before(number, frame)  # type: ignore[operator, misc]
-
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield pressed
-        return
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def cause(error: BaseException) -> str:
-    """The kind of an exception and what it says."""
-    said = ""
-    with contextlib.suppress(Exception):  # its __str__ may raise as well
-        said = str(error)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
-
-
-def printable(text: str, limit: int | None = 300) -> str:
-    """Text that other people wrote, on one line, without characters that steer a terminal or turn the line around."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(clean.split())[:limit]
+def _imported(reference: str) -> Any:
+    name, _, attribute = reference.partition(":")
+    with guarded(f"import of {reference} failed: "), contextlib.redirect_stdout(sys.stderr):
+        module = importlib.import_module(name)
+        return getattr(module, attribute) if attribute else module

@@ -24,8 +24,9 @@ from typing import Any
 
 from netkit.errors import PluginError
 from netkit.registry import names_of
-from netkit.registry.discovery import Plugin, printable
-from netkit.registry.info import component_of, sifted
+from netkit.registry.discovery import Plugin
+from netkit.registry.guard import cause, printable
+from netkit.registry.info import without_bad_names
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -103,7 +104,7 @@ def _death(code: int) -> tuple[str, str]:
     return "exits", f"its import ends the process with exit code {code}"
 
 
-def _watched() -> Iterator[tuple[str, Any]]:
+def _shared() -> Iterator[tuple[str, Any]]:
     import torch
 
     yield "the default dtype", torch.get_default_dtype()
@@ -145,20 +146,20 @@ def _asked(plugin: Plugin) -> tuple[str, float]:
         for module in sorted({reference.partition(":")[0] for reference in references}):
             import_module(module)
         seconds = time.perf_counter() - start
-        for info in names_of(sifted(plugin)):
-            component_of(info)
+        for info in names_of(without_bad_names(plugin)):
+            info.load()
     except PluginError as raised:
         return str(raised), seconds or 0.0
     except BaseException as raised:
-        return f"{type(raised).__name__}: {raised}", time.perf_counter() - start if seconds is None else seconds
+        return cause(raised), time.perf_counter() - start if seconds is None else seconds
     return "", seconds
 
 
 def _observe(report: str, plugin: Plugin) -> None:
     import_module("netkit.model")  # not to be counted as the plugin's own
-    before, functions = dict(_watched()), _functions()
+    before, functions = dict(_shared()), _functions()
     error, seconds = _asked(plugin)
-    changes = [name for name, value in _watched() if value != before[name]]
+    changes = [name for name, value in _shared() if value != before[name]]
     after = _functions()
     if any(after.get(name) is not value and not _of_torch(after.get(name)) for name, value in functions.items()):
         changes.append("torch's functions")

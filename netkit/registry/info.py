@@ -5,32 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from netkit.errors import PluginError
 from netkit.kinds import KINDS, Component
-from netkit.registry import discovery, source
-from netkit.registry.discovery import DISTRIBUTION, Plugin, normal
+from netkit.registry import source
+from netkit.registry.discovery import Plugin, normal, resolve
+from netkit.registry.guard import printable
 
-__all__ = [
-    "NAME",
-    "RUN_TIME",
-    "Info",
-    "checked",
-    "component_of",
-    "excuses",
-    "is_defined_as",
-    "is_named_by",
-    "made",
-    "missing_methods",
-    "qualified",
-    "refuse_own",
-    "sifted",
-    "written",
-]
+__all__ = ["NAME", "RUN_TIME", "Info", "missing_methods", "qualified", "without_bad_names"]
 
 RUN_TIME = "run-time"
 """Stands where the distribution would, for components that were registered by hand."""
@@ -48,6 +33,7 @@ class Info:
     version: str
     entry_point: str
     component: type[Component] | str
+    """The class, or a reference to it."""
 
     @property
     def qualified(self) -> str:
@@ -55,41 +41,86 @@ class Info:
 
     @property
     def summary(self) -> str:
-        """What it is, in one line."""
-        return source.summary_of(self.component)
+        """What it is: the first line of its docstring."""
+        return printable(source.doc_of(self.component).strip().partition("\n")[0])
 
     @property
     def derived(self) -> bool:
         """Whether torch works out its gradient."""
         return source.is_derived(self.component)
 
+    @property
+    def reference_text(self) -> str:
+        """The component as a reference."""
+        found = self.component
+        return found if isinstance(found, str) else f"{found.__module__}:{found.__qualname__}"
 
-def checked(info: Info) -> Info:
-    """The same, after a look at its name and at what stands behind it. Raises `PluginError`."""
-    if not isinstance(info.name, str) or not re.fullmatch(NAME, info.name):
-        raise PluginError(f"{info.kind}: a name is snake_case (letters, digits, _; at most 64), got {info.name!r}")
-    if isinstance(info.component, str):
-        if ":" not in info.component:
-            raise PluginError(f"{info.kind} {info.name}: a reference reads package.module:Name, got {info.component!r}")
-    else:
-        _must_be(info, info.component)
-    return info
+    def checked(self) -> Info:
+        """The same, after a look at its name and at what stands behind it. Raises `PluginError`."""
+        if not isinstance(self.name, str) or not re.fullmatch(NAME, self.name):
+            raise PluginError(f"{self.kind}: a name is snake_case (letters, digits, _; at most 64), got {self.name!r}")
+        if not isinstance(self.component, str):
+            self._class(self.component)
+        elif ":" not in self.component:
+            raise PluginError(f"{self.kind} {self.name}: a reference reads package.module:Name, got {self.component!r}")
+        return self
+
+    def load(self) -> type[Component]:
+        """The class itself, imported if need be. Raises `PluginError` with the distribution to look at."""
+        try:
+            found = self._class(resolve(self.component) if isinstance(self.component, str) else self.component)
+            if missing := missing_methods(found):
+                raise PluginError(missing)
+        except PluginError as error:
+            owner = f"{self.distribution} {self.version}".rstrip()
+            raise PluginError(f"{self.kind} {self.name!r} of {owner}: {error}") from error
+        return found
+
+    def names(self, wanted: type[Component]) -> bool:
+        """Whether this is the class, or a reference to it. Looks at what is imported already, and at no source."""
+        return _leads_to(self.component, wanted) if isinstance(self.component, str) else self.component is wanted
+
+    def defines(self, wanted: type[Component]) -> bool:
+        """Whether a reference leads to the class through the imports in the source, or those that its module makes when
+        asked."""
+        if not isinstance(self.component, str):
+            return False
+        if (home := source.home_of(self.component)) != self.component and _leads_to(home, wanted):
+            return True
+        module, _, name = self.component.partition(":")
+        with suppress(Exception):
+            return name == wanted.__qualname__ and getattr(sys.modules.get(module), name, None) is wanted
+        return False
+
+    def _class(self, found: Any) -> type[Component]:
+        base = KINDS[self.kind]
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise PluginError(
+                f"{self.qualified}: {self.kind} must be a class derived from {base.__name__}, got {found!r}"
+            )
+        return found
 
 
-def sifted(plugin: Plugin) -> Plugin:
+def _leads_to(reference: str, wanted: type[Component]) -> bool:
+    """Whether a reference is this class, as far as its module is imported already."""
+    module, _, name = reference.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    return found is wanted
+
+
+def without_bad_names(plugin: Plugin) -> Plugin:
     """The plugin without the announced names that break the rules, each of them a note. Where none is left, all stay."""
     kinds = {kind.plural: name for name, kind in KINDS.items()}
+    about = (plugin.distribution, plugin.version, plugin.entry_point)
     good: dict[str, dict[str, str]] = {}
     notes = []
     for plural, names in plugin.announced.items():
-        for name, value in names.items():
+        for name, reference in names.items():
             try:
-                checked(
-                    Info(
-                        kinds.get(plural, plural), name, plugin.distribution, plugin.version, plugin.entry_point, value
-                    )
-                )
-                good.setdefault(plural, {})[name] = value
+                Info(kinds.get(plural, plural), name, *about, reference).checked()
+                good.setdefault(plural, {})[name] = reference
             except PluginError as error:
                 notes.append(str(error))
     if good:
@@ -99,28 +130,6 @@ def sifted(plugin: Plugin) -> Plugin:
     return plugin
 
 
-def _must_be(info: Info, component: Any) -> type[Component]:
-    base = KINDS[info.kind]
-    if not (isinstance(component, type) and issubclass(component, base)):
-        raise PluginError(
-            f"{info.qualified}: {info.kind} must be a class derived from {base.__name__}, got {component!r}"
-        )
-    return component
-
-
-def component_of(info: Info) -> type[Component]:
-    """The class itself, imported if need be. Raises `PluginError` with the distribution to look at."""
-    try:
-        found = _must_be(info, discovery.resolve(info.component)) if isinstance(info.component, str) else info.component
-        if missing := missing_methods(found):
-            raise PluginError(missing)
-    except PluginError as error:
-        raise PluginError(
-            f"{info.kind} {info.name!r} of {f'{info.distribution} {info.version}'.rstrip()}: {error}"
-        ) from error
-    return found
-
-
 def missing_methods(component: type[Component]) -> str:
     """What its class would have to define before there can be an instance; or nothing."""
     if not inspect.isabstract(component):
@@ -128,73 +137,7 @@ def missing_methods(component: type[Component]) -> str:
     return f"{component.__qualname__} does not define {', '.join(sorted(component.__abstractmethods__))}"
 
 
-def is_named_by(component: type[Component] | str, wanted: type[Component]) -> bool:
-    """Whether a component, or a reference to one, is this class. Looks at what is imported already, and at no source."""
-    if not isinstance(component, str):
-        return component is wanted
-    module, _, name = component.partition(":")
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = inspect.getattr_static(found, part, None)
-    return found is wanted
-
-
-def is_defined_as(component: type[Component] | str, wanted: type[Component]) -> bool:
-    """Whether a reference leads to this class through the imports in the source, or those that its module makes when asked."""
-    if not isinstance(component, str):
-        return False
-    if (home := source.home_of(component)) != component and is_named_by(home, wanted):
-        return True
-    module, _, name = component.partition(":")
-    with suppress(Exception):
-        return name == wanted.__qualname__ and getattr(sys.modules.get(module), name, None) is wanted
-    return False
-
-
-def written(component: type[Component] | str) -> str:
-    """A component as a reference."""
-    return component if isinstance(component, str) else f"{component.__module__}:{component.__qualname__}"
-
-
 def qualified(name: str) -> str:
-    """A name as it was written, with the distribution in the form that package indexes compare."""
+    """A name as somebody wrote it, with the distribution in the form that package indexes compare."""
     distribution, slash, bare = name.rpartition("/")
     return f"{normal(distribution)}/{bare}" if slash else name
-
-
-def excuses(plugins: Iterable[Plugin], name: str) -> str:
-    """The end of a message about an unknown name: who would have it, and who might, had they loaded."""
-    owner, _, bare = name.rpartition("/")
-    absent = [row for row in plugins if row.status != "ok" and (not owner or normal(row.distribution) == normal(owner))]
-    having = [row for row in absent if owner or any(bare in names for names in row.announced.values())]
-    told = "".join(f"; {row.distribution} is {row.status}: {row.reason}" for row in having)
-    might: dict[str, list[str]] = {}
-    for row in absent:
-        if row not in having and not row.announced:  # what it would have, nobody can tell
-            might.setdefault(row.status, []).append(row.distribution)
-    others = "".join(
-        f"; {status} plugins that might have it: {', '.join(dict.fromkeys(names))}" for status, names in might.items()
-    )
-    return f"{told}{others} (netkit list-plugins says why)" if others else told
-
-
-def refuse_own(kind: str, name: str, others: list[Info]) -> None:
-    """Raise `PluginError` where netkit itself has the name: what is registered under it would never be found."""
-    if any(info.distribution == DISTRIBUTION for info in others):
-        raise PluginError(f"{kind} {name!r} is netkit's own and keeps its name; choose another")
-
-
-def made(kind: str, given: Any) -> Any:
-    """A component with a derived gradient from a function, or a layer from a class of modules. Raises `PluginError`."""
-    from torch.nn import Module
-
-    from netkit.derived import MAKERS
-
-    module = isinstance(given, type) and issubclass(given, Module)
-    if isinstance(given, type) and not (module and kind in MAKERS and kind == "layer"):
-        return given
-    if kind not in MAKERS:
-        raise PluginError(
-            f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one"
-        )
-    return MAKERS[kind](given)

@@ -22,23 +22,11 @@ import pluggy
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import discovery, hookspecs
-from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, normal
-from netkit.registry.info import (
-    RUN_TIME,
-    Info,
-    checked,
-    component_of,
-    excuses,
-    is_defined_as,
-    is_named_by,
-    made,
-    qualified,
-    refuse_own,
-    sifted,
-    written,
-)
+from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, excuses, normal
+from netkit.registry.guard import guarded
+from netkit.registry.info import RUN_TIME, Info, qualified, without_bad_names
 
-__all__ = ["Lookup", "Registry", "current", "names_of", "refresh", "using"]
+__all__ = ["Lookup", "Registry", "current", "names_of", "own", "refresh", "using"]
 
 SLOW = 0.5
 """Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
@@ -61,7 +49,7 @@ class Lookup(Mapping[str, Any]):
     def __getitem__(self, name: str) -> type[Any]:
         info = self.info(name)
         if info.qualified not in self._resolved:
-            self._resolved[info.qualified] = component_of(info)
+            self._resolved[info.qualified] = info.load()
         return self._resolved[info.qualified]
 
     def __iter__(self) -> Iterator[str]:
@@ -93,10 +81,8 @@ class Lookup(Mapping[str, Any]):
         if qualified(name) in self._infos:
             return self._infos[qualified(name)]
         found = self._named(name)
-        if not (
-            found and found[0].distribution == DISTRIBUTION
-        ):  # whether somebody else has the name, only all can tell
-            self._registry.load()
+        if not (found and found[0].distribution == DISTRIBUTION):
+            self._registry.load()  # whether somebody else has the name, only all can tell
             found = self._named(name)
         if len(found) > 1:
             raise PluginError(
@@ -110,18 +96,19 @@ class Lookup(Mapping[str, Any]):
         """Why a name that a distribution gives both ways, announced and by a hook, is not one component; or nothing."""
         info = self.info(name)
         before = self._twice.get(info.qualified)
-        if before is None or component_of(before) is self[name]:
+        if before is None or before.load() is self[name]:
             return ""
-        ways = " and ".join(f"{each.entry_point} gives {written(each.component)}" for each in (before, info))
+        ways = " and ".join(f"{each.entry_point} gives {each.reference_text}" for each in (before, info))
         return f"{info.distribution} gives the name twice and they do not agree: {ways}"
 
     def info_of(self, component: Component) -> Info:
         """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
-        for wanted in (_at_hand, lambda row: True):
-            self._registry.load(wanted)
-            for fits in (is_named_by, is_defined_as):
+        wanted = type(component)
+        for plugins in (_at_hand, lambda row: True):
+            self._registry.load(plugins)
+            for fits in (Info.names, Info.defines):
                 for info in self._infos.values():
-                    if self._resolved.get(info.qualified) is type(component) or fits(info.component, type(component)):
+                    if self._resolved.get(info.qualified) is wanted or fits(info, wanted):
                         return info
         raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
 
@@ -142,11 +129,12 @@ class Lookup(Mapping[str, Any]):
         if component is None:
             return lambda decorated: self.register(name, decorated)
         if callable(component) and not (isinstance(component, type) and issubclass(component, Component)):
-            component = made(self._kind, component)
-        info = checked(Info(self._kind, name, RUN_TIME, "", "", component))
-        component_of(info)
+            component = _derived(self._kind, component)
+        info = Info(self._kind, name, RUN_TIME, "", "", component).checked()
+        info.load()
         self._registry.load(_at_hand)
-        refuse_own(self._kind, name, self._by_name.get(name, []))
+        if any(other.distribution == DISTRIBUTION for other in self._by_name.get(name, ())):
+            raise PluginError(f"{self._kind} {name!r} is netkit's own and keeps its name; choose another")
         self.add(info)
         self._resolved.pop(info.qualified, None)
         return component
@@ -163,8 +151,8 @@ class Lookup(Mapping[str, Any]):
         """All that may answer to a bare name: netkit's own alone where it has it, a preferred one, else everybody's."""
         found = self._by_name.get(name, [])
         for first in (DISTRIBUTION, *self._registry.preferred):
-            if mine := [info for info in found if normal(info.distribution) == first]:
-                return mine
+            if own := [info for info in found if normal(info.distribution) == first]:
+                return own
         return found
 
     def _unknown(self, name: str) -> str:
@@ -185,13 +173,19 @@ class Registry:
         preferred: Iterable[str] = (),
     ) -> None:
         self._distributions = distributions
+        self._named, self._blocked = plugins, [*blocked]
         self.preferred = [normal(name) for name in preferred]
         """Distributions that a bare name in dispute goes to, the first that has it."""
-        self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, blocked)
+        self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, self._blocked)
         self._plugins: list[Plugin] | None = None
         self._unread: set[int] = set()
         self._manager = pluggy.PluginManager("netkit")
         self.kinds = {kind: Lookup(self, kind) for kind in KINDS}
+
+    def with_rules(self, disable: Iterable[str], prefer: Iterable[str]) -> Registry:
+        """The components of the same environment, with more plugins left out, and who gets a name in dispute."""
+        blocked = [*self._blocked, *disable]
+        return Registry(self._distributions, plugins=self._named, blocked=blocked, preferred=prefer)
 
     def __getattr__(self, plural: str) -> Lookup:
         for name, kind in KINDS.items():
@@ -212,17 +206,15 @@ class Registry:
             self._plugins = discovery.find(distributions, self._rules)
             self._manager.add_hookspecs(hookspecs)
             self._unread = {number for number, row in enumerate(self._plugins) if row.status == "ok"}
-            for said in self._rules.unmet(self._plugins, self.preferred):
-                warnings.warn(said, stacklevel=1)
+            for warning in self._rules.unmet(self._plugins, self.preferred):
+                warnings.warn(warning, stacklevel=1)
         return self._plugins
 
     def load(self, wanted: Callable[[Plugin], bool] = lambda plugin: True) -> None:
         """Ask the plugins that are wanted for their names, each once. Called by every lookup."""
         rows = self.find()
         for number in sorted(self._unread):
-            if number in self._unread and wanted(
-                rows[number]
-            ):  # a plugin may have asked for others while it was imported
+            if number in self._unread and wanted(rows[number]):  # another's import may have asked for it meanwhile
                 self._unread.remove(number)
                 rows[number] = self._loaded(rows[number])
 
@@ -232,7 +224,7 @@ class Registry:
 
     def _loaded(self, plugin: Plugin) -> Plugin:
         start, torch = time.perf_counter(), "torch" in sys.modules
-        plugin = sifted(plugin)
+        plugin = without_bad_names(plugin)
         try:
             infos = names_of(plugin, self._manager)
         except PluginError as error:
@@ -247,6 +239,22 @@ class Registry:
         )
 
 
+def _derived(kind: str, given: Any) -> Any:
+    """A component with a derived gradient from a function, or a layer from a class of modules. Raises `PluginError`."""
+    from torch.nn import Module
+
+    from netkit.derived import MAKERS
+
+    module = isinstance(given, type) and issubclass(given, Module)
+    if isinstance(given, type) and not (module and kind == "layer"):
+        return given
+    if kind not in MAKERS:
+        raise PluginError(
+            f"{kind}: a class derived from {KINDS[kind].__name__} is needed, a function cannot become one"
+        )
+    return MAKERS[kind](given)
+
+
 def _at_hand(plugin: Plugin) -> bool:
     """Whether asking a plugin for its names imports nothing of a stranger's."""
     return plugin.distribution == DISTRIBUTION or bool(plugin.announced)
@@ -259,7 +267,7 @@ def names_of(plugin: Plugin, manager: pluggy.PluginManager | None = None) -> lis
         manager.add_hookspecs(hookspecs)
     module = discovery.import_plugin(plugin)
     try:
-        with discovery.guarded():
+        with guarded():
             manager.register(module, plugin.name)
             callers = manager.get_hookcallers(module) or []
             if not callers:
@@ -282,7 +290,7 @@ def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
     if not isinstance(names, Mapping):
         raise PluginError(f"{caller.name} must return a dictionary of names, got {names!r}")
     for name, component in names.items():
-        yield checked(Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component))
+        yield Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component).checked()
 
 
 def _hooks() -> list[str]:
@@ -298,6 +306,11 @@ def current() -> Registry:
     if _current is None:
         _current = Registry()
     return _current
+
+
+def own() -> Registry:
+    """A registry of netkit's own components alone: no stranger is imported for it."""
+    return Registry(metadata.distributions(name=DISTRIBUTION), plugins="")
 
 
 @contextmanager

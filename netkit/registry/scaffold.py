@@ -15,9 +15,10 @@ from string import Template
 
 from netkit.errors import DataError, SettingError
 from netkit.kinds import KINDS
-from netkit.registry import Registry
+from netkit.registry.attributes import class_name
 from netkit.registry.discovery import DISTRIBUTION, normal, version
 from netkit.registry.info import NAME
+from netkit.registry.lookup import own
 
 __all__ = ["write"]
 
@@ -44,7 +45,7 @@ def write(distribution: str, kind: str, folder: Path) -> str:
         for path, source in FILES.items():
             target = folder / path.format(**words)
             target.parent.mkdir(parents=True, exist_ok=True)
-            text = files("netkit").joinpath("templates", source.format(**words)).read_text(encoding="utf-8")
+            text = files("netkit.registry").joinpath("templates", source.format(**words)).read_text(encoding="utf-8")
             target.write_text(Template(text).substitute(words), encoding="utf-8")
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None
@@ -71,8 +72,7 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         raise SettingError(
             f"new-plugin: the module {module!r} would hide {taken}; choose another name, got {distribution!r}"
         )
-    own = Registry(metadata.distributions(name=DISTRIBUTION), plugins="")  # no stranger is imported for this
-    if any(info.name == name for info in own.kinds[kind].infos()):
+    if name in own().kinds[kind]:
         raise SettingError(f"new-plugin: the {kind} {name!r} is netkit's own, and keeps its name; choose another")
     return {
         "distribution": distribution,
@@ -80,7 +80,7 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         "name": name,
         "kind": kind,
         "plural": KINDS[kind].plural,
-        "Class": name.title().replace("_", ""),
+        "Class": class_name(name),
         "version": version(),
         "year": str(date.today().year),
     }

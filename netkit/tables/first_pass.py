@@ -57,7 +57,7 @@ def first_pass(
         for where, piece in source.pieces(size):
             found.take(where, piece)
             pa.default_memory_pool().release_unused()
-        if target in source.spelled:
+        if target is not None and target in source.spelled:
             found.spelled = source.spelled[target].first
         return found.end(source.where)
 

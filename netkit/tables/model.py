@@ -16,7 +16,7 @@ from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, SettingError
-from netkit.files import model_file
+from netkit.files.header import read_header
 from netkit.files.checkpoint import Began
 from netkit.model import Model, load
 from netkit.tables.encoding import Encoding, TableRows
@@ -53,7 +53,7 @@ class TableModel:
     @classmethod
     def load(cls, path: str | Path) -> TableModel:
         """From a file. Raises `ModelFileError` also for a model that was saved without a table."""
-        header = model_file.read_header(path)
+        header = read_header(path)
         if header.features is None or header.target is None:
             raise ModelFileError(f"{path}: was saved without a table's preparation; use netkit.load in Python")
         features, target = Features.from_json(header.features), Target.from_json(header.target)

@@ -37,7 +37,7 @@ def source_of(
 def read(data: Any, **dialect: Any) -> pa.Table:
     """The whole table in what `source_of` takes. Raises `DataError`."""
     source = source_of(data, **dialect)
-    [(_, table)] = source.settled(lambda source: list(source.pieces(None))) or [(None, pa.table({}))]
+    table = pa.concat_tables(table for _, table in source.settled(lambda source: list(source.pieces(None))))
     check_names(source.where, table.column_names, table.num_rows)
     return table
 

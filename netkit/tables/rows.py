@@ -51,7 +51,7 @@ class FoundRows:
         classes = class_weights(found.training, target) if settings.balanced else None
         weights = RowWeights(target, settings.weights, classes)
         window = None
-        if self.budget:
+        if self.budget and isinstance(found.training, FileStore):
             window = self.budget.window(found.training, encoding.features.width, target.width, network, settings.batch)
         training = dataset(found.training, encoding, weights, "training", window)
         if window:
@@ -66,7 +66,7 @@ class FoundRows:
         settings = self.settings
         source = source_of(settings.validation, settings.separator, settings.decimal, encoding.text, encoding.exact)
         roles = {"weights": settings.weights} if settings.weights else {}
-        size = self.budget and self.budget.piece
+        size = self.budget.piece if self.budget else None
         try:
             own = first_pass(source, settings.target, {}, roles, None, _store(settings), size)
             notes = [*own.notes, *encoding.check(own.training)]

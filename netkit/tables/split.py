@@ -69,7 +69,8 @@ class Split:
     def _by_row(self, table: pa.Table) -> np.ndarray:
         numbers = np.arange(self._rows, self._rows + len(table))
         if self._only is not None:
-            return numbers == self._only
+            only: np.ndarray = numbers == self._only
+            return only
         codes, places = self._places.of(column(table, self.by))
         together = (codes == KNOWN) | (places < self._first)
         counted = self._shared + np.cumsum(together) - 1
@@ -87,7 +88,8 @@ class Split:
             if (later := codes == KNOWN).any():
                 chosen = np.where(later, by_name(values, self._seed) < self.share, chosen)
         self._taken.update(codes[chosen].tolist())
-        return chosen
+        found: np.ndarray = chosen
+        return found
 
 
 class Places:
@@ -144,7 +146,8 @@ def by_name(values: pa.ChunkedArray, seed: int) -> np.ndarray:
     places, found = labels(values)
     digests = [blake2b(repr(_as_float(each)).encode(), digest_size=8).digest() for each in found]
     keys = np.array([int.from_bytes(each, "little") for each in digests], dtype=np.uint64)
-    return uniform(seed, keys)[places]
+    found_at: np.ndarray = uniform(seed, keys)[places]
+    return found_at
 
 
 def _as_float(label: Any) -> Any:

@@ -33,30 +33,47 @@ MOST = 2**16
 class Numbers:
     """Of a column of numbers: how many there are, how many are missing, their mean, deviation, ends and quartiles."""
 
+    block: int | None = 2**16
+    """Values that are summed up at once, wherever a batch ends, so that no bit depends on that; None: as they are fed."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.count, self.missing = 0, 0
-        self.mean, self._squares = 0.0, 0.0
         self.low, self.high = np.inf, -np.inf
+        self._moments = (0, 0.0, 0.0)
+        """Count, mean and sum of squared differences of the blocks that are full."""
+        self._left = np.empty(0)
         self._sample, self._stride = np.empty(0), 1
 
     def feed(self, values: pa.ChunkedArray) -> None:
         """Raises `DataError`."""
-        known = self._read(values).drop_null()
+        known = self._read(values).drop_null().combine_chunks()
         self.missing += len(values) - len(known)
-        if len(known):
-            self._take(known.to_numpy())
-            ends = pc.min_max(known).as_py()
-            self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
-            self._merge(len(known), pc.mean(known).as_py(), pc.variance(known).as_py() * len(known))
+        if not len(known):
+            return
+        self._take(known.to_numpy())
+        ends = pc.min_max(known).as_py()
+        self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
+        self.count += len(known)
+        size = self.block or len(known)
+        left = np.concatenate([self._left, known.to_numpy()]) if len(self._left) else known.to_numpy()
+        for start in range(0, len(left) - size + 1, size):
+            self._moments = _merged(self._moments, left[start : start + size])
+        self._left = left[len(left) - len(left) % size :].copy()
+
+    @property
+    def mean(self) -> float:
+        """The mean."""
+        return _merged(self._moments, self._left)[1]
 
     @property
     def deviation(self) -> float:
         """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large."""
-        if not np.isfinite([self.mean, self._squares]).all():
+        _, mean, squares = _merged(self._moments, self._left)
+        if not np.isfinite([mean, squares]).all():
             largest = max(abs(self.low), abs(self.high))
             raise DataError(f"{self.name}: its values are too large to standardise, the largest is {largest:g}")
-        found = float(np.sqrt(self._squares / max(self.count, 1)))
+        found = float(np.sqrt(squares / max(self.count, 1)))
         return found if found >= SMALLEST else 0.0
 
     @property
@@ -75,14 +92,20 @@ class Numbers:
         while len(self._sample) > SAMPLE:
             self._sample, self._stride = self._sample[::2].copy(), 2 * self._stride
 
-    def _merge(self, count: int, mean: float, squares: float) -> None:
-        """Mean and sum of squared differences of both parts together (Chan, Golub and LeVeque, 1979)."""
-        share, apart = count / (self.count + count), np.float64(mean - self.mean)
-        with np.errstate(over="ignore", invalid="ignore"):
-            between = apart**2 * (self.count * share) if self.count else 0.0
-            self._squares = float(self._squares + squares + between)
-            self.mean = float(self.mean + apart * share) if self.count else mean
-        self.count += count
+
+def _merged(moments: tuple[int, float, float], values: np.ndarray) -> tuple[int, float, float]:
+    """Count, mean and sum of squared differences of both parts together (Chan, Golub and LeVeque, 1979)."""
+    before, mean, squares = moments
+    count = len(values)
+    if not count:
+        return moments
+    with np.errstate(over="ignore", invalid="ignore"):
+        own = pc.mean(pa.array(values)).as_py()
+        spread = pc.variance(pa.array(values)).as_py() * count
+        if not before:
+            return count, own, float(spread)
+        share, apart = count / (before + count), np.float64(own - mean)
+        return before + count, float(mean + apart * share), float(squares + spread + apart**2 * (before * share))
 
 
 class Dates(Numbers):

@@ -14,7 +14,7 @@ from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable
 from netkit.files.checkpoint import Began, newest
-from netkit.files.model_file import sources
+from netkit.files.provenance import sources
 from netkit.kinds import Loss
 from netkit.model import Model
 from netkit.registry import current
@@ -120,7 +120,7 @@ def _check_paths(data: Any, settings: Settings) -> None:
             continue
         check_writable(path)
         for table in (data, settings.validation):
-            if isinstance(table, (str, Path)) and same_folder(path, table):
+            if isinstance(table, (str, Path)) and same_folder(path, str(table)):
                 raise SettingError(f"{name}: another file than one that is read is needed, got {path!r}")
 
 

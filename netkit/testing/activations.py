@@ -14,32 +14,8 @@ from netkit.testing.sampling import LARGE, LARGEST, OUTPUTS, places, representab
 
 __all__ = ["ACTIVATION", "AT_ANY_SETTING"]
 
-EXTREME = [
-    0.0,
-    -0.0,
-    1e-30,
-    -1e-30,
-    1.0,
-    -1.0,
-    17.0,
-    -17.0,
-    45.0,
-    -45.0,
-    90.0,
-    -90.0,
-    350.0,
-    -350.0,
-    1400.0,
-    -1400.0,
-    1e4,
-    -1e4,
-    1e19,
-    -1e19,
-    1e30,
-    -1e30,
-    3e38,
-    -3e38,
-]
+SIZES = [0.0, 1e-30, 1.0, 17.0, 45.0, 90.0, 350.0, 1400.0, 1e4, 1e19, 1e30, 3e38]
+EXTREME = [sign * size for size in SIZES for sign in (1, -1)]
 GRID = [round(0.05 * i, 2) for i in range(-140, 141)] + [i / 3 for i in range(-21, 22)]
 """Where a kink may be, beside the places of `sampling.places`."""
 SHAPES = [(1, 9), (1, 70), (2, 3, 5), (1, 2, 3, 4)]

@@ -22,19 +22,21 @@ def activation(component: Activation) -> float:
     worst = 0.0
     for (rows, columns), dtype, turned in _cases():
         for one in {False, component.in_place}:
-            z, grad = _filled(rows, columns, dtype, turned, 0), _filled(rows, columns, dtype, turned, 1)
+            z, grad = (_filled(rows, columns, dtype, turned, seed) for seed in (0, 1))
             a = z if one else torch.empty_like(z)
+            forward = component.bind_forward(z, a) if component.bind_forward else None
+            backward = component.bind_backward(grad, z, a, grad) if component.bind_backward else None
             for seed in (2, 3):  # bound once, called twice
                 z.copy_(rand(rows, columns, seed=seed))
                 grad.copy_(rand(rows, columns, seed=seed + 9))
                 given, wanted = z.clone(), component.forward(z.clone())
                 dz = component.backward(grad.clone(), given, wanted)
-                if seed == 2:
-                    forward = component.bind_forward(z, a) if component.bind_forward else []
-                    backward = component.bind_backward(grad, z, a, grad) if component.bind_backward else []
-                _run(forward) if component.bind_forward else a.copy_(wanted)
+                if forward is None:
+                    a.copy_(wanted)
+                else:
+                    _run(forward)
                 worst = max(worst, _same("bind_forward", a, wanted, z=given))
-                if component.bind_backward:
+                if backward is not None:
                     _run(backward)
                     worst = max(worst, _same("bind_backward", grad, dz, z=given))
     return worst

@@ -11,11 +11,13 @@ from netkit import spec
 from netkit.errors import NetkitError, PluginError, UnknownComponent
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
-from netkit.registry.discovery import normal, printable
-from netkit.testing import activations, bindings, layers, losses, others
+from netkit.registry.discovery import normal
+from netkit.registry.guard import printable
+from netkit.testing import activations, bindings, initializers, layers, losses, metrics, optimizers
 from netkit.testing.comparing import BrokenPromise, need
 from netkit.testing.sampling import other_settings
-from netkit.testing.surroundings import one_thread, watched
+from netkit.testing.settings import EVERY
+from netkit.testing.surroundings import one_thread, unchanged
 
 __all__ = ["Report", "check", "examine", "promises_of"]
 
@@ -23,10 +25,10 @@ PROMISES: dict[str, list[Any]] = {
     "activation": [*activations.ACTIVATION, bindings.activation],
     "layer": [*layers.LAYER, bindings.layer],
     "loss": [*losses.LOSS, bindings.loss],
-    "metric": others.METRIC,
-    "optimizer": [*others.OPTIMIZER, bindings.optimizer],
-    "initializer": others.INITIALIZER,
-    "schedule": others.SCHEDULE,
+    "metric": metrics.METRIC,
+    "optimizer": [*optimizers.OPTIMIZER, bindings.optimizer],
+    "initializer": initializers.INITIALIZER,
+    "schedule": optimizers.SCHEDULE,
 }
 AT_ANY_SETTING: dict[str, list[Any]] = {"activation": activations.AT_ANY_SETTING, "loss": losses.AT_ANY_SETTING}
 """Those that are also tried with settings that nobody gave as an example."""
@@ -52,7 +54,7 @@ def check(component: Any, kind: str | None = None) -> list[Report]:
     Returns a report for each kind that has the name. Raises `BrokenPromise`, an AssertionError, for the first one
     that is not kept.
     """
-    reports = [examine(kind, given) for kind, given in _found(component, kind)]
+    reports = [examine(kind, given) for kind, given in _kinds_of(component, kind)]
     for report in reports:
         if report.broken:
             raise BrokenPromise(f"{report.kind} {report.name}: {report.broken}")
@@ -66,7 +68,7 @@ def examine(kind: str, component: Any) -> Report:
     try:
         broken = run.disagreement(component) if isinstance(component, str) else ""
         with one_thread():
-            watched(lambda: run.all(component))
+            unchanged(lambda: run.all(component))
     except BrokenPromise as error:
         broken = broken or _lines(f"{run.where}: {error}" if run.where else str(error))
     except (Exception, SystemExit) as error:
@@ -79,7 +81,7 @@ class _Run:
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name, self.count, self.worst, self.where = kind, name, 0, 0.0, ""
-        self.promises = [*others.EVERY, *PROMISES[kind]]
+        self.promises = [*EVERY, *PROMISES[kind]]
 
     def disagreement(self, component: str) -> str:
         return current().kinds[self.kind].disagreement(spec.parse(component)[0])
@@ -98,7 +100,7 @@ class _Run:
     def one(self, example: Component, promises: list[Any]) -> None:
         self.name, self.where = self.name or spec.name(example), printable(repr(example))
         for promise in promises:
-            self.worst = max(self.worst, watched(partial(promise, example)))
+            self.worst = max(self.worst, unchanged(partial(promise, example)))
 
 
 def _lines(message: str) -> str:
@@ -112,14 +114,14 @@ def promises_of(distribution: str) -> Any:
     import pytest
 
     every = [info for lookup in current().kinds.values() for info in lookup.infos()]
-    mine = [info for info in every if normal(info.distribution) == normal(distribution)]
+    own = [info for info in every if normal(info.distribution) == normal(distribution)]
     rows = [row for row in current().plugins() if normal(row.distribution) == normal(distribution)]
     if hurt := [row for row in rows if row.status != "ok"]:
         raise PluginError(f"{distribution}: {hurt[0].status}: {hurt[0].reason}")
-    if not mine:
+    if not own:
         raise PluginError(f"{distribution}: no component of it is installed")
 
-    @pytest.mark.parametrize("component", mine, ids=[f"{info.kind}-{info.name}" for info in mine])
+    @pytest.mark.parametrize("component", own, ids=[f"{info.kind}-{info.name}" for info in own])
     def test_component(component: Any) -> None:
         check(component.qualified, component.kind)
 
@@ -131,13 +133,13 @@ def _examples(kind: str, component: Any) -> Iterator[Component]:
     if isinstance(component, str) and ":" not in component:
         component = current().kinds[kind][component]
     if isinstance(component, type) and component.examples.__func__ is not Component.examples.__func__:  # type: ignore[attr-defined]
-        found = component.examples()  # type: ignore[attr-defined]
+        examples = component.examples()  # type: ignore[attr-defined]
     else:
-        found = [component]  # of a class without examples of its own `make` says which settings it requires
-    yield from (spec.make(kind, example) for example in found)
+        examples = [component]  # of a class without examples of its own `make` says which settings it requires
+    yield from (spec.make(kind, example) for example in examples)
 
 
-def _found(component: Any, kind: str | None) -> list[tuple[str, Any]]:
+def _kinds_of(component: Any, kind: str | None) -> list[tuple[str, Any]]:
     if not isinstance(component, str):
         if not hasattr(component, "kind"):
             raise NetkitError(f"check: a component or its name is needed, got {component!r}")

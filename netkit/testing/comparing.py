@@ -9,7 +9,7 @@ from torch import Tensor
 
 from netkit.errors import NetkitError
 
-__all__ = ["BrokenPromise", "agree", "between", "need", "numeric", "rand", "rng", "untouched", "written"]
+__all__ = ["BrokenPromise", "agree", "as_code", "between", "need", "numeric", "rand", "rng", "untouched"]
 
 Case = Callable[..., tuple[Tensor, Tensor]]
 
@@ -31,10 +31,10 @@ def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tens
 def need(fine: object, rule: str, **inputs: Tensor) -> None:
     """Raise `BrokenPromise` with the rule and the inputs unless it is fine."""
     if not fine:
-        raise BrokenPromise(rule + written(inputs))
+        raise BrokenPromise(rule + as_code(inputs))
 
 
-def written(inputs: dict[str, Tensor]) -> str:
+def as_code(inputs: dict[str, Tensor]) -> str:
     """Tensors as lines of Python."""
     return "".join(f"\n    {name} = torch.tensor({each.tolist()}, dtype={each.dtype})" for name, each in inputs.items())
 
@@ -60,7 +60,7 @@ def agree(
     def wrong(got: Tensor, wanted: Tensor) -> Tensor:
         if got.shape != wanted.shape:
             raise BrokenPromise(
-                f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{written(inputs | fixed)}"
+                f"{rule}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}{as_code(inputs | fixed)}"
             )
         return ~torch.isclose(got.double(), wanted.double(), rtol=rtol, atol=atol)
 
@@ -69,7 +69,7 @@ def agree(
         found = _smallest(lambda parts: bool(wrong(*both(parts)).any()), list(inputs.values()), bad, not fixed)
         got, wanted = both(found)
         raise BrokenPromise(
-            f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{written(dict(zip(inputs, found)) | fixed)}"
+            f"{rule}: got {got.tolist()}, expected {wanted.tolist()}{as_code(dict(zip(inputs, found)) | fixed)}"
         )
     differences = ((got - wanted).abs() / (1 + wanted.abs())).nan_to_num(0)  # both infinite: no difference
     return float(differences.max()) if got.numel() else 0.0

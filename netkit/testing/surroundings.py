@@ -13,7 +13,7 @@ import torch
 
 from netkit.testing.comparing import BrokenPromise
 
-__all__ = ["one_thread", "watched"]
+__all__ = ["one_thread", "unchanged"]
 
 
 @contextmanager
@@ -27,18 +27,18 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def watched(call: Callable[[], float]) -> float:
+def unchanged(call: Callable[[], float]) -> float:
     """What the call gives. Raises `BrokenPromise` when it changed something that is not its own, and puts that back."""
     before = {name: get() for name, (get, _) in SHARED.items()}
     try:
-        found = call()
+        result = call()
     except KeyboardInterrupt:
         _restored(before)
         raise
     finally:
         if changed := _restored(before):
             raise BrokenPromise(f"changes {changed}, which the whole process shares")
-    return found
+    return result
 
 
 def _restored(before: dict[str, Any]) -> str:

@@ -21,11 +21,13 @@ class Gelu(Activation):
     """z P(z), P the standard normal distribution function, (n, ...) to the same shape (arXiv:1606.08415)."""
 
     def forward(self, z: Tensor) -> Tensor:
-        return z * torch.special.ndtr(z)
+        p: Tensor = torch.special.ndtr(z)
+        return z * p
 
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        p: Tensor = torch.special.ndtr(z)
         near = z.clamp(-FAR, FAR)
-        return grad * (torch.special.ndtr(z) + near * torch.exp(-0.5 * near * near) / sqrt(2 * pi))
+        return grad * (p + near * torch.exp(-0.5 * near * near) / sqrt(2 * pi))
 
 
 @dataclass(frozen=True)

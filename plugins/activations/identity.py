@@ -7,8 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
-from netkit import Activation
-from netkit.engine.program.operations import Call
+from netkit import Activation, Call
 
 __all__ = ["Identity"]
 

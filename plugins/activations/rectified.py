@@ -11,10 +11,12 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
-from netkit import Activation
-from netkit.engine.program.operations import SMALL, Call, bound
+from netkit import Activation, Call, bound
 
 __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
+
+SMALL = 16384
+"""Values up to which a comparison with zeros and a product of signs are faster than torch's own operations for relu."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Activation, ShapeError
-from netkit.engine.program.operations import Call, bound
+from netkit import Activation, Call, ShapeError, bound
 
 __all__ = ["Softmax"]
 

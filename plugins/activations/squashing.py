@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Activation
-from netkit.engine.program.operations import Call, bound
+from netkit import Activation, Call, bound
 
 __all__ = ["HardTanh", "Sigmoid", "Tanh"]
 

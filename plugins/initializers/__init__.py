@@ -8,11 +8,11 @@ def netkit_initializers() -> dict[str, str]:
     """Table of contents: name to component."""
     here = "netkit_plugins.initializers"
     return {
-        "glorot_uniform": f"{here}.scaled:GlorotUniform",
-        "he_normal": f"{here}.scaled:HeNormal",
-        "lecun_normal": f"{here}.scaled:LecunNormal",
-        "orthogonal": f"{here}.scaled:Orthogonal",
-        "uniform": f"{here}.plain:Uniform",
-        "normal": f"{here}.plain:Normal",
-        "zeros": f"{here}.plain:Zeros",
+        "glorot_uniform": f"{here}.variance_scaling:GlorotUniform",
+        "he_normal": f"{here}.variance_scaling:HeNormal",
+        "lecun_normal": f"{here}.variance_scaling:LecunNormal",
+        "orthogonal": f"{here}.variance_scaling:Orthogonal",
+        "uniform": f"{here}.distributions:Uniform",
+        "normal": f"{here}.distributions:Normal",
+        "zeros": f"{here}.distributions:Zeros",
     }

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from torch import Generator, Tensor
 
-from netkit import Activation, Layer
-from netkit.engine.program.operations import Call
+from netkit import Activation, Call, Layer, Params
 
 __all__ = ["Activate"]
 
@@ -28,14 +26,14 @@ class Activate(Layer):
     def build(self, in_shape: tuple[int, ...], rng: Generator) -> tuple[dict[str, Tensor], tuple[int, ...]]:
         return {}, in_shape
 
-    def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, None]:
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, None]:
         return x, None
 
-    def backward(self, params: Any, saved: None, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, params: Params, saved: None, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return grad, {}
 
-    def bind_forward(self, params: Any, x: Tensor, y: Tensor) -> list[Call]:
+    def bind_forward(self, params: Params, x: Tensor, y: Tensor) -> list[Call]:
         return [partial(y.copy_, x)]
 
-    def bind_backward(self, params: Any, grads: Any, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
+    def bind_backward(self, params: Params, grads: Params, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
         return [] if dx is None else [partial(dx.copy_, grad)]

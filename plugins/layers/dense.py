@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from msgspec import Meta
 from torch import Generator, Tensor
 
-from netkit import Activation, Initializer, Layer, SettingError, ShapeError, spec
-from netkit.engine.program.operations import Call, bound
+from netkit import Activation, Call, Initializer, Layer, Params, SettingError, ShapeError, bound, spec
 
 __all__ = ["Dense"]
 
@@ -63,28 +62,28 @@ class Dense(Layer):
         block = torch.cat([weights.t(), torch.zeros(self.units, 1)], 1)
         return {"W": block[:, :-1].t(), "b": block[:, -1]}, (self.units,)
 
-    def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor]:
         z = torch.addmm(params["b"], x, params["W"]) if self.bias else x @ params["W"]
         return z, x
 
-    def backward(self, params: Any, saved: Tensor, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, params: Params, saved: Tensor, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return grad @ params["W"].t(), self.param_grads(params, saved, grad)
 
-    def param_grads(self, params: Any, saved: Tensor, grad: Tensor) -> dict[str, Tensor]:
+    def param_grads(self, params: Params, saved: Tensor, grad: Tensor) -> dict[str, Tensor]:
         weights = {"W": (grad.t() @ saved).t()}  # in the memory order of W
         return weights | ({"b": grad.sum(0)} if self.bias else {})
 
-    def ones(self, params: Any) -> bool:
+    def ones(self, params: Params) -> bool:
         return _block(params) is not None
 
-    def bind_forward(self, params: Any, x: Tensor, y: Tensor) -> list[Call]:
+    def bind_forward(self, params: Params, x: Tensor, y: Tensor) -> list[Call]:
         block = _block(params)
         if block is not None:
             return [bound(torch.mm, x, block.t(), out=y)]
         product = bound(torch.mm, x, params["W"], out=y)
         return [product, bound(torch.add, y, params["b"], out=y)] if self.bias else [product]
 
-    def bind_backward(self, params: Any, grads: Any, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
+    def bind_backward(self, params: Params, grads: Params, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
         block = _block(grads)
         calls = [bound(torch.mm, grad.t(), x, out=grads["W"].t() if block is None else block)]
         if self.bias and block is None:
@@ -92,7 +91,7 @@ class Dense(Layer):
         return calls if dx is None else [*calls, bound(torch.mm, grad, params["W"].t(), out=dx)]
 
 
-def _block(params: Any) -> Tensor | None:
+def _block(params: Params) -> Tensor | None:
     """(units, inputdim + 1), W^T with b behind it, where they lie in memory like that."""
     W, b = params["W"], params.get("b")
     width = len(W) + 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from msgspec import Meta
 from torch import Generator, Tensor
 
-from netkit import Layer
+from netkit import Layer, Params
 
 __all__ = ["Dropout"]
 
@@ -31,12 +31,12 @@ class Dropout(Layer):
     def build(self, in_shape: tuple[int, ...], rng: Generator) -> tuple[dict[str, Tensor], tuple[int, ...]]:
         return {}, in_shape
 
-    def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor | None]:
         if rng is None:
             return x, None
         drawn = torch.rand(x.shape, generator=rng, device=rng.device, dtype=x.dtype).to(x.device)
         mask = (drawn >= self.rate).to(x.dtype) / (1 - self.rate)
         return x * mask, mask
 
-    def backward(self, params: Any, saved: Tensor | None, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, params: Params, saved: Tensor | None, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return (grad if saved is None else grad * saved), {}

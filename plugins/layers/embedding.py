@@ -10,7 +10,7 @@ import torch
 from msgspec import Meta
 from torch import Generator, Tensor
 
-from netkit import Initializer, Layer, SettingError, ShapeError, spec
+from netkit import Initializer, Layer, Params, SettingError, ShapeError, spec
 
 __all__ = ["Embedding"]
 
@@ -54,7 +54,7 @@ class Embedding(Layer):
         tables = {name: make(shape, *shape, rng) for name, shape in zip(self._names, zip(self.levels, self.dimensions))}
         return tables, (in_shape[0] - len(self.columns) + sum(self.dimensions),)
 
-    def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
         codes = [x[:, column].clamp(0, size - 1).long() for column, size in zip(self.columns, self.levels)]
         rest = torch.tensor(
             [column for column in range(x.shape[1]) if column not in self.columns], dtype=torch.long, device=x.device
@@ -62,12 +62,12 @@ class Embedding(Layer):
         vectors = [params[name].index_select(0, code) for name, code in zip(self._names, codes)]
         return torch.cat([x.index_select(1, rest), *vectors], 1), (rest, codes)
 
-    def backward(self, params: Any, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, params: Params, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         rest, codes = saved
         dx = grad.new_zeros(len(grad), len(rest) + len(codes)).index_copy_(1, rest, grad[:, : len(rest)])
         return dx, self.param_grads(params, saved, grad)
 
-    def param_grads(self, params: Any, saved: Any, grad: Tensor) -> dict[str, Tensor]:
+    def param_grads(self, params: Params, saved: Any, grad: Tensor) -> dict[str, Tensor]:
         rest, codes = saved
         parts = grad.split([len(rest), *self.dimensions], 1)[1:]
         return {

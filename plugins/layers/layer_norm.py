@@ -10,7 +10,7 @@ import torch
 from msgspec import Meta
 from torch import Generator, Tensor
 
-from netkit import Activation, Layer
+from netkit import Activation, Layer, Params
 
 __all__ = ["LayerNorm"]
 
@@ -33,17 +33,17 @@ class LayerNorm(Layer):
     def build(self, in_shape: tuple[int, ...], rng: Generator) -> tuple[dict[str, Tensor], tuple[int, ...]]:
         return {"gain": torch.ones(in_shape[-1]), "shift": torch.zeros(in_shape[-1])}, in_shape
 
-    def forward(self, params: Any, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         variance, mean = torch.var_mean(x, -1, correction=0, keepdim=True)
         scale = torch.rsqrt(variance + self.epsilon)
         normal = (x - mean) * scale
         return normal * params["gain"] + params["shift"], (normal, scale)
 
-    def backward(self, params: Any, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, params: Params, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         normal, scale = saved
         g = grad * params["gain"]
         dx = (g - g.mean(-1, keepdim=True) - normal * (g * normal).mean(-1, keepdim=True)) * scale
         return dx, self.param_grads(params, saved, grad)
 
-    def param_grads(self, params: Any, saved: Any, grad: Tensor) -> dict[str, Tensor]:
+    def param_grads(self, params: Params, saved: Any, grad: Tensor) -> dict[str, Tensor]:
         return {"gain": (grad * saved[0]).flatten(0, -2).sum(0), "shift": grad.flatten(0, -2).sum(0)}

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import torch
 
-from netkit import Activation, SettingError
-from netkit.derived import ModuleLayer
+from netkit import Activation, SettingError, derived
 
 __all__ = ["Torch"]
 
 
 @dataclass(frozen=True)
-class Torch(ModuleLayer):
+class Torch(derived.ModuleLayer):
     """y = module(x), a layer of torch.nn written as `Linear(4, 8, bias=False)`; its gradient comes from torch.func.vjp.
 
     Only classes of torch.nn, with numbers, words, true and false as arguments: a file cannot name other code. Raises

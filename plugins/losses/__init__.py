@@ -10,8 +10,8 @@ def netkit_losses() -> dict[str, str]:
     return {
         "binary_cross_entropy": f"{here}.cross_entropy:BinaryCrossEntropy",
         "categorical_cross_entropy": f"{here}.cross_entropy:CategoricalCrossEntropy",
-        "mean_squared_error": f"{here}.errors:MeanSquaredError",
-        "mean_absolute_error": f"{here}.errors:MeanAbsoluteError",
-        "huber": f"{here}.errors:Huber",
+        "mean_squared_error": f"{here}.differences:MeanSquaredError",
+        "mean_absolute_error": f"{here}.differences:MeanAbsoluteError",
+        "huber": f"{here}.differences:Huber",
         "hinge": f"{here}.hinge:Hinge",
     }

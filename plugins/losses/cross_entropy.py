@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Loss
-from netkit.engine.program.operations import Call, bound
-from netkit.tensors import by_row, like
+from netkit import Call, Loss, bound, by_row, like, row_means
 
 __all__ = ["BinaryCrossEntropy", "CategoricalCrossEntropy"]
 
@@ -34,7 +32,7 @@ class BinaryCrossEntropy(Loss):
         y = like(prediction, target)
         p, q = _inside(prediction)
         values = -(y * p.log() + (1 - y) * q.log())
-        return _by_row(values), ((1 - y) / q - y / p) / _columns(y)
+        return row_means(values), ((1 - y) / q - y / p) / _columns(y)
 
     def fused(self, z: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """From logits: max(z, 0) - z y + log(1 + e^-|z|)."""
@@ -43,7 +41,7 @@ class BinaryCrossEntropy(Loss):
 
     def fused_values(self, z: Tensor, target: Tensor) -> Tensor:
         """The values of `fused`."""
-        return _by_row(z.clamp_min(0) - z * like(z, target) + torch.log1p(torch.exp(-z.abs())))
+        return row_means(z.clamp_min(0) - z * like(z, target) + torch.log1p(torch.exp(-z.abs())))
 
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         return [bound(torch.sigmoid, z, out=gradient), *_difference(gradient, target, scale / _columns(z))]
@@ -85,10 +83,6 @@ class CategoricalCrossEntropy(Loss):
 def _difference(a: Tensor, y: Tensor, scale: float) -> list[Call]:
     """a becomes scale (a - y)."""
     return [bound(torch.sub, a, y, out=a), bound(torch.mul, a, scale, out=a)]
-
-
-def _by_row(values: Tensor) -> Tensor:
-    return values.reshape(len(values), -1).mean(1)
 
 
 def _columns(values: Tensor) -> int:

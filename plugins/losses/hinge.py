@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from netkit import Loss
-from netkit.tensors import like
+from netkit import Loss, like, row_means
 
 __all__ = ["Hinge"]
 
@@ -25,5 +24,4 @@ class Hinge(Loss):
     def __call__(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         sign = 2 * like(prediction, target) - 1
         margin = 1 - sign * prediction
-        rows = margin.clamp_min(0).reshape(len(margin), -1)
-        return rows.mean(1), -sign * (margin > 0) / rows.shape[1]
+        return row_means(margin.clamp_min(0)), -sign * (margin > 0) / margin.shape[1:].numel()

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Metric
-from netkit.tensors import comparable
+from netkit import Metric, comparable
 
 __all__ = ["LogLoss"]
 

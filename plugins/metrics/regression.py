@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from netkit import Metric
-from netkit.tensors import like
+from netkit import Metric, like, row_means
 
 __all__ = ["MeanAbsoluteError", "MeanSquaredError", "R2"]
 
@@ -17,11 +17,6 @@ def _columns(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Both as float64 (n, k)."""
     target = like(prediction, target)
     return prediction.reshape(len(prediction), -1).double(), target.reshape(len(target), -1).double()
-
-
-def _mean(rows: Tensor) -> Tensor:
-    """(sum over rows of the mean over columns, rows)."""
-    return torch.stack([rows.mean(1).sum(), torch.full_like(rows[0, 0], len(rows))])
 
 
 @dataclass(frozen=True)
@@ -45,29 +40,35 @@ class R2(Metric):
         return float((1 - shares).mean())
 
 
+class _MeanDistance(Metric):
+    """A tally of (the sum over rows of the mean distance over columns, rows)."""
+
+    tasks, higher_is_better = ("regression",), False
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        p, y = _columns(prediction, target)
+        rows = row_means(self.distance(y - p))
+        return torch.stack([rows.sum(), torch.full_like(rows[0], len(rows))])
+
+    def score(self, tally: Tensor) -> float:
+        return float(tally[0] / tally[1])
+
+    @abstractmethod
+    def distance(self, difference: Tensor) -> Tensor:
+        """How much each difference counts."""
+
+
 @dataclass(frozen=True)
-class MeanSquaredError(Metric):
+class MeanSquaredError(_MeanDistance):
     """mean (y - p)^2 over rows and columns, in the target's unit squared."""
 
-    tasks, higher_is_better = ("regression",), False
-
-    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
-        p, y = _columns(prediction, target)
-        return _mean((y - p) ** 2)
-
-    def score(self, tally: Tensor) -> float:
-        return float(tally[0] / tally[1])
+    def distance(self, difference: Tensor) -> Tensor:
+        return difference**2
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(_MeanDistance):
     """mean |y - p| over rows and columns, in the target's unit."""
 
-    tasks, higher_is_better = ("regression",), False
-
-    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
-        p, y = _columns(prediction, target)
-        return _mean((y - p).abs())
-
-    def score(self, tally: Tensor) -> float:
-        return float(tally[0] / tally[1])
+    def distance(self, difference: Tensor) -> Tensor:
+        return difference.abs()

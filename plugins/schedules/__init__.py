@@ -8,9 +8,9 @@ def netkit_schedules() -> dict[str, str]:
     """Table of contents: name to component."""
     here = "netkit_plugins.schedules"
     return {
-        "constant": f"{here}.falling:Constant",
-        "cosine": f"{here}.falling:Cosine",
-        "step": f"{here}.falling:Step",
-        "one_cycle": f"{here}.rising:OneCycle",
-        "warm_up": f"{here}.rising:WarmUp",
+        "constant": f"{here}.decay:Constant",
+        "cosine": f"{here}.decay:Cosine",
+        "step": f"{here}.decay:Step",
+        "one_cycle": f"{here}.warm_up:OneCycle",
+        "warm_up": f"{here}.warm_up:WarmUp",
     }

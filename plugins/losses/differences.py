@@ -10,17 +10,14 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
-from netkit import Loss
-from netkit.engine.program.operations import Call, bound
-from netkit.tensors import like
+from netkit import Call, Loss, bound, like, row_means
 
 __all__ = ["Huber", "MeanAbsoluteError", "MeanSquaredError"]
 
 
 def _mean(values: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Values and gradient of the mean over the columns of each row."""
-    rows = values.reshape(len(values), -1)
-    return rows.mean(1), gradient / rows.shape[1]
+    return row_means(values), gradient / gradient.shape[1:].numel()
 
 
 @dataclass(frozen=True)

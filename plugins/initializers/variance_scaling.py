@@ -57,5 +57,6 @@ class Orthogonal(Initializer):
         rows = torch.randn(shape, generator=rng).reshape(shape[0], -1)
         tall = rows if rows.shape[0] >= rows.shape[1] else rows.t()
         q, r = torch.linalg.qr(tall)
-        q = q * r.diagonal().sign()  # without this the matrix is not uniform among the orthogonal ones
-        return self.gain * (q if tall is rows else q.t()).reshape(shape)
+        q *= r.diagonal().sign()  # without this the matrix is not uniform among the orthogonal ones
+        matrix: Tensor = q if tall is rows else q.t()
+        return self.gain * matrix.reshape(shape)

@@ -1,0 +1,82 @@
+"""What is promised of optimizers and of the schedules of their learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from netkit.kinds import Optimizer, Schedule
+from netkit.testing.comparing import need, rand, untouched
+
+__all__ = ["OPTIMIZER", "SCHEDULE"]
+
+
+def moves(component: Optimizer) -> float:
+    """step moves params downhill in place, keeps dtype, leaves grads alone, and keeps all it remembers in state"""
+    for dtype in (torch.float32, torch.float64):
+        runs = []
+        for _ in range(2):
+            params = rand(20, dtype=dtype)
+            begin, place, state = params.clone(), params.data_ptr(), component.start(params)
+            need(torch.equal(params, begin), "start must leave params alone")
+            for _ in range(100):
+                grads = 2 * params
+                check = untouched("step", {"grads": grads})
+                component.step(params, grads, state, 0.01)
+                check()
+            need(params.data_ptr() == place and params.dtype == dtype, "step must change params in place")
+            need(
+                float(params.norm()) < float(begin.norm()),
+                "100 steps along the gradient of |w|^2 must make |w| smaller",
+            )
+            runs.append(params)
+        need(torch.equal(*runs), "two runs from the same start differ: something is remembered outside state")
+    return 0.0
+
+
+def steps(component: Optimizer) -> float:
+    """a gradient of 0 gives finite params, every parameter with a gradient moves, and alpha says how far"""
+    for dtype in (torch.float32, torch.float64):
+        for size in (1, 20, 5000):
+            grads = rand(size, seed=1, dtype=dtype)
+            still = _moved(component, 0 * grads, 0.01, 3)
+            need(bool(torch.isfinite(still).all()), "must be finite where the gradient is 0", grads=0 * grads[:20])
+            stuck = (_moved(component, grads, 0.01, 3) == 0) & (grads.abs() > 1e-3)
+            need(
+                not bool(stuck.any()),
+                f"{int(stuck.sum())} of {size} parameters with a gradient do not move",
+                grads=grads[:20],
+            )
+    nothing, once, twice = (float(_moved(component, rand(20, seed=1), alpha).norm()) for alpha in (0.0, 0.01, 0.02))
+    need(nothing <= 1e-12, f"alpha = 0 must move nothing, it moves params by {nothing}")
+    need(1.3 * once < twice < 3 * once, f"twice the alpha must move about twice as far: {once} became {twice}")
+    return 0.0
+
+
+def _moved(component: Optimizer, grads: Tensor, alpha: float, count: int = 1) -> Tensor:
+    """What these first steps with one gradient add to random params."""
+    begin = 1 + rand(len(grads), seed=2, dtype=grads.dtype)
+    params = begin.clone()
+    state = component.start(params)
+    for _ in range(count):
+        component.step(params, grads.clone(), state, alpha)
+    return params - begin
+
+
+def factors(component: Schedule) -> float:
+    """a finite factor of at least 0 at every place of a run, above 0 at one of them, and a function of the place alone"""
+    places = [number / 1000 for number in range(1001)]
+    forth = [component(done) for done in places]
+    for done, factor in zip(places, forth):
+        need(isinstance(factor, float), f"a factor must be a float, got {type(factor).__name__} at done = {done}")
+        need(0 <= factor < math.inf, f"a factor must be finite and at least 0, got {factor} at done = {done}")
+    need(max(forth) > 0, "a factor of 0 all the way: nothing would be learnt")
+    back = [component(done) for done in reversed(places)][::-1]
+    need(forth == back, "the same place gives another factor in another order: something is remembered")
+    return 0.0
+
+
+OPTIMIZER = [moves, steps]
+SCHEDULE = [factors]
