@@ -348,3 +348,19 @@ def test_a_name_that_utf_8_cannot_write_is_no_column(cli, tmp_path, options, way
 def test_a_target_without_a_value_is_told(cli, tmp_path, way):
     (tmp_path / "t.csv").write_text("x,y\n" + "1,\n" * 9)
     assert cli("train", "t.csv", "--target", "y", *FAST, *way)[0::2] == (1, "netkit: y: every value is missing\n")
+
+
+def test_times_that_come_as_text_are_known_by_their_spelling():
+    target = Target.fit("y", TIMES, spelled={"12:30:00": "12:30", "13:00:00": "13:00"})
+    assert target.encode(pa.chunked_array([["13:00", "12:30:00"]])).flatten().tolist() == [1, 0]
+
+
+TIMES = pa.chunked_array([pa.array([45000, 46800], pa.time32("s"))])
+
+
+@WAYS
+def test_a_first_column_without_a_name_can_be_set(cli, tmp_path, way):
+    (tmp_path / "t.csv").write_text(",x,y\n" + "".join(f"{i},{i % 5},{'ab'[i % 2]}\n" for i in range(60)))
+    code, _, err = cli("train", "t.csv", "--target", "y", "--columns", "column 1=number", *FAST, *way)
+    assert code == 0 and "column 1" not in err
+    assert "column 1" in TableModel.load(tmp_path / "m.netkit").features.names
