@@ -334,3 +334,33 @@ def test_finding_columns_lists_the_names_of_a_table_once_at_most(width):
     one, other = Counting(table.schema), Counting(table.schema)
     sources._refuse_differing(Path("a"), one, Path("b"), other)
     assert found.listed <= width and one.listed <= 2 * width >= other.listed
+
+
+@WAYS
+@pytest.mark.parametrize("options", [["--target", "\udcec"], ["--target", "y", "--columns", "\udcec=text"]])
+def test_a_name_that_utf_8_cannot_write_is_no_column(cli, tmp_path, options, way):
+    write(tmp_path / "t.csv", ("a", "b"))
+    found = cli("train", "t.csv", *options, *FAST, *way)
+    assert found[0] == 1 and "there is no column '\\udcec'; there are x, y" in found[2]
+
+
+@WAYS
+def test_a_target_without_a_value_is_told(cli, tmp_path, way):
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,\n" * 9)
+    assert cli("train", "t.csv", "--target", "y", *FAST, *way)[0::2] == (1, "netkit: y: every value is missing\n")
+
+
+def test_times_that_come_as_text_are_known_by_their_spelling():
+    target = Target.fit("y", TIMES, spelled={"12:30:00": "12:30", "13:00:00": "13:00"})
+    assert target.encode(pa.chunked_array([["13:00", "12:30:00"]])).flatten().tolist() == [1, 0]
+
+
+TIMES = pa.chunked_array([pa.array([45000, 46800], pa.time32("s"))])
+
+
+@WAYS
+def test_a_first_column_without_a_name_can_be_set(cli, tmp_path, way):
+    (tmp_path / "t.csv").write_text(",x,y\n" + "".join(f"{i},{i % 5},{'ab'[i % 2]}\n" for i in range(60)))
+    code, _, err = cli("train", "t.csv", "--target", "y", "--columns", "column 1=number", *FAST, *way)
+    assert code == 0 and "column 1" not in err
+    assert "column 1" in TableModel.load(tmp_path / "m.netkit").features.names

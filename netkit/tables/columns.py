@@ -28,12 +28,14 @@ __all__ = [
     "lost_rows",
     "numbers",
     "plain",
+    "place",
     "plain_table",
     "refuse_infinite",
     "rows_from",
     "rows_with",
     "text",
     "with_value",
+    "writable",
     "written",
 ]
 
@@ -59,9 +61,19 @@ def rows_from(first: int) -> Iterator[None]:
         raise RowError(error.message, first + error.row) from None
 
 
+def place(schema: pa.Schema, name: str) -> int:
+    """Where a column is; -1 without one of that name alone, such as where UTF-8 cannot write it."""
+    return schema.get_field_index(name) if writable(name) else -1
+
+
+def writable(name: str) -> bool:
+    """Whether UTF-8 can write it: arguments of a command may hold half of a surrogate pair, names of columns cannot."""
+    return name.encode(errors="ignore").decode() == name
+
+
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
     """One column. Raises `DataError` with the nearest names."""
-    if table.schema.get_field_index(name) < 0:  # a list of names for each of n columns would take n^2 steps
+    if place(table.schema, name) < 0:  # a list of names for each of n columns would take n^2 steps
         hint = nearest(name, table.column_names) or f"; there are {', '.join(table.column_names[:20])}"
         raise DataError(f"there is no column {name!r}{hint}")
     return table[name]
@@ -70,7 +82,8 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
 def labels(values: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
     """For each value its place in a list of labels, and that list. What is the same in columns of different types is the
     same label for Python, to the last digit: 1 and 1.0, but not 2**53 and 2**53 + 1; dates and times are ISO text."""
-    encoded = pc.dictionary_encode(plain(values)).combine_chunks()
+    values = pc.cast(values, pa.string()) if pa.types.is_null(values.type) else plain(values)
+    encoded = pc.dictionary_encode(values).combine_chunks()
     return encoded.indices.to_numpy(), _labels(pa.chunked_array([encoded.dictionary]))
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet
 
 from netkit.errors import DataError
 from netkit.tables.chunks import csv_texts, line_texts
-from netkit.tables.columns import UNNAMED, is_text, labels
+from netkit.tables.columns import UNNAMED, is_text, labels, place, writable
 
 __all__ = ["COMPRESSED", "FORMATS", "TYPED", "Dialect", "Format", "Spelling", "format_of", "suffix"]
 
@@ -48,8 +48,8 @@ class Spelling:
             return words
         if len(self.first) <= SPELLINGS >= len(values):
             places, found = labels(values)
-            for place, word in zip(places.tolist(), encoded.dictionary.to_pylist()):
-                self.first.setdefault(found[place], word)
+            for number, word in zip(places.tolist(), encoded.dictionary.to_pylist()):
+                self.first.setdefault(found[number], word)
         return pa.chunked_array([values.combine_chunks().take(encoded.indices)])
 
 
@@ -113,11 +113,11 @@ def _csv_pieces(path: Path, dialect: Dialect, size: int) -> Iterator[pa.Table]:
 
 
 def _parsed(source: Path | pa.NativeFile, dialect: Dialect, separator: str, quotes: bool) -> pa.Table:
-    words = {*dialect.text, *dialect.spelled}
+    words = {name for name in (*dialect.text, *dialect.spelled) if writable(name)}
     table = _named(_read(source, separator, quotes, dialect.decimal, words | ({""} if UNNAMED in words else set())))
     for name, spelling in dialect.spelled.items():
-        if name not in dialect.text and (place := table.schema.get_field_index(name)) >= 0:
-            table = table.set_column(place, name, spelling.typed(table[name], dialect))
+        if name not in dialect.text and (found := place(table.schema, name)) >= 0:
+            table = table.set_column(found, name, spelling.typed(table[name], dialect))
     return table
 
 

@@ -16,8 +16,8 @@ from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, SettingError
-from netkit.files.header import read_header
 from netkit.files.checkpoint import Began
+from netkit.files.header import read_header
 from netkit.model import Model, load
 from netkit.tables.encoding import Encoding, TableRows
 from netkit.tables.features import Features, unseen_notes
