@@ -44,7 +44,7 @@ def about_table(
     if target is not None:
         fitted = Target.of(target, found.labels, task, found.spelled)
         about = {**about_target(table, fitted), "loss": spec.name(own_loss(fitted.task))}
-    features = Features.of(found.survey)
+    features = Features.of(found.summary)
     for note in found.notes:
         logger.warning(note)
     rows = about_columns(table, features)

@@ -19,7 +19,7 @@ from netkit.tables.columns import UNNAMED, column, is_date, is_number, is_text
 from netkit.tables.encoders import Codes, Column, Date, Number, Text
 from netkit.tables.summaries import Levels, Numbers
 
-__all__ = ["SKIP", "TYPES", "Features", "Seen", "Survey", "text_among", "unseen_notes", "unnamed"]
+__all__ = ["SKIP", "TYPES", "Features", "ColumnSummary", "TableSummary", "text_among", "unseen_notes", "unnamed"]
 
 SKIP = "skip"
 """The type of a column that is left out."""
@@ -48,16 +48,16 @@ class Features:
 
         Raises `DataError` when no column is left, or one cannot be what it is set to; `SettingError` for another type.
         """
-        survey = Survey(exclude, types)
-        survey.feed(table)
-        return cls.of(survey)
+        summary = TableSummary(exclude, types)
+        summary.feed(table)
+        return cls.of(summary)
 
     @classmethod
-    def of(cls, survey: Survey) -> Features:
-        """From all that a survey has seen. Raises `DataError`."""
-        types, names = survey.types, list(survey.columns)
+    def of(cls, summary: TableSummary) -> Features:
+        """From all that a summary has seen. Raises `DataError`."""
+        types, names = summary.types, list(summary.columns)
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(lambda name: _fitted(survey.columns[name], types.get(name)), names))
+            found = list(pool.map(lambda name: _fitted(summary.columns[name], types.get(name)), names))
         columns = tuple(each for each in found if not isinstance(each, str))
         left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
         notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
@@ -161,32 +161,38 @@ def text_among(types: Mapping[str, str]) -> list[str]:
     return [name for name, kind in types.items() if KINDS.get(kind) in (Text, Codes)]
 
 
-class Survey:
+class TableSummary:
     """What a preparation is fitted from: every column but the excluded ones, fed with one piece of the table after
     another. `types` sets columns to one of `TYPES`."""
 
-    def __init__(self, exclude: Container[str | None] = (), types: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        exclude: Container[str | None] = (),
+        types: Mapping[str, str] | None = None,
+        block: int | None = Numbers.block,
+    ) -> None:
         self.types = types or {}
-        self.columns: dict[str, Seen] = {}
-        self._exclude = exclude
+        self.columns: dict[str, ColumnSummary] = {}
+        self._exclude, self._block = exclude, block
 
     def feed(self, table: pa.Table) -> None:
         """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another type."""
         _check(table, self.types)
         names = [name for name in table.column_names if name not in self._exclude]
         for name in names:
-            self.columns.setdefault(name, Seen(name, self.types.get(name)))
+            self.columns.setdefault(name, ColumnSummary(name, self.types.get(name), self._block))
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda name: self.columns[name].feed(table[name]), names))
 
 
-class Seen:
-    """One column in a survey. What it is shows at the first value that is not missing, where it is not set."""
+class ColumnSummary:
+    """One column in a summary. What it is shows at the first value that is not missing, where it is not set."""
 
-    def __init__(self, name: str, kind: str | None) -> None:
-        self.name, self.kind = name, kind
+    def __init__(self, name: str, kind: str | None, block: int | None) -> None:
+        self.name, self.kind, self._block = name, kind, block
         self.type, self.rows = pa.null(), 0
-        self.summary: Numbers | Levels | None = KINDS[kind].summary(name) if kind in KINDS else None
+        self.summary: Numbers | Levels | None = None
+        self._begin()
 
     def feed(self, values: pa.ChunkedArray) -> None:
         """Take in a piece. Raises `DataError`."""
@@ -195,12 +201,18 @@ class Seen:
             self.kind = (
                 "number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else ""
             )
-            self.summary = KINDS[self.kind].summary(self.name) if self.kind else None
-            if self.summary:
-                self.summary.missing = self.rows
+            self._begin()
         if self.summary:
             self.summary.feed(values)
         self.rows += len(values)
+
+    def _begin(self) -> None:
+        """Start the summary, where it is known of what."""
+        if self.kind in KINDS:
+            self.summary = KINDS[self.kind].summary(self.name)
+            self.summary.missing = self.rows
+            if isinstance(self.summary, Numbers):
+                self.summary.block = self._block
 
 
 def _check(table: pa.Table, types: Mapping[str, str]) -> None:
@@ -210,7 +222,7 @@ def _check(table: pa.Table, types: Mapping[str, str]) -> None:
             raise SettingError(f"columns: {name}: {', '.join(TYPES[:-1])} or {SKIP} is needed, got {kind!r}")
 
 
-def _fitted(seen: Seen, given: str | None) -> Column | str:
+def _fitted(seen: ColumnSummary, given: str | None) -> Column | str:
     """The column as it is set, or else as its values are; the reason where it is left out."""
     if given == SKIP:
         return "as it is set"

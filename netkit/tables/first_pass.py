@@ -23,7 +23,7 @@ from netkit.tables.columns import (
     rows_from,
     with_value,
 )
-from netkit.tables.features import Survey, unnamed
+from netkit.tables.features import TableSummary, unnamed
 from netkit.tables.read import check_names
 from netkit.tables.sources import Source, Types
 from netkit.tables.split import Split, check_groups
@@ -47,13 +47,14 @@ def first_pass(
     split: Split | None,
     store: Callable[[], Store],
     size: int | None = None,
+    block: int | None = Numbers.block,
 ) -> FirstPass:
     """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text, or
     where no row was held out. types: what columns are set to be; roles: the columns that are no inputs, by what they are
-    for; without a target every row counts. Raises `DataError`, `SettingError`."""
+    for; without a target every row counts; block: values that are summed up at once. Raises `DataError`, `SettingError`."""
 
     def once(source: Source, split: Split | None) -> FirstPass:
-        found = FirstPass(target, types, roles, split and split.anew(), store)
+        found = FirstPass(target, types, roles, split and split.anew(), store, block)
         for where, piece in source.pieces(size):
             found.take(where, piece)
             pa.default_memory_pool().release_unused()
@@ -78,11 +79,15 @@ class FirstPass:
         roles: Mapping[str, str],
         split: Split | None,
         store: Callable[[], Store],
+        block: int | None,
     ) -> None:
         self._target, self._types, self._roles, self._met = target, types, roles, Types()
         self.split = split
-        self.survey, self.labels, self.scale = Survey({target, *roles.values()}, types), Labels(), Numbers(target or "")
-        """Of the columns of the training rows, of all targets, and of those of the training rows."""
+        self.summary = TableSummary({target, *roles.values()}, types, block)
+        """Of the columns of the training rows."""
+        self.labels, self.scale = Labels(), Numbers(target or "")
+        """Of all targets, and of those of the training rows."""
+        self.scale.block = block
         self.spelled: Mapping[Any, str] = {}
         """How the targets are written, where their type does not tell."""
         self.training, self.held_out = store(), store()
@@ -114,7 +119,7 @@ class FirstPass:
         check_names(who, self._met.schema.names, self.rows)
         if self._target is not None and self.lost == self.rows:
             raise all_missing(self._target)
-        self.survey.types, self._notes = unnamed(self._starts, self._types)
+        self.summary.types, self._notes = unnamed(self._starts, self._types)
         self.training.close()
         self.held_out.close()
         return self
@@ -132,7 +137,7 @@ class FirstPass:
             held_out = pa.array(self.split.held_out(piece))
             self.held_out.add(piece.filter(held_out))
             piece = piece.filter(pc.invert(held_out))
-        self.survey.feed(piece)
+        self.summary.feed(piece)
         if self._target is not None and (is_number(values := piece[self._target]) or is_date(values)):
             self.scale.feed(values)
         self.training.add(piece)

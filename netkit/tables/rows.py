@@ -20,6 +20,7 @@ from netkit.tables.read import source_of
 from netkit.tables.settings import Settings
 from netkit.tables.split import Split
 from netkit.tables.store import FileStore, MemoryStore, Store, temporary_folder
+from netkit.tables.summaries import Numbers
 from netkit.tables.weights import RowWeights, class_weights
 
 __all__ = ["FoundRows", "Parts", "find_rows"]
@@ -91,7 +92,8 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     settings = replace(settings, memory=budget.total if budget else None)
     split = _split(settings, task, before)
     size = budget.piece if budget else None
-    found = first_pass(source, settings.target, types, roles, split, _store(settings), size)
+    block = None if before else Numbers.block
+    found = first_pass(source, settings.target, types, roles, split, _store(settings), size, block)
     return FoundRows(source.where, found, budget, settings)
 
 

@@ -32,6 +32,9 @@ class _Before(Split):
     def anew(self) -> Split:
         return type(self)(*self._begin)
 
+    def notes(self, rows: int) -> list[str]:
+        return []
+
 
 class _Streamed(_Before):
     """Each value of the target by itself; each group by a number that follows from it alone."""

@@ -130,7 +130,7 @@ def prepare(data: Any, settings: Settings, before: bool = False) -> tuple[TableM
     rows = find_rows(data, settings, before=before)
     found = rows.found
     target = Target.of(settings.target, found.labels, settings.known_task, found.spelled).scaled(found.scale)
-    features = Features.of(found.survey)
+    features = Features.of(found.summary)
     for note in [*found.notes, *features.notes]:
         logger.warning(note)
     model = TableModel(features, _network(features, target, settings), target)
