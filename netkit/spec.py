@@ -16,10 +16,11 @@ import sys
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, replace
-from functools import cache
-from typing import Any, Union
+from functools import cache, reduce
+from operator import or_
+from typing import Any, Literal, Union
 
 import msgspec
 
@@ -28,7 +29,7 @@ from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.registry.info import missing_methods
 
-__all__ = ["hints", "make", "name", "nested", "parse", "settings", "table", "text"]
+__all__ = ["hints", "make", "name", "nested", "parse", "settings", "settle", "table", "text"]
 
 _SETTING = re.compile(r"""\s*([A-Za-z_]\w*)\s*=\s*((?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^,"\[\]])*)(?:,|$)""")
 _WORD = re.compile(r"[A-Za-z_][\w./+-]*")
@@ -52,20 +53,20 @@ def make(kind: str, value: Any) -> Any:
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
     """The name and the settings in `name:setting=value,...`. Raises `SettingError`."""
-    who, colon, rest = text.strip().partition(":")
-    found: dict[str, Any] = {}
+    who, colon, listed = text.strip().partition(":")
+    given: dict[str, Any] = {}
     position = 0
-    while position < len(rest):
-        match = _SETTING.match(rest, position)
+    while position < len(listed):
+        match = _SETTING.match(listed, position)
         if not match:
-            raise SettingError(f"{who}: settings read setting=value,..., got {rest[position:]!r}")
-        if match[1] in found:
+            raise SettingError(f"{who}: settings read setting=value,..., got {listed[position:]!r}")
+        if match[1] in given:
             raise SettingError(f"{who}: {match[1]} is given twice")
-        found[match[1]] = _value(match[2].strip())
+        given[match[1]] = _value(match[2].strip())
         position = match.end()
-    if colon and not found:
+    if colon and not given:
         raise SettingError(f"{who}: settings read setting=value,..., got nothing after the colon")
-    return who.strip(), found
+    return who.strip(), given
 
 
 def name(component: Component) -> str:
@@ -74,6 +75,17 @@ def name(component: Component) -> str:
         return _short_name(component)
     except UnknownComponent:
         return type(component).__name__
+
+
+def settle(settings: Any) -> None:
+    """Check a frozen dataclass of settings and make the components in it, from its `__post_init__`.
+
+    The rules are its annotations, as in a component: `Annotated[float, Meta(gt=0)] | None`, `Optimizer | None`,
+    `tuple[int | Layer, ...]`. Raises `SettingError` with everything that breaks its rule: `alpha: expected `float` > 0.0,
+    got -1`.
+    """
+    for name, value in _changes("", settings).items():
+        object.__setattr__(settings, name, value)
 
 
 def text(component: Component) -> str:
@@ -142,26 +154,63 @@ def _named(kind: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _settled(who: str, component: Component) -> Component:
     """The component with every setting checked against its annotation, and nested components made."""
-    rules = hints(type(component))
-    before = {field.name: getattr(component, field.name) for field in fields(component) if field.init}
-    after, wrong = {}, list[UsageError]()
-    for name, value in before.items():
+    return replace(component, **_changes(f"{who}: ", component))
+
+
+def _changes(who: str, settings: Any) -> dict[str, Any]:
+    """The settings that are not yet what they should be. Raises one error that tells of all that cannot be."""
+    component: Any = type(settings)
+    rules = hints(component)
+    before = {field.name: getattr(settings, field.name) for field in fields(settings) if field.init}
+    after = _each(lambda name, value: _setting(who + name, rules[name], value), before)
+    return {name: value for name, value in after.items() if value is not before[name]}
+
+
+def _each(check: Callable[[Any, Any], Any], values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """check(key, value) of all values. Raises one error that tells of all that fail."""
+    checked, wrong = {}, list[UsageError]()
+    for key, value in values.items():
         try:
-            after[name] = _setting(f"{who}: {name}", rules[name], value)
+            checked[key] = check(key, value)
         except UsageError as error:
             wrong.append(error)
     if wrong:
         raise _all(wrong)
-    return replace(component, **{name: value for name, value in after.items() if value is not before[name]})
+    return checked
 
 
 def _setting(who: str, hint: Any, value: Any) -> Any:
+    if value is None and types.NoneType in _options(hint):
+        return None
+    options = [option for option in _options(hint) if option is not types.NoneType]
+    for option in options:
+        if typing.get_origin(option) is tuple and _nested(item := typing.get_args(option)[0]):
+            return _tuple(who, item, value)
     if kind := _nested(hint):
-        return None if value is None else make(kind, value)
+        plain = [each for each in options if not _is_component(each) and each is not str]
+        if not plain or isinstance(value, (str, Mapping, Component, type)):
+            return make(kind, value)
+        hint = reduce(or_, plain)
+    return _converted(who, hint, value)
+
+
+def _tuple(who: str, hint: Any, values: Any) -> tuple[Any, ...]:
+    """Several components, or whatever else the hint allows, in any list."""
+    if not isinstance(values, (tuple, list)):
+        raise SettingError(f"{who}: a list is needed, got {values!r}")
+    return tuple(_each(lambda n, value: _setting(f"{who}[{n}]", hint, value), dict(enumerate(values))).values())
+
+
+def _converted(who: str, hint: Any, value: Any) -> Any:
+    """A plain value by the rule in its annotation."""
+    if isinstance(value, float):
+        value = float(value)  # numpy's is one too
     try:
         settled = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         rule = str(error).partition(", got")[0].partition(" - at")[0]
+        if typing.get_origin(hint) is Literal:
+            rule = f"{' or '.join(map(str, typing.get_args(hint)))} is needed"
         raise SettingError(f"{who}: {rule[:1].lower()}{rule[1:]}, got {value!r}") from None
     except UnicodeEncodeError:
         raise SettingError(f"{who}: text is needed that UTF-8 can write, got {value!r}") from None
@@ -175,23 +224,30 @@ def _setting(who: str, hint: Any, value: Any) -> Any:
 
 
 @cache
-def hints(component: type[Component]) -> dict[str, Any]:
+def hints(component: Any) -> dict[str, Any]:
     """The annotations of the settings alone: others may name types that exist for a type checker only."""
-    found: dict[str, Any] = {}
+    every: dict[str, Any] = {}
     for owner in reversed(component.__mro__):
-        mine = {f.name: f.type for f in fields(component) if f.name in inspect.get_annotations(owner)}
-        settings = type("Settings", (), {"__annotations__": mine})
+        own = {f.name: f.type for f in fields(component) if f.name in inspect.get_annotations(owner)}
+        settings = type("Settings", (), {"__annotations__": own})
         try:
-            found |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)
+            every |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)
         except NameError as error:
             who = component.__name__
             raise SettingError(f"{who}: the annotations of its settings cannot be read: {error}") from None
-    return found
+    return every
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _is_component(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Component)
 
 
 def _nested(hint: Any) -> str | None:
-    options = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
-    kinds = [each.kind for each in options if isinstance(each, type) and issubclass(each, Component)]
+    kinds = [each.kind for each in _options(hint) if _is_component(each)]
     return kinds[0] if kinds else None
 
 

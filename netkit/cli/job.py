@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from netkit.engine.rows import Source
+    from netkit.engine.rows import Dataset
     from netkit.kinds import Loss
     from netkit.model import Model
     from netkit.tables.features import Features
@@ -23,8 +23,8 @@ class Job(NamedTuple):
     """A model that is ready to train, and the rows for it."""
 
     table_model: TableModel
-    training: Source
-    validation: Source | None
+    training: Dataset
+    validation: Dataset | None
 
 
 def prepare(data: str, name: str, options: dict[str, Any]) -> Job:

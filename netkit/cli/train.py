@@ -194,7 +194,7 @@ def _writable(out: str) -> None:
         raise DataError(f"{out}: cannot be written: no permission in {parent}")
 
 
-def _recipe(options: dict[str, Any], precision: str) -> Recipe:
+def _recipe(options: dict[str, Any], precision: Any) -> Recipe:
     from netkit import spec
     from netkit.engine.training import Recipe
     from netkit.registry import current

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Generator, Tensor
 
-from netkit.engine.rows import Passage, Rows, Window
+from netkit.engine.rows import Rows, RowStream, Window
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.errors import ModelFileError
 from netkit.files import model_file
@@ -100,7 +100,7 @@ class TableModel:
         """The rows of a table, to be judged by piece by piece, in bounded memory."""
         return Passing(self, pieces(data, text=self.text, **written))
 
-    def evaluate(self, source: Passage, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
+    def evaluate(self, source: RowStream, metrics: Sequence[Any] | None = None) -> Mapping[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units."""
         chosen = make_metrics(self.model.loss, metrics)
         return evaluate(self.model.network, self.model.loss, source, chosen, self.target.unscale)
