@@ -24,7 +24,6 @@ import msgspec
 import torch
 from torch import Generator, Tensor, nn
 
-from netkit import spec
 from netkit.errors import PluginError, SettingError, ShapeError
 from netkit.kinds import Activation, Component, Layer, Loss, Params, Shape
 from netkit.tensors import like
@@ -45,7 +44,8 @@ def activation(f: Callable[..., Tensor], **promises: Any) -> type[Activation]:
 
 
 def loss(f: Callable[..., Tensor], **promises: Any) -> type[Loss]:
-    """A loss from values = f(prediction, target, ...), (n,). `promises` are attributes of `Loss`, such as task="binary"."""
+    """A loss from values = f(prediction, target, ...), (n, ...) to (n,). `promises` are attributes of `Loss`, such as
+    task="binary". Calling it raises `ShapeError` when f does not give one value a row."""
 
     def call(self: Any, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         target = like(prediction, target)
@@ -92,7 +92,7 @@ class ModuleLayer(Layer):
             torch.manual_seed(_seed(rng))
             module = _checked(self)
             params = {name: value.detach().clone() for name, value in module.named_parameters()}
-            return params, _out_shape(self, module, params, in_shape)
+            return params, _out_shape(module, params, in_shape)
 
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
         seed = None if rng is None else _seed(rng)
@@ -115,37 +115,33 @@ def _empty(component: ModuleLayer) -> nn.Module:
 def _checked(component: ModuleLayer) -> nn.Module:
     try:
         module = component.make()
+    except SettingError:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
-        raise SettingError(f"{spec.name(component)}: {' '.join(str(error).split())}") from None
+        raise SettingError(f"{type(component).__name__}: {' '.join(str(error).split())}") from None
+    who, lazy = type(module).__name__, nn.parameter.UninitializedParameter
     if kept := [name for name, _ in module.named_buffers()]:
-        raise SettingError(
-            f"{spec.name(component)}: {type(module).__name__} keeps {kept[0]} between steps; a layer may not"
-        )
-    if unknown := [
-        name for name, value in module.named_parameters() if isinstance(value, nn.parameter.UninitializedParameter)
-    ]:
-        raise SettingError(
-            f"{spec.name(component)}: {type(module).__name__} leaves the size of {unknown[0]} open; a layer must say it"
-        )
+        raise SettingError(f"{who}: keeps {kept[0]} between steps; a layer may not")
+    if unknown := [name for name, value in module.named_parameters() if isinstance(value, lazy)]:
+        raise SettingError(f"{who}: leaves the size of {unknown[0]} open; a layer must say it")
     return module
 
 
-def _out_shape(component: ModuleLayer, module: nn.Module, params: dict[str, Tensor], in_shape: Shape) -> Shape:
+def _out_shape(module: nn.Module, params: dict[str, Tensor], in_shape: Shape) -> Shape:
     """The shape of one output row, from a row of zeros in evaluation and in training."""
-    who, x = spec.name(component), torch.zeros(1, *in_shape)
+    who, x = type(module).__name__, torch.zeros(1, *in_shape)
     try:
         torch.func.functional_call(module.train(), params, (x,))
         y = torch.func.functional_call(module.eval(), params, (x,))
     except (RuntimeError, IndexError, ValueError) as error:
-        raise ShapeError(
-            f"{who}: rows of shape {tuple(in_shape)} do not fit: {str(error).partition(chr(10))[0]}"
-        ) from None
+        reason = str(error).partition("\n")[0]
+        raise ShapeError(f"{who}: rows of shape {tuple(in_shape)} do not fit: {reason}") from None
     except (TypeError, NotImplementedError) as error:
         raise SettingError(f"{who}: a module of one tensor is needed: {' '.join(str(error).split())}") from None
     if not isinstance(y, Tensor):
         raise SettingError(f"{who}: a module that gives one tensor is needed, got {type(y).__name__}")
     if x._version:
-        raise SettingError(f"{who}: {type(module).__name__} changes its input in place; a layer may not")
+        raise SettingError(f"{who}: changes its input in place; a layer may not")
     return tuple(y.shape[1:])
 
 
@@ -166,8 +162,8 @@ def _seed(rng: Generator) -> int:
 
 def _pulled(f: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor) -> Tensor:
     pull = torch.func.vjp(f, x)[1]
-    found: Tensor = pull(grad)[0].detach()
-    return found
+    by_input: Tensor = pull(grad)[0].detach()
+    return by_input
 
 
 def _signature(f: Any) -> inspect.Signature:

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from netkit import spec
 from netkit.engine.network import Network
+from netkit.engine.program.predict import predictor
 from netkit.engine.progress import shown
 from netkit.engine.rows import Rows
 from netkit.engine.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
@@ -25,7 +26,6 @@ from netkit.files.limit import Bounded
 from netkit.files.model_file import write_model
 from netkit.files.provenance import absent, changes
 from netkit.kinds import Loss, Shape
-from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.guard import cause, printable
 from netkit.tensors import floats, generator, within_memory
@@ -61,7 +61,8 @@ class Model:
         self.layers = [spec.make("layer", layer) for layer in layers]
         self.loss: Loss = spec.make("loss", loss)
         for layer in self.layers:
-            None if layer.activation is None else spec.make("activation", layer.activation)
+            if layer.activation is not None:
+                spec.make("activation", layer.activation)
         name = str(dtype).removeprefix("torch.")
         if name not in DTYPES:
             raise SettingError(f"dtype: {' or '.join(DTYPES)} is needed, got {dtype!r}")
@@ -96,10 +97,12 @@ class Model:
 
     def forward(self, x: Any) -> Tensor:
         """The last layer's outputs, (n, units)."""
-        if type(x) is Tensor and self._network is not None and (outputs := self._network.row(x)) is not None:
-            return outputs
+        if type(x) is Tensor and self._network is not None:
+            outputs = predictor(self._network).row(x)
+            if outputs is not None:
+                return outputs
         inputs = self._inputs(x)
-        return self.network.predict(inputs)
+        return predictor(self.network).predict(inputs)
 
     def predict(self, x: Any) -> Tensor:
         """0/1 (at least 0.5 is 1) for a binary loss, class probabilities for a multiclass one, else the values."""
@@ -127,49 +130,62 @@ class Model:
         callbacks: Sequence[Callable[[Epoch], Any]] = (),
         progress: bool = True,
         plan: bool = True,
-        precision: str = "float32",
+        precision: Literal["float32", "bfloat16"] = "float32",
     ) -> list[Epoch]:
         """Learn from rows x and targets y; returns one record of losses and metrics for each epoch.
 
-        batch: rows a step. alpha: learning rate, the optimizer's own by default. optimizer: plain gradient descent by
-        default. y: values, 0/1, one-hot rows or class numbers, as the loss needs. validation: (x, y) or (x, y, weights)
-        to judge every epoch by. weights: what each row counts in the loss, (n,), scaled to a mean of one; metrics count
-        all rows alike. keep_best: end with the weights of the best epoch. patience: stop after so many epochs without a better
-        one. clip: scale gradients down to this norm. schedule: how alpha changes on the way. average: decay of the running
-        mean of the parameters, such as 0.999, which is judged and left behind instead of the last ones. callbacks: each is
-        called with the record of every epoch, while the model has the parameters that it speaks of; one that returns True
-        ends the run, and so does what one raises. plan=False: the steps as they read in `netkit.engine.network`, which is slower and differs by rounding. precision="bfloat16": large products take operands
-        rounded to 8 bits, each off by up to 0.4 percent: faster, for networks that bear it. Raises `DataError`, `ShapeError`, `SettingError`,
-        and `DivergenceError`, after which the model has its last finite weights.
+        x: (n, ...). y: values (n, ...), 0/1, one-hot rows or class numbers, as the loss needs.
+        batch: rows a step. epochs: times to go through all rows.
+        alpha: learning rate, the optimizer's own by default.
+        optimizer: plain gradient descent by default.
+        shuffle: take the rows in another order in each epoch.
+        validation: (x, y) or (x, y, weights), the validation set that every epoch is scored on.
+        weights: sample weights (n,), what each row counts in the loss, scaled to a mean of one; metrics count all alike.
+        metrics: those that belong to the loss by default.
+        keep_best: end with the weights of the best epoch.
+        patience: early stopping, after so many epochs without a better one.
+        clip: scale gradients down to this norm.
+        schedule: how the learning rate changes on the way.
+        average: decay of the exponential moving average of the parameters, such as 0.999, which is scored and left
+        behind instead of the last ones.
+        callbacks: each is called with the record of every epoch, while the model has the parameters that it speaks of;
+        one that returns True ends the run, and so does what one raises.
+        progress: show a bar on stderr.
+        plan: False runs the steps as they read in `netkit.engine.training`, slower; the numbers differ by rounding.
+        precision: "bfloat16" rounds the operands of large products to 8 bits, each off by up to 0.4 percent: faster, for
+        networks that bear it.
+
+        Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, and `DivergenceError`, after which the model
+        has its last finite weights.
         """
         if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
             raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
-        metrics_by_name = make_metrics(self.loss, metrics)
-        chosen = current().optimizers.first() if optimizer is None else optimizer
         recipe = Recipe(
-            batch,
-            epochs,
-            alpha,
-            spec.make("optimizer", chosen),
-            shuffle,
-            keep_best,
-            plan,
-            patience,
-            clip,
-            precision,
-            None if schedule is None else spec.make("schedule", schedule),
-            average,
+            batch=batch,
+            epochs=epochs,
+            alpha=alpha,
+            optimizer=optimizer,
+            shuffle=shuffle,
+            keep_best=keep_best,
+            plan=plan,
+            patience=patience,
+            clip=clip,
+            precision=precision,
+            schedule=schedule,
+            average=average,
         )
-        rows = self._rows(x, y, weights)
-        judged = None if validation is None else self._rows(*_parts(validation))
-        run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, judged)
-        with closing(run.epochs()) as records, closing(shown(records, epochs, progress)) as told:
-            history = []
-            for record in told:
+        metrics_by_name = make_metrics(self.loss, metrics)
+        rows, validation_rows = self._rows(x, y, weights), None
+        if validation is not None:
+            validation_rows = self._rows(*_parts(validation))
+        run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
+        history = []
+        with closing(run.epochs()) as records, closing(shown(records, recipe.epochs, progress)) as epochs_shown:
+            for record in epochs_shown:
                 history.append(record)
                 if any([callback(record) is True for callback in callbacks]):  # a list: every one is called
                     break
-            return history
+        return history
 
     def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None, weights: Any = None) -> dict[str, float]:
         """The mean loss and the metrics on these rows; weights (n,) are what each row counts in the loss."""

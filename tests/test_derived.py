@@ -98,31 +98,31 @@ def test_a_convolution_needs_no_component_of_its_own():
 
 
 HOSTILE = {
-    "other module": ("os.system('true')", "a module reads"),
-    "import": ("__import__('os')", "a class of torch.nn is needed, got '__import__'"),
-    "dunder": ("__loader__", "a class of torch.nn is needed"),
-    "expression": ("Linear(4, 2 + __import__('os').getpid())", "a module reads"),
-    "function": ("factory_kwargs", "a class of torch.nn is needed"),
-    "star": ("Linear(**{})", "a module reads"),
-    "not closed": ("Linear(4", "a module reads"),
-    "deep": ("(" * 5000, "a module reads"),
-    "submodule": ("init", "a class of torch.nn is needed"),
-    "arguments": ("Linear(4)", "Linear.__init__.. missing"),
-    "keeps state": ("BatchNorm1d(4)", "BatchNorm1d keeps running_mean between steps; a layer may not"),
-    "in place": ("ReLU(inplace=True)", "ReLU changes its input in place; a layer may not"),
-    "in place while training": ("Dropout(0.5, inplace=True)", "Dropout changes its input in place; a layer may not"),
+    "other module": ("os.system('true')", "torch: a module reads"),
+    "import": ("__import__('os')", "torch: a class of torch.nn is needed, got '__import__'"),
+    "dunder": ("__loader__", "torch: a class of torch.nn is needed"),
+    "expression": ("Linear(4, 2 + __import__('os').getpid())", "torch: a module reads"),
+    "function": ("factory_kwargs", "torch: a class of torch.nn is needed"),
+    "star": ("Linear(**{})", "torch: a module reads"),
+    "not closed": ("Linear(4", "torch: a module reads"),
+    "deep": ("(" * 5000, "torch: a module reads"),
+    "submodule": ("init", "torch: a class of torch.nn is needed"),
+    "arguments": ("Linear(4)", "Torch: Linear.__init__.. missing"),
+    "keeps state": ("BatchNorm1d(4)", "BatchNorm1d: keeps running_mean between steps; a layer may not"),
+    "in place": ("ReLU(inplace=True)", "ReLU: changes its input in place; a layer may not"),
+    "in place while training": ("Dropout(0.5, inplace=True)", "Dropout: changes its input in place; a layer may not"),
     "two inputs": (
         "Bilinear(2, 2, 2)",
-        "a module of one tensor is needed: .*missing 1 required positional argument: 'input2'",
+        "Bilinear: a module of one tensor is needed: .*missing 1 required positional argument: 'input2'",
     ),
-    "open size": ("LazyLinear(3)", "LazyLinear leaves the size of weight open; a layer must say it"),
-    "tuple": ("LSTM(4, 3)", "a module that gives one tensor is needed, got tuple"),
+    "open size": ("LazyLinear(3)", "LazyLinear: leaves the size of weight open; a layer must say it"),
+    "tuple": ("LSTM(4, 3)", "LSTM: a module that gives one tensor is needed, got tuple"),
 }
 
 
 @pytest.mark.parametrize("text, message", HOSTILE.values(), ids=HOSTILE)
 def test_only_modules_of_torch_nn_can_be_named(text, message):
-    with pytest.raises(SettingError, match=f"torch: {message}") as caught:
+    with pytest.raises(SettingError, match=f"^layer 0: {message}") as caught:
         Model([{"type": "torch", "module": text}], "huber").build((4,))
     assert "\n" not in str(caught.value)
 
@@ -146,7 +146,7 @@ def test_only_functions_and_modules_can_be_derived():
 
 
 def test_a_module_that_does_not_fit_says_so():
-    with pytest.raises(ShapeError, match=r"layer 0: torch: rows of shape \(5,\) do not fit: "):
+    with pytest.raises(ShapeError, match=r"layer 0: Linear: rows of shape \(5,\) do not fit: "):
         Model([{"type": "torch", "module": "Linear(4, 2)"}], "huber").build((5,))
 
 

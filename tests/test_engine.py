@@ -26,7 +26,6 @@ from netkit import (
 from netkit.engine.network import Network
 from netkit.engine.program.operations import macs
 from netkit.engine.program.plan import Plan
-from netkit.engine.program.steps import Planned
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "identity", "softmax", "elu"]
 LOSSES = ["mean_squared_error", "binary_cross_entropy", "categorical_cross_entropy"]
@@ -138,16 +137,14 @@ def test_global_random_state_and_inputs_are_left_alone():
 def learned_from(model, monkeypatch):
     """The rows of each step, in the order in which they are learned from."""
     seen = []
-    learn, run = model.network.learn, Planned._chunk
-    model.network.learn = lambda rows, target, *rest: seen.append(rows) or learn(rows, target, *rest)
+    forward, learn = model.network.forward, Plan.learn
+    model.network.forward = lambda rows, *rest: seen.append(rows) or forward(rows, *rest)
 
-    def chunk(self, plan, rows, picked, update):
-        seen.extend(rows.x[picked].split(plan.rows))
-        losses = run(self, plan, rows, picked, update)
-        assert torch.equal(torch.cat(seen[-len(losses) :]), plan._x[: len(losses) * plan.rows])
-        return losses
+    def planned(self, slot):
+        seen.append(self._x[slot * self.rows : (slot + 1) * self.rows].clone())
+        learn(self, slot)
 
-    monkeypatch.setattr(Planned, "_chunk", chunk)
+    monkeypatch.setattr(Plan, "learn", planned)
     return seen
 
 
@@ -220,7 +217,7 @@ def test_blocks_do_not_change_a_prediction(monkeypatch):
     model = small()
     x = data(1000)[0]
     whole = model.forward(x)
-    monkeypatch.setattr("netkit.engine.network.BLOCK", 64)
+    monkeypatch.setattr("netkit.engine.program.predict.BLOCK", 64)
     torch.testing.assert_close(model.forward(x), whole)
     assert math.isclose(
         model.evaluate(x, classes(1000))["loss"], -float(whole[classes(1000) == 1].log().mean()), rel_tol=1e-5
@@ -320,11 +317,7 @@ REFUSED = {
         "dtype: float32 or float64 is needed, got 'int8'",
     ),
     "seed": (lambda: Model([dense(1)], MSE, seed=-1), SettingError, "seed: .* got -1"),
-    "batch": (
-        lambda: small().fit(*data(), batch=0),
-        SettingError,
-        "batch: a whole number of at least 1 is needed, got 0",
-    ),
+    "batch": (lambda: small().fit(*data(), batch=0), SettingError, "batch: expected `int` >= 1, got 0"),
     "epochs": (lambda: small().fit(*data(), epochs=0), SettingError, "epochs: .* got 0"),
     "alpha": (lambda: small().fit(*data(), alpha=math.inf), SettingError, "alpha: .* got inf"),
     "alpha nan": (lambda: small().fit(*data(), alpha=math.nan), SettingError, "alpha: .* got nan"),
@@ -449,3 +442,12 @@ def test_clipping_scales_a_long_gradient_to_the_norm_and_leaves_a_short_one(plan
 def test_patience_and_clip_are_checked(option, value):
     with pytest.raises(SettingError, match=f"^{option}: .* got {value!r}$"):
         small().fit(*data(), **{option: value})
+
+
+def test_a_network_shows_its_layers_and_their_shapes():
+    model = Model(["dense:units=3,activation=tanh", "layer_norm"], "mean_squared_error")
+    assert repr(model.build((2,))).splitlines() == [
+        "Network of 15 parameters",
+        f"  0: (2,) -> (3,)  {model.layers[0]!r}",
+        f"  1: (3,) -> (3,)  {model.layers[1]!r}",
+    ]

@@ -194,7 +194,7 @@ def test_binary_cross_entropy_over_several_columns_has_one_definition():
 
 
 def test_the_metric_is_computed_in_blocks_of_bounded_memory(monkeypatch):
-    monkeypatch.setattr("netkit.engine.network.BLOCK", 320)
+    monkeypatch.setattr("netkit.engine.program.predict.BLOCK", 320)
     x, y = iris()
     model = Model(
         [Dense(units=32, activation="relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy"

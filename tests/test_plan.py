@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import pickle
 import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import pytest
@@ -15,9 +18,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from netkit import Activation, DataError, Dense, Model, SettingError, ShapeError, registry, spec
-from netkit.engine.program import operations as bound_module
-from netkit.engine.program.operations import bound, described, macs, rounded
-from netkit.engine.program.plan import Plan, slots_for
+from netkit.engine.program import operations
+from netkit.engine.program.operations import bind, described, macs, rounded
+from netkit.engine.program.plan import Plan, plans_of, slots_for
+from netkit.engine.program.predict import predictor
 from netkit.engine.rows import Rows
 from netkit.kinds import KINDS
 from netkit.testing import BrokenPromise, check
@@ -115,7 +119,7 @@ def test_large_layers_and_every_route_of_a_product(dtype, monkeypatch):
         {"type": "dense", "units": 7, "activation": "softmax"},
     ]
     for pays in (True, False):
-        monkeypatch.setattr(bound_module, "onednn_pays", lambda pays=pays: pays)
+        monkeypatch.setattr(operations, "onednn_pays", lambda pays=pays: pays)
         agree(layers, "categorical_cross_entropy", n=300, width=110, batch=90, dtype=dtype, epochs=1)
     assert torch.get_float32_matmul_precision() == "highest"
 
@@ -143,7 +147,7 @@ def test_bfloat16_is_asked_for_and_right_to_three_digits():
 @pytest.mark.parametrize("head", [None, "identity", "softmax", "sigmoid", "gelu"])
 @pytest.mark.parametrize("between", [[], ["layer_norm"], ["dropout"]])
 def test_bound_prediction_is_the_forward_pass(n, head, between, monkeypatch):
-    monkeypatch.setattr("netkit.engine.network.BLOCK", 3000)
+    monkeypatch.setattr("netkit.engine.program.predict.BLOCK", 3000)
     model = Model([Dense(5, 30, "relu"), *between, Dense(units=4, activation=head)], "mean_squared_error")
     x = torch.randn(n, 5, generator=rng())
     wanted = model.network.forward(x).output
@@ -152,7 +156,7 @@ def test_bound_prediction_is_the_forward_pass(n, head, between, monkeypatch):
         torch.testing.assert_close(found, wanted)
         assert found.is_contiguous()
         found.zero_()  # what was returned is the caller's
-    logits = torch.cat([z.clone() for _, z, _ in model.network.outputs(x)])
+    logits = torch.cat([z.clone() for _, z, _ in predictor(model.network).outputs(Rows(x, x))])
     torch.testing.assert_close(logits, model.network.forward(x, logits=True).output)
 
 
@@ -184,7 +188,7 @@ def test_the_plan_fills_the_same_gradients_and_a_step_allocates_nothing():
     model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
     x, y = torch.randn(24, 4, generator=rng()), torch.eye(3)[torch.arange(24) % 3]
     plan = Plan(model.network, model.loss, 8, slots=3, simplex=True)
-    assert plan.bound and plan.fill(Rows(x, y), slice(0, 24)) == 3
+    assert plan.inference and plan.fill(Rows(x, y), slice(0, 24)) == 3
     for slot in (2, 0, 1):
         plan.learn(slot)
         found = {name: each.clone() for name, each in model.network.gradients().items()}
@@ -202,7 +206,7 @@ def test_the_column_of_ones_stays_ones():
     for seed in range(3):
         plan.fill(Rows(torch.randn(16, 4, generator=rng(seed)), torch.eye(3)[torch.arange(16) % 3]), slice(0, 16))
         plan.learn(0)
-        assert bool((plan._full[:, -1] == 1).all() & (plan._after[0].full[:, -1] == 1).all())
+        assert bool((plan._x_with_ones[:, -1] == 1).all() & (plan._after[0].a_with_ones[:, -1] == 1).all())
 
 
 def test_a_trace_from_before_a_planned_epoch_is_refused():
@@ -248,11 +252,36 @@ def test_fit_epoch_by_epoch_binds_once_and_is_the_same():
     plans = None
     for _ in range(3):
         many.fit(x, y, epochs=1, batch=8, progress=False)
-        plans = plans or list(many.network.plans.values())
-    assert torch.equal(one.network.params, many.network.params) and plans == list(many.network.plans.values())
+        plans = plans or list(plans_of(many.network).values())
+    assert torch.equal(one.network.params, many.network.params) and plans == list(plans_of(many.network).values())
     for batch in range(1, 9):
         many.fit(x, y, epochs=1, batch=batch, progress=False)
-    assert len(many.network.plans) <= 4
+    assert len(plans_of(many.network)) <= 4
+
+
+def test_what_is_bound_to_a_network_dies_with_it():
+    model = Model([Dense(4, 32, "relu"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    model.fit(torch.randn(30, 4, generator=rng()), torch.arange(30) % 3, epochs=1, batch=8, progress=False)
+    model.predict(torch.zeros(1, 4)), model.predict(torch.zeros(9, 4))
+    bound = [*plans_of(model.network).values(), predictor(model.network), model.network]
+    assert len(bound) == 4 and predictor(model.network) is bound[2]
+    alive = [weakref.ref(each) for each in bound]
+    del bound, model
+    gc.collect()
+    assert not any(each() for each in alive)
+
+
+def test_threads_predict_at_once_each_in_its_own_memory():
+    model = Model([Dense(4, 200, "tanh"), Dense(units=3, activation="softmax")], "categorical_cross_entropy")
+    inputs = [torch.randn(n, 4, generator=rng(n)) for n in (1, 1, 1, 50, 50, 300)]
+    wanted = [model.forward(x).clone() for x in inputs]
+
+    def same(number):
+        return all(torch.equal(model.forward(inputs[number]), wanted[number]) for _ in range(100))
+
+    with ThreadPoolExecutor(len(inputs)) as pool:
+        assert all(pool.map(same, range(len(inputs))))
+        assert predictor(model.network) is not pool.submit(predictor, model.network).result()
 
 
 def test_chunks_are_bounded_in_memory():
@@ -267,7 +296,7 @@ def test_a_bound_operation_is_the_operation(operation, size):
     for turned in (False, True):
         operands = [torch.randn(size, size, generator=rng(i)) for i in range(count)]
         out = torch.empty(size, size).t() if turned else torch.empty(size, size)
-        call = bound(operation, *operands, out=out)
+        call = bind(operation, *operands, out=out)
         for _ in range(2):
             call()
             torch.testing.assert_close(out, operation(*operands))
@@ -494,16 +523,16 @@ def test_a_route_that_rounds_or_does_not_pay_is_not_taken(monkeypatch):
         torch.mm(a, b, out=out)
 
     for route in (rounds, sleeps):
-        monkeypatch.setattr(bound_module, "_strict", route)
-        assert bound_module.onednn_pays.__wrapped__() is False
+        monkeypatch.setattr(operations, "_strict", route)
+        assert operations.onednn_pays.__wrapped__() is False
 
 
 def test_the_switch_of_the_route_is_put_back_whatever_happens():
     with pytest.raises(RuntimeError):
-        bound_module._strict(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 2))
+        operations._strict(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 2))
     assert torch.get_float32_matmul_precision() == "highest"
     before = torch.get_num_threads()
-    with pytest.raises(ValueError), bound_module.running(1):
+    with pytest.raises(ValueError), operations.running(1):
         assert torch.get_num_threads() == 1
         raise ValueError
     assert torch.get_num_threads() == before

@@ -104,15 +104,41 @@ def test_a_diverging_run_leaves_the_last_finite_mean():
     assert len(seen) > 1 and bool(torch.isfinite(seen[-1]).all()) and torch.equal(made.network.params, seen[-1])
 
 
-@pytest.mark.parametrize("average", [-0.1, 1.0, 1, "0.9", float("nan")])
-def test_a_decay_that_cannot_be_is_refused(average):
-    with pytest.raises(
-        SettingError, match=re.escape(f"average: a number from 0 to below 1 is needed, got {average!r}")
-    ):
-        Recipe(average=average)
+@pytest.mark.parametrize(
+    "setting, value, rule",
+    [
+        ("average", -0.1, "expected `float` >= 0.0"),
+        ("average", 1.0, "expected `float` < 1.0"),
+        ("average", 1, "expected `float` < 1.0"),
+        ("average", "0.9", "expected `float | null`"),
+        ("average", float("nan"), "expected `float` >= 0.0"),
+        ("alpha", True, "expected `float | null`"),
+        ("clip", True, "expected `float | null`"),
+        ("alpha", 0, "expected `float` > 0.0"),
+        ("clip", float("inf"), "a finite number is needed"),
+        ("batch", 0, "expected `int` >= 1"),
+        ("epochs", 1.5, "expected `int`"),
+        ("patience", 0, "expected `int` >= 1"),
+        ("shuffle", 1, "expected `bool`"),
+        ("precision", "int8", "float32 or bfloat16 is needed"),
+        ("precision", 3, "float32 or bfloat16 is needed"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(setting, value, rule):
+    with pytest.raises(SettingError, match=f"^{re.escape(f'{setting}: {rule}, got {value!r}')}$"):
+        Recipe(**{setting: value})
 
 
-def test_steps_are_counted_at_every_rest():
+def test_all_mistakes_of_a_recipe_are_told_at_once_and_its_components_are_made():
+    message = "alpha: expected `float` > 0.0, got -1; optimizer 'adamm' is unknown; did you mean adam, adamw?; "
+    with pytest.raises(SettingError, match=f"^{re.escape(message + 'plan: expected `bool`, got 2')}$"):
+        Recipe(alpha=-1, optimizer="adamm", plan=2)
+    recipe = Recipe(alpha=np.float64(0.5), optimizer="adam", schedule={"type": "cosine"})
+    assert recipe == Recipe(alpha=0.5, optimizer=registry.optimizers["adam"](), schedule="cosine")
+    assert type(recipe.alpha) is float and isinstance(recipe.schedule, registry.schedules["cosine"])
+
+
+def test_steps_are_counted_at_every_pause():
     seen = []
     made = model()
     run = Run(
@@ -123,7 +149,7 @@ def test_steps_are_counted_at_every_rest():
         generator(0, 1),
         generator(0, 2),
         {},
-        rest=lambda run: seen.append(run.steps),
+        on_pause=lambda run: seen.append(run.steps),
     )
     list(run.epochs())
     assert seen == list(range(1, 28)) and run.steps == 27
@@ -299,9 +325,3 @@ def test_one_metric_may_be_named_without_a_list():
     assert list(model.fit(torch.randn(4, 2), torch.randn(4), epochs=1, metrics="r2", progress=False)[0].metrics) == [
         "r2"
     ]
-
-
-@pytest.mark.parametrize("name", ["alpha", "clip"])
-def test_true_is_no_number(name):
-    with pytest.raises(SettingError, match=f"^{name}: a finite number above 0 is needed, got True$"):
-        Recipe(**{name: True})

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import Activation, Dense, Model, registry
-from netkit.engine.program.buffers import is_bound
-from netkit.engine.program.operations import bound, described, running
+from netkit.engine.program.buffers import is_operation
+from netkit.engine.program.operations import bind, described, running
 from netkit.engine.program.plan import Plan
-from netkit.engine.program.record import ELEMENTWISE, watched
+from netkit.engine.program.record import ELEMENTWISE, record
 from netkit.engine.rows import Rows
 
 UNARY = ["abs", "exp", "tanh", "sigmoid", "neg", "sqrt", "square", "log1p", "erf", "sign", "reciprocal"]
@@ -66,7 +66,7 @@ def test_what_is_bound_gives_the_same_bits_again_and_again(expression, n, k, tur
     new = lambda: torch.empty(k, n, dtype=dtype).t() if turned else torch.empty(n, k, dtype=dtype)  # noqa: E731
     inputs = [new(), new()]
     out = new() if over is None else inputs[over]
-    calls = watched(lambda x, y: value(expression, x, y), inputs, out)
+    calls = record(lambda x, y: value(expression, x, y), inputs, out)
     assert calls is not None
     rng = torch.Generator().manual_seed(seed)
     for _ in range(3):
@@ -115,7 +115,7 @@ def constant(z, kept=torch.ones(4, 3)):
     ],
 )
 def test_what_does_more_is_left_alone(function):
-    assert watched(function, [torch.empty(4, 3)], torch.empty(4, 3)) is None
+    assert record(function, [torch.empty(4, 3)], torch.empty(4, 3)) is None
 
 
 @pytest.mark.parametrize("name", sorted(ELEMENTWISE))
@@ -176,7 +176,7 @@ def test_a_strangers_activation_runs_in_bound_calls_and_trains_to_the_same_numbe
     torch.testing.assert_close(model.network.params, trained(False).network.params)
     assert bound < 100 < Swish.calls - bound
     plan = Plan(model.network, model.loss, 8)
-    assert plan.bound and all(described(call)[0] in ("torch", "numpy") for call in plan.steps[0])
+    assert plan.inference and all(described(call)[0] in ("torch", "numpy") for call in plan.steps[0])
     seen = Swish.calls
     plan.fill(Rows(x, x.sum(1, keepdim=True)), slice(0, 8))
     plan.learn(0)
@@ -190,12 +190,12 @@ def test_most_of_netkits_own_plain_activations_are_bound():
         for activation in kind.examples():
             z, d = torch.empty(6, 4), torch.empty(6, 4)
             both = [
-                watched(activation.forward, [z], torch.empty(6, 4)),
-                watched(activation.backward, [d, z, torch.empty(6, 4)], d),
+                record(activation.forward, [z], torch.empty(6, 4)),
+                record(activation.backward, [d, z, torch.empty(6, 4)], d),
             ]
             if not activation.bind_forward and None in both:
                 left.append(name)
-            assert all(map(is_bound, [call for calls in both if calls for call in calls]))
+            assert all(map(is_operation, [call for calls in both if calls for call in calls]))
     assert set(left) == {"gelu", "mish"}
 
 
@@ -211,7 +211,7 @@ def test_a_choice_gives_the_bits_of_where(dtype, whole, over):
         out = tensors[over] if over and isinstance(tensors[over], torch.Tensor) else torch.empty_like(like)
         condition = torch.empty_like(like, dtype=torch.bool).copy_(choice)
         wanted = torch.where(choice, first, second).contiguous().view(whole)
-        call = bound(torch.where, condition, first, second, out=out)
+        call = bind(torch.where, condition, first, second, out=out)
         assert described(call) == ("numpy", "where " + ", ".join(["64"] * 3) + " -> 64")
         call()
         assert torch.equal(out.contiguous().view(whole), wanted)

@@ -1,4 +1,4 @@
-"""Prepared rows, and the way through them: windows of as many rows as memory holds at once."""
+"""Rows of a data set, and the way through them: windows of as many rows as memory holds at once, cut into batches."""
 
 from __future__ import annotations
 
@@ -21,9 +21,18 @@ class Window(NamedTuple):
     order: Tensor | None
     first: int
 
+    def picked(self, start: int, stop: int) -> slice | Tensor:
+        """What indexes the rows at these places of the order."""
+        return slice(start, stop) if self.order is None else self.order[start:stop]
+
+    def batches(self, size: int) -> Iterator[Rows]:
+        """All rows that are left, `size` at a time."""
+        for start in range(self.first, len(self.rows), size):
+            yield self.rows[self.picked(start, min(start + size, len(self.rows)))]
+
 
 class RowStream(Protocol):
-    """Rows to judge by, which need not be in memory all at once, nor to be gone through more than once."""
+    """Rows that are gone through once, to evaluate on; they need not be in memory all at once."""
 
     def __len__(self) -> int:
         """The number of rows, known when all have passed."""
@@ -33,7 +42,7 @@ class RowStream(Protocol):
 
 
 class Dataset(RowStream, Protocol):
-    """Rows to train on, as often as wanted."""
+    """Rows to train on, gone through as often as wanted."""
 
     @property
     def simplex(self) -> bool:
@@ -69,10 +78,13 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
+    def __getitem__(self, picked: slice | Tensor) -> Rows:
+        return Rows(self.x[picked], self.target[picked], None if self.weight is None else self.weight[picked])
+
     @cached_property
     def simplex(self) -> bool:
         """Whether the columns of every target add up to one."""
-        return all(bool(((each.sum(-1) - 1).abs() < 1e-6).all()) for each in self.target.split(2**16))
+        return all(bool(((block.sum(-1) - 1).abs() < 1e-6).all()) for block in self.target.split(2**16))
 
     @property
     def weighted(self) -> bool:
@@ -82,11 +94,11 @@ class Rows:
     @cached_property
     def digest(self) -> int:
         """A checksum of everything in them."""
-        found = 0
-        for each in (self.x, self.target, self.weight):
-            if each is not None:
-                found = crc32(each.detach().cpu().contiguous().numpy().data.cast("B"), found)
-        return found
+        checksum = 0
+        for values in (self.x, self.target, self.weight):
+            if values is not None:
+                checksum = crc32(values.detach().cpu().contiguous().numpy().data.cast("B"), checksum)
+        return checksum
 
     def steps(self, batch: int) -> int:
         """The number of batches in an epoch."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from netkit import spec
-from netkit.engine.network import Network, values
+from netkit.engine.network import Network, loss_values
+from netkit.engine.program.predict import predictor
 from netkit.engine.rows import RowStream
 from netkit.errors import DataError, SettingError, ShapeError
 from netkit.kinds import Loss, Metric
@@ -21,7 +22,7 @@ __all__ = ["check_head", "decide", "evaluate", "make_metrics", "targets_for", "w
 def evaluate(
     network: Network,
     loss: Loss,
-    source: RowStream,
+    rows: RowStream,
     metrics: Mapping[str, Metric],
     decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> dict[str, float]:
@@ -29,19 +30,18 @@ def evaluate(
     values back to their own units first."""
     fused = network.fuses(loss)
     total, tallies = 0.0, dict[str, Tensor]()
-    for rows, _, _ in source.windows(None):
-        for start, z, a in network.outputs(rows.x):
-            block = slice(start, start + len(a))
-            wanted = rows.target[block]
-            found = values(loss, fused, z if fused else a, wanted)
-            total += float((found if rows.weight is None else found * rows.weight[block]).sum())
+    for window in rows.windows(None):
+        for block, z, a in predictor(network).outputs(window.rows):
+            losses = loss_values(loss, fused, z if fused else a, block.target)
+            total += float((losses if block.weight is None else losses * block.weight).sum())
             for name, metric in metrics.items():
-                tally = metric.tally(*_judged(metric, loss, decode(a), decode(wanted)))
+                tally = metric.tally(*_scored(metric, loss, decode(a), decode(block.target)))
                 tallies[name] = tallies[name] + tally if name in tallies else tally
-    return {"loss": total / len(source)} | {name: metric.score(tallies[name]) for name, metric in metrics.items()}
+    return {"loss": total / len(rows)} | {name: metric.score(tallies[name]) for name, metric in metrics.items()}
 
 
-def _judged(metric: Metric, loss: Loss, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _scored(metric: Metric, loss: Loss, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """What a metric compares: outputs and targets, or decisions and targets of 0 and 1."""
     if not metric.labels:
         return outputs, target
     return decide(loss, outputs), _winner(target) if loss.task == "multiclass" else target
@@ -65,13 +65,13 @@ def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
         chosen = [loss.metric] if loss.metric else []
     chosen = [chosen] if isinstance(chosen, str) else chosen
     made: dict[str, Metric] = {}
-    for each in chosen:
-        metric: Metric = spec.make("metric", each)
+    for given in chosen:
+        metric: Metric = spec.make("metric", given)
         if loss.task not in metric.tasks:
             raise SettingError(
                 f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, {spec.name(loss)} is for {loss.task}"
             )
-        made[each if isinstance(each, str) else spec.name(metric)] = metric
+        made[given if isinstance(given, str) else spec.name(metric)] = metric
     return made
 
 

@@ -6,23 +6,28 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from netkit import spec
-from netkit.engine.network import Network
-from netkit.engine.program.steps import Plain, Planned
-from netkit.engine.rows import Dataset
+from netkit.engine.network import Network, loss_gradient
+from netkit.engine.program import plan
+from netkit.engine.rows import Dataset, Window
 from netkit.engine.scoring import evaluate
-from netkit.errors import DivergenceError, SettingError
-from netkit.kinds import Loss, Metric
+from netkit.errors import DivergenceError
+from netkit.kinds import Loss, Metric, Optimizer, Schedule
+from netkit.registry import current
 from netkit.tensors import within_memory
 
 __all__ = ["Epoch", "Recipe", "Run"]
+
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -33,65 +38,49 @@ class Epoch:
     loss: float
     metrics: dict[str, float]
     validation: dict[str, float] = field(default_factory=dict)
-    """`loss` and the metrics on the validation rows; empty without any."""
+    """`loss` and the metrics on the validation set; empty without one."""
     best: bool = False
-    """Whether this is better than every epoch before it, by validation loss, or by `loss` without validation rows."""
-
-
-PRECISIONS = ("float32", "bfloat16")
+    """Whether this is better than every epoch before it, by validation loss, or by `loss` without a validation set."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Raises `SettingError` for values that make no sense."""
+    """How to train. Raises `SettingError`, or `UnknownComponent`, for everything that breaks its rule."""
 
-    batch: int = 32
-    epochs: int = 100
-    alpha: float | None = None
-    optimizer: Any = None
+    batch: Count = 32
+    epochs: Count = 100
+    alpha: Positive | None = None
+    """Learning rate; None is the optimizer's own."""
+    optimizer: Optimizer | None = None
+    """None is netkit's first: plain gradient descent."""
     shuffle: bool = True
     keep_best: bool = False
     """Leave the weights of the best epoch behind, whatever ends the run; else those of the last."""
     plan: bool = True
-    """Run steps as `netkit.engine.program.plan` binds them; else as `Network.learn` spells them out. The numbers differ by rounding."""
-    patience: int | None = None
-    """Epochs without a better one after which training stops; None never stops early."""
-    clip: float | None = None
+    """Run steps as `netkit.engine.program.plan` binds them; else as `Run` spells them out. The numbers differ by rounding."""
+    patience: Count | None = None
+    """Epochs without a better one after which training stops (early stopping); None never stops early."""
+    clip: Positive | None = None
     """Longest gradient: one of a larger norm, over all parameters, is scaled down to it; None lets all pass."""
-    precision: str = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     """float32, or bfloat16 for the operands of large products in a planned step: faster, and right to three digits."""
-    schedule: Any = None
-    """How alpha changes on the way, step by step; None keeps it."""
-    average: float | None = None
-    """Decay of the running mean of the weights, such as 0.999: it is judged and left behind instead of the last weights,
-    which go on training. At step t from 0 the decay is at most (1 + t) / (10 + t), so that the mean forgets the start: a
-    tenth or so of all steps count (Shamir and Zhang 2013, arXiv:1212.1824). None takes no mean."""
+    schedule: Schedule | None = None
+    """How the learning rate changes on the way, step by step; None keeps it."""
+    average: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    """Decay of the exponential moving average of the weights, such as 0.999: it is judged and left behind instead of the
+    last weights, which go on training. At step t from 0 the decay is at most (1 + t) / (10 + t), so that the mean forgets
+    the start: a tenth or so of all steps count (Shamir and Zhang 2013, arXiv:1212.1824). None takes no mean."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "epochs", "patience"):
-            value = getattr(self, name)
-            if name == "patience" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(f"{name}: a whole number of at least 1 is needed, got {value!r}")
-        if self.precision not in PRECISIONS:
-            raise SettingError(f"precision: {' or '.join(PRECISIONS)} is needed, got {self.precision!r}")
-        for name in ("alpha", "clip"):
-            value = getattr(self, name)
-            if value is not None and not (
-                isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
-            ):
-                raise SettingError(f"{name}: a finite number above 0 is needed, got {value!r}")
-        if self.average is not None and not (isinstance(self.average, (int, float)) and 0 <= self.average < 1):
-            raise SettingError(f"average: a number from 0 to below 1 is needed, got {self.average!r}")
+        spec.settle(self)
 
 
 class Run:
-    """A network in training on a source of rows, at some point of the way: the epochs that are done, and the batches of
-    the present one. `epochs` goes on from there.
+    """A network in training on a data set, at some point of the way: the epochs that are done, and the batches of the
+    present one. `epochs` goes on from there.
 
-    shuffling, noise: where the order of the rows and the layers' random numbers come from. rest: called whenever a few
-    batches are done and the network is at rest, and behind each record of an epoch; it may end the run by raising.
+    shuffling, noise: where the order of the rows and the layers' random numbers come from. on_pause: called whenever a
+    few batches are done and the network is at rest, and after each record of an epoch; it may end the run by raising.
     """
 
     def __init__(
@@ -104,24 +93,38 @@ class Run:
         noise: torch.Generator,
         metrics: Mapping[str, Metric],
         validation: Dataset | None = None,
-        rest: Callable[[Run], Any] | None = None,
+        on_pause: Callable[[Run], Any] | None = None,
     ) -> None:
         self.network, self.loss, self.source, self.recipe = network, loss, source, recipe
         self.shuffling, self.noise = shuffling, noise
-        self._metrics, self.validation, self._rest = metrics, validation, rest or (lambda run: None)
-        self.optimizer = spec.make("optimizer", recipe.optimizer)
-        self.state: dict[str, Any] = self.optimizer.start(network.params)
+        self.validation, self._metrics, self._on_pause = validation, metrics, on_pause or (lambda run: None)
+        chosen = current().optimizers.first() if recipe.optimizer is None else recipe.optimizer
+        self.optimizer: Optimizer = spec.make("optimizer", chosen)
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
-        self.steps, self.epoch, self.row, self.batches, self.total = 0, 0, 0, 0, 0.0
-        """Steps and epochs that are done; of the present epoch the rows and batches that are done, and the sum of their
-        losses."""
-        self.best, self.best_epoch, self.idle, self.kept = math.inf, 0, 0, network.params.clone()
-        """The lowest loss after an epoch, which one that was, the epochs since, and the weights there."""
+        self.state: dict[str, Any] = self.optimizer.start(network.params)
+        self.steps = 0
+        """Steps that are done."""
+        self.epoch = 0
+        """Epochs that are done."""
+        self.row = 0
+        """Rows of the present epoch that are done."""
+        self.batches = 0
+        """Batches of the present epoch that are done."""
+        self.total = 0.0
+        """The sum of their losses."""
+        self.best = math.inf
+        """The lowest loss after an epoch."""
+        self.best_epoch = 0
+        """Which epoch that was, from 1."""
+        self.idle = 0
+        """The epochs since."""
+        self.kept = network.params.clone()
+        """The weights there."""
         self.order = shuffling.get_state()
         """What the order of the present epoch's rows is drawn from."""
         self.averaged = network.params if recipe.average is None else network.params.clone()
         """The weights that count: the running mean, else the network's own."""
-        self._sound = network.params.clone()
+        self._last_finite = network.params.clone()
 
     @property
     def over(self) -> bool:
@@ -134,29 +137,28 @@ class Run:
 
         Raises `DivergenceError` when loss or weights stop being finite; the network then has the last finite weights.
         """
-        learner, update = self._learner(), self._update()
+        learn = self._planned() if self.recipe.plan else self._learn
+        size = f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"
         try:
             while not self.over:
-                with within_memory(
-                    f"batch: {self.recipe.batch} rows a step and {self.network.params.numel()} parameters"
-                ):
-                    record = self._pass(learner, update)
+                with within_memory(size):
+                    record = self._pass(learn)
                 with self._weights_that_count():
                     yield record
-                self._rest(self)
+                self._on_pause(self)
         finally:
             kept = self.recipe.keep_best and self.best < math.inf
             self.network.params.copy_(self.kept if kept else self.averaged)
 
-    def _pass(self, learner: Plain | Planned, update: Callable[[], Any]) -> Epoch:
+    def _pass(self, learn: Callable[[Window], Any]) -> Epoch:
         """What is left of one epoch."""
-        self._sound.copy_(self.averaged)
+        self._last_finite.copy_(self.averaged)
         if self.row:
             self.shuffling.set_state(self.order)
         else:
             self.order, self.batches, self.total = self.shuffling.get_state(), 0, 0.0
         for window in self.source.windows(self.shuffling if self.recipe.shuffle else None, self.row):
-            learner.learn(window, update, self._learned)
+            learn(window)
         if not bool(torch.isfinite(self.network.params).all()):
             self._diverged(self.batches)
         with self._weights_that_count():
@@ -165,30 +167,87 @@ class Run:
         self.idle = 0 if record.best else self.idle + 1
         return record
 
+    def _learn(self, window: Window) -> None:
+        """The steps through a window of rows, as they read: the reference."""
+        network, loss, logits = self.network, self.loss, self.network.fuses(self.loss)
+        for batch in window.batches(self.recipe.batch):
+            trace = network.forward(batch.x, self.noise, logits)
+            values, gradient = loss_gradient(loss, logits, trace.output, batch.target, batch.weight)
+            network.backward(trace, gradient / len(batch), logits)
+            total = values.sum()[None]
+            if bool(total.isfinite()):  # else `_learned` ends the run
+                self._clip()
+                self.optimizer.step(network.params, network.grads, self.state, self._rate(self.steps))
+                self._average(self.steps)
+            self._learned(total, len(batch))
+
+    def _planned(self) -> Callable[[Window], Any]:
+        """The same steps in buffers, with the optimizer bound to its vectors."""
+        settings = {"batch": self.recipe.batch, "noise": self.noise, "precision": self.recipe.precision}
+        learn = partial(plan.learn, self.network, self.loss, step=self._bound_step(), on_pause=self._learned)
+        return partial(learn, **settings)
+
+    def _bound_step(self) -> Callable[[], Any]:
+        optimizer, recipe, vectors = self.optimizer, self.recipe, (self.network.params, self.network.grads, self.state)
+        step = optimizer.bind_step(*vectors) if optimizer.bind_step else partial(optimizer.step, *vectors)
+        if recipe.clip is None and recipe.schedule is None and recipe.average is None:
+            return partial(step, self.alpha)
+        numbers = count(self.steps)
+
+        def whole_step() -> None:
+            number = next(numbers)
+            self._clip()
+            step(self._rate(number))
+            self._average(number)
+
+        return whole_step
+
+    def _clip(self) -> None:
+        """Scale the gradient down to the largest norm that is allowed."""
+        if self.recipe.clip is not None:
+            norm = float(self.network.grads.norm())
+            if norm > self.recipe.clip:
+                self.network.grads.mul_(self.recipe.clip / norm)
+
+    def _rate(self, number: int) -> float:
+        """The learning rate of a step, by its number from 0."""
+        schedule = self.recipe.schedule
+        return self.alpha if schedule is None else self.alpha * schedule(min(number / self._all_steps, 1.0))
+
+    @cached_property
+    def _all_steps(self) -> int:
+        return self.recipe.epochs * self.source.steps(self.recipe.batch)
+
+    def _average(self, number: int) -> None:
+        """Take the parameters after a step into their running mean."""
+        if self.recipe.average is not None:
+            decay = min(self.recipe.average, (1 + number) / (10 + number))
+            self.averaged.lerp_(self.network.params, 1 - decay)
+
     def _learned(self, sums: Tensor, rows: int) -> None:
         """After a few batches of so many rows, with the sum of the losses in each."""
-        good = torch.isfinite(sums)
-        if not bool(good.all()):
-            self._diverged(self.batches + int((~good).nonzero()[0]) + 1)
+        finite = torch.isfinite(sums)
+        if not bool(finite.all()):
+            self._diverged(self.batches + int((~finite).nonzero()[0]) + 1)
         self.total += float(sums.double().sum())
         self.steps, self.batches = self.steps + len(sums), self.batches + len(sums)
         self.row += rows
         if self.row < len(self.source):
-            self._rest(self)
+            self._on_pause(self)
 
     def _judged(self, value: float) -> Epoch:
         """The record of an epoch with this mean loss; keeps the weights if they are the best so far."""
         network, loss, metrics = self.network, self.loss, self._metrics
         scores = evaluate(network, loss, self.source, metrics) if metrics else {}
-        judged = evaluate(network, loss, self.validation, metrics) if self.validation is not None else {}
-        current = judged.get("loss", value)
-        better = current < self.best
+        validation = evaluate(network, loss, self.validation, metrics) if self.validation is not None else {}
+        current_loss = validation.get("loss", value)
+        better = current_loss < self.best
         if better:
-            self.best, self.best_epoch = current, self.epoch + 1
+            self.best, self.best_epoch = current_loss, self.epoch + 1
             if self.recipe.keep_best:
                 self.kept.copy_(network.params)
         scores.pop("loss", None)
-        return Epoch(self.epoch + 1, value, scores, judged, best=better)
+        return Epoch(self.epoch + 1, value, scores, validation, best=better)
 
     @contextmanager
     def _weights_that_count(self) -> Iterator[None]:
@@ -202,50 +261,10 @@ class Run:
             if learning is not None:
                 params.copy_(learning)
 
-    def _learner(self) -> Plain | Planned:
-        network, loss, recipe, noise = self.network, self.loss, self.recipe, self.noise
-        if not recipe.plan:
-            return Plain(network, loss, recipe.batch, noise)
-        return Planned(network, loss, recipe.batch, noise, recipe.precision)
-
-    def _update(self) -> Callable[[], Any]:
-        """One step of the optimizer, and what goes by its number."""
-        step, alpha, recipe = self._step(), self.alpha, self.recipe
-        if recipe.schedule is None and recipe.average is None:
-            return partial(step, alpha)
-        factor = spec.make("schedule", recipe.schedule) if recipe.schedule is not None else lambda done: 1.0
-        numbers, total = count(self.steps), recipe.epochs * self.source.steps(recipe.batch)
-
-        def update() -> None:
-            number = next(numbers)
-            step(alpha * factor(min(number / total, 1.0)))
-            if recipe.average is not None:
-                decay = min(recipe.average, (1 + number) / (10 + number))
-                self.averaged.lerp_(self.network.params, 1 - decay)
-
-        return update
-
-    def _step(self) -> Callable[[float], Any]:
-        """One step of the optimizer as a function of alpha."""
-        params, grads, clip = self.network.params, self.network.grads, self.recipe.clip
-        step: Callable[[float], Any] = lambda alpha: self.optimizer.step(params, grads, self.state, alpha)  # noqa: E731
-        if self.recipe.plan and self.optimizer.bind_step is not None:
-            step = self.optimizer.bind_step(params, grads, self.state)
-        if clip is None:
-            return step
-
-        def clipped(alpha: float) -> None:
-            norm = float(grads.norm())
-            if norm > clip:
-                grads.mul_(clip / norm)
-            step(alpha)
-
-        return clipped
-
     def _diverged(self, batch: int) -> None:
         """Put the last finite weights back and raise `DivergenceError`."""
-        self.network.params.copy_(self._sound)
-        self.averaged.copy_(self._sound)
+        self.network.params.copy_(self._last_finite)
+        self.averaged.copy_(self._last_finite)
         raise DivergenceError(
             f"training diverged in epoch {self.epoch + 1}, batch {batch}: loss or weights are nan or infinite; "
             f"try a smaller alpha than {self.alpha:g}, or standardise the inputs"

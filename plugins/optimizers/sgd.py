@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +13,12 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Optimizer
-from netkit.engine.program.operations import descent
+from netkit.engine.program.operations import bind
 
 __all__ = ["Sgd"]
+
+FEW = 4096
+"""Parameters up to which two operations of numpy are faster than one of torch."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,24 @@ class Sgd(Optimizer):
     def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
         if self.momentum or self.weight_decay:
             return partial(self._fused, params, grads, [state["v"]] if self.momentum else [])
-        return descent(params, grads)
+        if params.is_cpu and params.numel() <= FEW:
+            return self._plain(params, grads)
+        return lambda alpha: params.add_(grads, alpha=-alpha)
+
+    def _plain(self, params: Tensor, grads: Tensor) -> Callable[[float], Any]:
+        """w -= alpha g in place, with alpha as a tensor that is filled where it changes."""
+        rates, scaled, last = torch.full_like(grads, math.nan), torch.empty_like(grads), math.nan
+        scale, subtract = bind(torch.mul, grads, rates, out=scaled), bind(torch.sub, params, scaled, out=params)
+
+        def step(alpha: float) -> None:
+            nonlocal last
+            if alpha != last:
+                last = alpha
+                rates.fill_(alpha)
+            scale()
+            subtract()
+
+        return step
 
     def _fused(self, params: Tensor, grads: Tensor, velocity: list[Tensor], alpha: float) -> None:
         torch._fused_sgd_(

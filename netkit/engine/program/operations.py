@@ -1,6 +1,6 @@
 """Operations bound to their operands once, so that a step can call them without arguments and without allocating.
 
-`bound(torch.mul, grad, a, out=dz)` is a function of nothing that multiplies, by whichever route is fastest on this
+`bind(torch.mul, grad, a, out=dz)` is a function of nothing that multiplies, by whichever route is fastest on this
 machine for operands of this size, in their own precision:
 
     numpy     the same memory through numpy, whose calls cost a third of torch's: decides below a few thousand values
@@ -11,7 +11,6 @@ machine for operands of this size, in their own precision:
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["SMALL", "Call", "bound", "descent", "described", "macs", "rounded", "running"]
+__all__ = ["SMALL", "Call", "bind", "bound", "described", "macs", "rounded", "running"]
 
 Call = Callable[[], Any]
 
@@ -36,8 +35,8 @@ MANY = 1_500_000
 """Multiply-adds from which on oneDNN's fixed cost of some 10 microseconds pays."""
 ALONE = 1_000_000
 """Multiply-adds of the largest product up to which a second thread costs more than it brings."""
-LIMITS: dict[Any, int] = {torch.sign: 1024, Tensor.add_: 4096}
-"""Where numpy is faster for fewer values than elsewhere; for what torch does in one operation and numpy in two."""
+LIMITS: dict[Any, int] = {torch.sign: 1024}
+"""Where numpy is faster for fewer values than elsewhere."""
 FLOATS = (torch.float32, torch.float64)
 TWINS: dict[Any, Any] = {
     torch.mul: np.multiply,
@@ -57,7 +56,7 @@ TWINS: dict[Any, Any] = {
 """What numpy calls an operation that it rounds as torch does."""
 
 
-def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings: Any) -> Call:
+def bind(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings: Any) -> Call:
     """operation(*operands, out=out), to be called many times while the memory of the operands changes.
 
     Numbers among the operands of an elementwise operation are allowed. `out` may be one of its operands, except in a
@@ -73,13 +72,14 @@ def bound(operation: Callable[..., Any], *operands: Any, out: Tensor, **settings
         like = next(each for each in operands if isinstance(each, Tensor))
         values = [each if isinstance(each, Tensor) else torch.full_like(like, each) for each in operands]
         arrays, result = [_memory(each) for each in values], _memory(out)
-        if operation in (
-            torch.maximum,
-            torch.minimum,
-        ):  # which take their output by name alone; by place is a little faster
+        if operation in (torch.maximum, torch.minimum):  # by name alone; elsewhere by place, a little faster
             return partial(TWINS[operation], *arrays, out=result)
         return partial(TWINS[operation], *arrays, result)
     return partial(operation, *operands, out=out, **settings)
+
+
+bound = bind
+"""The name of `bind` in netkit 0.1."""
 
 
 def _choice(condition: Any, a: Any, b: Any, out: Tensor) -> Call | None:
@@ -105,25 +105,6 @@ def _choose(choice: Any, mask: Any, wide: Any, a: Any, b: Any, differing: Any, o
     np.bitwise_xor(a, b, differing)
     np.bitwise_and(differing, wide, differing)
     np.bitwise_xor(differing, b, out)
-
-
-def descent(params: Tensor, grads: Tensor) -> Callable[[float], Any]:
-    """params -= alpha grads, as a function of alpha."""
-    rate, scaled = torch.full_like(grads, math.nan), torch.empty_like(grads)
-    if not _small(LIMITS[Tensor.add_], params, grads):
-        return lambda alpha: params.add_(grads, alpha=-alpha)
-    last = math.nan
-    by_rate, away = bound(torch.mul, grads, rate, out=scaled), bound(torch.sub, params, scaled, out=params)
-
-    def step(alpha: float) -> None:
-        nonlocal last
-        if alpha != last:
-            last = alpha
-            rate.fill_(alpha)
-        by_rate()
-        away()
-
-    return step
 
 
 def macs(call: Call) -> int:
@@ -191,8 +172,8 @@ def running(threads: int | None) -> Iterator[None]:
 def _memory(values: Tensor) -> np.ndarray:
     """The numbers of a tensor in the order in which they lie, as one axis where there are no gaps: numpy's shortest way."""
     order = sorted(range(values.ndim), key=values.stride, reverse=True)
-    turned = values.permute(order)
-    return (turned.view(-1) if turned.is_contiguous() else values).numpy()
+    in_memory = values.permute(order)
+    return (in_memory.view(-1) if in_memory.is_contiguous() else values).numpy()
 
 
 def _small(limit: int, out: Tensor, *operands: Any) -> bool:
@@ -266,7 +247,7 @@ def onednn_pays() -> bool:
     routes: list[Call] = [partial(_strict, a, b, out), partial(torch.mm, a, b, out=own)]
     times = [[_seconds(route) for route in routes] for _ in range(8)]
     exact = a.double() @ b.double()
-    errors = [float((found - exact).abs().max()) for found in (out, own)]
+    errors = [float((product - exact).abs().max()) for product in (out, own)]
     best, plain = (min(column) for column in zip(*times))
     return errors[0] <= 4 * errors[1] and plain >= 1.3 * best
 

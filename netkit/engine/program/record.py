@@ -1,4 +1,4 @@
-"""Readable forms bound by watching them once.
+"""Readable forms bound by recording them once.
 
 A component is pure, so the operations that one call makes are those of every call on tensors of the same shapes, unless
 it looks at the numbers. Where they are elementwise operations of torch and nothing else, the same operations are bound to
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from netkit.engine.program.operations import Call, bound, running
+from netkit.engine.program.operations import Call, bind, running
 
-__all__ = ["watched"]
+__all__ = ["record"]
 
 ELEMENTWISE = frozenset(
     "abs add atan ceil clamp clamp_max clamp_min copysign cos cosh div eq erf exp exp2 expm1 floor ge gt hypot le log "
@@ -35,7 +35,7 @@ SAMPLES = 3
 
 @dataclass
 class _Step:
-    """One operation as it was seen: a function of torch, its operands, and its result; no function for a constant."""
+    """One operation as it was recorded: a function of torch, its operands, and its result; no function for a constant."""
 
     function: Callable[..., Tensor] | None
     operands: tuple[Any, ...]
@@ -83,7 +83,7 @@ class _Tape(TorchFunctionMode):
         self.steps.append(_Step(function, operands, settings, result))
 
 
-def watched(function: Callable[..., Tensor], inputs: Sequence[Tensor], out: Tensor) -> list[Call] | None:
+def record(function: Callable[..., Tensor], inputs: Sequence[Tensor], out: Tensor) -> list[Call] | None:
     """Calls that fill `out`, which may be the memory of one of the inputs, with function(*inputs), to the bit; nothing
     where the function does more than elementwise operations. The numbers in the inputs are lost."""
     try:
@@ -106,7 +106,7 @@ def _bound(steps: list[_Step], result: Tensor, out: Tensor) -> list[Call]:
         for operand in (*step.operands, *step.settings.values())
     }
     where: dict[int, Tensor] = {}
-    mine: set[int] = set()
+    buffers: set[int] = set()
     free: list[Tensor] = []
     calls: list[Call] = []
     for number, step in enumerate(steps):
@@ -115,13 +115,13 @@ def _bound(steps: list[_Step], result: Tensor, out: Tensor) -> list[Call]:
             continue
         operands = [where.get(id(each), each) for each in step.operands]
         settings = {name: where.get(id(each), each) for name, each in step.settings.items()}
-        free += [where[key] for key, end in last.items() if end == number and key in mine]
+        free += [where[key] for key, end in last.items() if end == number and key in buffers]
         here = out if step.result is result and number == len(steps) - 1 else _buffer(free, step.result)
         where[id(step.result)] = here
-        mine.add(id(step.result))
-        calls.append(bound(step.function, *operands, out=here, **settings))
-    found = where.get(id(result), result)
-    return calls if found is out else [*calls, partial(out.copy_, found)]
+        buffers.add(id(step.result))
+        calls.append(bind(step.function, *operands, out=here, **settings))
+    last_result = where.get(id(result), result)
+    return calls if last_result is out else [*calls, partial(out.copy_, last_result)]
 
 
 def _buffer(free: list[Tensor], like: Tensor) -> Tensor:
