@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Began", "Checkpoints", "State", "newest", "restore"]
 
-FORMAT = 1
+FORMAT = 2
+"""1 held out rows by other rules."""
 SIGN = b"netkit checkpoint\n"
 COUNTS = ("steps", "epoch", "row", "batches", "idle", "best_epoch")
 NAME = re.compile(r"\d{6,}-\d{12,}\.checkpoint")

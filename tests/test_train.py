@@ -1,0 +1,231 @@
+"""The one road: Python and the command, memory and a file, whole tables and pieces give the same model; 0.1's runs go on."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+import netkit
+from netkit import DataError, SettingError
+from netkit.tables.settings import Settings
+from netkit.tables.split import KNOWN, Split
+from netkit.tables.training import prepare
+
+ROOT = Path(__file__).parents[1]
+PENGUINS = ROOT / "examples" / "penguins.csv"
+BEFORE = ROOT / "tests" / "files" / "0.1"
+WAYS = {"memory": {}, "stream": {"memory": "600MB"}}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_table_in_python_gives_the_model_of_the_command_to_the_bit(cli, tmp_path, way):
+    options = [word for name, value in WAYS[way].items() for word in (f"--{name}", value)]
+    assert (
+        cli("train", PENGUINS, "--target", "species", "--epochs", 5, "--quiet", "--out", "one.netkit", *options)[0] == 0
+    )
+    table = pyarrow.csv.read_csv(
+        PENGUINS, convert_options=pyarrow.csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True)
+    )
+    for data in (table, PENGUINS, str(PENGUINS), pa.concat_tables([table.slice(0, 99), table.slice(99)])):
+        model = netkit.train(data, "species", epochs=5, quiet=True, **WAYS[way])
+        model.save(tmp_path / "two.netkit")
+        assert (tmp_path / "one.netkit").read_bytes() == (tmp_path / "two.netkit").read_bytes()
+    assert len(model.history) == 5 and model.scores["validation"]["accuracy"] > 0.5
+
+
+def numbers(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 1, rows)
+    classes = np.array(list("aaaaaabbbc"))[rng.integers(0, 10, rows)]
+    return pa.table({"x": x, "row": np.arange(rows) * 1.0, "who": [f"p{i}" for i in rng.integers(0, 40, rows)],
+                     "class": classes, "y": x * 2 + rng.normal(0, 1, rows)})  # fmt: skip  # one column a line says less
+
+
+def held_out(data, **how):
+    """The numbers of the rows that validate, and of those that train."""
+    chosen = Settings.of({"columns": {"who": "skip"} if "group" not in how else {}, **how})
+    model, rows = prepare(data, chosen)
+    parts = rows.parts(model.encoding, model.model.network)
+    place = model.features.names.index("row")
+    column = next(each for each in model.features.columns if each.name == "row")
+    return [
+        sorted(
+            round(float(x) * column.scale + column.center)
+            for window in part.windows(None)
+            for x in window.rows.x[:, place]
+        )
+        for part in (parts.validation, parts.training)
+    ]
+
+
+@pytest.mark.parametrize("how", [{"target": "y"}, {"target": "class"}, {"target": "class", "group": "who"}])
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_same_seed_holds_out_the_same_rows_in_memory_and_streamed(tmp_path, how, seed):
+    table = numbers(3000)
+    pyarrow.csv.write_csv(table, tmp_path / "t.csv")
+    chosen = {**how, "seed": seed, "out": str(tmp_path / "m"), "validation": 0.2}
+    one, two = held_out(table, **chosen), held_out(tmp_path / "t.csv", **chosen, memory="700MB")
+    assert one == two and sorted(one[0] + one[1]) == list(range(3000))
+    assert one != held_out(table, **{**chosen, "seed": seed + 1})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 400),
+    st.sampled_from([0.01, 0.1, 0.25, 0.5, 0.9]),
+    st.integers(0, 9),
+    st.booleans(),
+    st.lists(st.integers(1, 400), max_size=5),
+)
+def test_a_split_meets_its_share_however_the_table_is_cut(rows, share, seed, grouped, places):
+    table = numbers(rows, seed)
+    by = "who" if grouped else "class"
+    whole = Split(by, share, seed, grouped).held_out(table)
+    ends = sorted({0, rows, *(each for each in places if each < rows)})
+    cut = Split(by, share, seed, grouped)
+    pieces = [cut.held_out(table.slice(a, b - a)) for a, b in zip(ends, ends[1:])]
+    assert (np.concatenate(pieces) == whole).all()
+    if grouped:
+        who = np.array(table["who"].to_pylist())
+        assert not set(who[whole]) & set(who[~whole])
+        assert abs(len(set(who[whole])) - share * len(set(who))) < 1
+    else:
+        assert abs(whole.sum() - share * rows) < 4  # a row of each class, and of those that are counted together
+        for each in "abc":
+            of = np.array(table["class"].to_pylist()) == each
+            assert abs(whole[of].sum() - share * of.sum()) < 2 + share * min(of.sum(), 1 / share) + 3 * share * 10
+
+
+def test_a_target_of_numbers_is_split_to_the_row():
+    for rows in (10, 57, 442, 5000):
+        chosen = Split("y", 0.1, 3).held_out(numbers(rows))
+        assert rows // 10 <= chosen.sum() <= rows // 10 + 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_small_tables_and_few_groups_have_something_to_validate_by(tmp_path, way):
+    for seed in range(6):
+        chosen = {"seed": seed, "out": str(tmp_path / "m"), **WAYS[way]}
+        table = numbers(7, 1)
+        assert [len(each) for each in held_out(table, target="y", **chosen)] == [1, 6]
+        few = numbers(60).set_column(2, "who", pa.array([f"p{i % 3}" for i in range(60)]))
+        assert [len(each) for each in held_out(few, target="y", group="who", **chosen)] == [20, 40]
+    with pytest.raises(DataError, match="^4 rows are too few to hold out a share of 0.1$"):
+        held_out(numbers(4), target="y", out=str(tmp_path / "m"), **WAYS[way])
+    with pytest.raises(DataError, match="^who: at least 2 groups are needed to hold one out, got 1$"):
+        one = numbers(60).set_column(2, "who", pa.array(["me"] * 60))
+        held_out(one, target="y", group="who", out=str(tmp_path / "m"), **WAYS[way])
+
+
+def test_many_groups_are_held_out_whole_and_by_their_share():
+    rows = 3 * KNOWN
+    table = pa.table({"who": [f"p{i // 2}" for i in range(rows)] * 2})
+    chosen = Split("who", 0.2, 0, True).held_out(table)
+    assert (chosen[:rows] == chosen[rows:]).all() and abs(chosen.mean() - 0.2) < 0.03
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(BEFORE.glob("*.checkpoint"))])
+def test_a_run_that_netkit_0_1_began_ends_in_the_bits_of_0_1(netkit, tmp_path, name):
+    (tmp_path / "run").mkdir()
+    shutil.copy(BEFORE / f"{name}.checkpoint", tmp_path / "run" / "000002-000000000000.checkpoint")
+    done = netkit("train", BEFORE / "table.csv", "--resume", "run", "--out", "m.netkit")
+    assert done.returncode == 0 and "goes on after epoch 2" in done.stdout, done.stderr
+    found, wanted = load_file(tmp_path / "m.netkit"), load_file(BEFORE / f"{name}.model")
+    assert found.keys() == wanted.keys() and all(torch.equal(found[each], wanted[each]) for each in found)
+    one, two = (netkit("predict", path, BEFORE / "table.csv").stdout for path in ("m.netkit", BEFORE / f"{name}.model"))
+    assert one == two and len(one.splitlines()) == 161
+
+
+def test_a_run_of_a_table_in_python_goes_on_with_the_table(tmp_path):
+    table = numbers(400)
+    options = {"target": "y", "epochs": 4, "quiet": True, "columns": {"who": "skip"}}
+    whole = netkit.train(table, **options)
+    seen = []
+    with pytest.raises(ZeroDivisionError):
+        netkit.train(
+            table, **options, checkpoint=str(tmp_path), every=1, callbacks=[lambda e: seen.append(1 / (3 - e.number))]
+        )
+    with pytest.raises(DataError, match="a path, a table or an array is needed, got NoneType"):
+        netkit.train(resume=tmp_path, quiet=True)
+    again = netkit.train(table, resume=tmp_path, quiet=True)
+    assert torch.equal(again.model.network.params, whole.model.network.params) and len(again.history) == 2
+    with pytest.raises(SettingError, match="^batch: a resumed run goes on as it was begun, with 32, got 8$"):
+        netkit.train(table, resume=tmp_path, batch=8)
+
+
+def test_a_callback_ends_a_run_and_must_be_a_function():
+    model = netkit.train(numbers(100), "y", quiet=True, callbacks=[lambda epoch: epoch.number == 3])
+    assert len(model.history) == 3
+    with pytest.raises(SettingError, match="^callbacks: a list of functions is needed, got 3$"):
+        netkit.train(numbers(100), "y", quiet=True, callbacks=3)
+
+
+def test_every_mistake_is_told_at_once_and_names_its_setting():
+    with pytest.raises(SettingError) as caught:
+        netkit.train(numbers(9), "y", epoch=3, alpha=-1, hidden=[8, "x"], metric="accuracyy", validation=1.0)
+    assert str(caught.value) == (
+        "there is no setting 'epoch'; did you mean epochs?; alpha: expected `float` > 0.0, got -1; "
+        "hidden[1]: layer 'x' is unknown; metric[0]: metric 'accuracyy' is unknown; did you mean accuracy?; "
+        "validation: expected `float` < 1.0, got 1.0"
+    )
+    with pytest.raises(SettingError, match="^target: the column to predict is needed$"):
+        netkit.train(numbers(9))
+
+
+def test_a_trained_model_takes_whatever_train_takes(tmp_path):
+    table = numbers(300)
+    pyarrow.csv.write_csv(table, tmp_path / "t.csv")
+    model = netkit.train(table, "y", epochs=3, quiet=True)
+    for data in (table, tmp_path / "t.csv"):
+        assert model.predict(data) == model.predict(str(tmp_path / "t.csv"))
+        scores = model.evaluate(data)
+        assert model.score(data) == scores["r2"] and model.score(data, "mean_absolute_error") > 0
+    before = scores["loss"]
+    assert model.fit(tmp_path / "t.csv", epochs=20, quiet=True, validation=0) is model
+    assert model.evaluate(table)["loss"] < before and len(model.history) == 20
+    again = netkit.tables.model.TableModel.load(_saved(model, tmp_path))
+    assert again.evaluate(table) == model.evaluate(table)
+    with pytest.raises(SettingError, match="^hidden: a trained model keeps its own; netkit.train makes another$"):
+        model.fit(table, hidden=[3])
+
+
+def _saved(model, folder):
+    model.save(folder / "m.netkit")
+    return folder / "m.netkit"
+
+
+def test_ctrl_c_in_python_leaves_the_best_weights_with_the_exception(tmp_path):
+    code = f"""
+import netkit
+try:
+    netkit.train({str(PENGUINS)!r}, "species", epochs=100000, quiet=True, out="m.netkit",
+                 callbacks=[lambda epoch: print(epoch.number, flush=True) if epoch.number == 3 else None])
+except KeyboardInterrupt as stopped:
+    print(type(stopped).__name__, stopped.model.score({str(PENGUINS)!r}) > 0.5)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "3\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "Interrupted True\n" and (tmp_path / "m.netkit").exists()
+
+
+def test_training_in_a_thread_takes_no_signals(tmp_path):
+    from threading import Thread
+
+    found = []
+    thread = Thread(target=lambda: found.append(netkit.train(numbers(60), "y", epochs=1, quiet=True)))
+    thread.start()
+    thread.join()
+    assert len(found) == 1 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
