@@ -1,4 +1,4 @@
-"""What is promised of bound forms: the numbers of the readable form, in place, in either memory order, call after call."""
+"""What is promised of bound forms: the numbers of the readable form, in place, in either memory order, every call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = [(1, 1), (1, 3), (7, 3), (64, 5), (130, 70)]
 
 
 def activation(component: Activation) -> float:
-    """bound forms give the numbers of forward and backward, with one memory for grad and dz, and for z and a if it says so"""
+    """bound forms give the numbers of forward and backward, with grad and dz in one memory, z and a if it says so"""
     worst = 0.0
     for (rows, columns), dtype, turned in _cases():
         for one in {False, component.in_place}:
@@ -136,7 +136,7 @@ def _like(values: Tensor, turned: bool) -> Tensor:
 def _memory_of(
     component: Layer, params: dict[str, Tensor], x: Tensor, dtype: torch.dtype
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters with these numbers, and gradients, in the memory that the layer's own `build` gives them in a network."""
+    """Parameters with these numbers, and gradients, in the memory that the layer's own `build` gives them."""
     from netkit.engine import parameters as storage
     from netkit.testing.comparing import rng
 

@@ -1,4 +1,4 @@
-"""What is promised of layers: the derivative by x and by every parameter, rows alone in evaluation, nothing remembered."""
+"""What is promised of layers: derivatives by x and by every parameter, rows alone in evaluation, nothing remembered."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _differences(component: Layer, params: Numbers, x: Tensor, name: str) -> flo
 
 
 def layer_pure(component: Layer) -> float:
-    """params and inputs are left alone, dtype is kept, shapes are those that build said, rng=None gives the same twice"""
+    """params and inputs are left alone, dtype is kept, shapes are those that build said, param_grads gives the same"""
     params, x, out_shape = built(component)
     for dtype in (torch.float32, torch.float64):
         inputs = {"x": x.to(dtype), **{name: each.to(dtype) for name, each in params.items()}}
@@ -109,7 +109,7 @@ def layer_pure(component: Layer) -> float:
 
 
 def layer_again(component: Layer) -> float:
-    """the same input gives the same numbers, whatever else was asked in between: what is remembered is in saved alone"""
+    """the same input gives the same numbers, whatever was asked in between: what is remembered is in saved alone"""
     params, x, _ = built(component)
     grad = _grad(component, params, x)
     inputs = {"x": x, "grad": grad, **params}
