@@ -75,23 +75,23 @@ def layer(component: Layer) -> float:
     for dtype in (torch.float32, torch.float64):
         for turned in (False, True):
             params, x, out_shape = built(component)
-            mine, grads = _memory_of(component, params, x, dtype)
+            own, grads = _memory_of(component, params, x, dtype)
             x = x.to(dtype)
-            ones = component.ones(mine)
+            ones = component.ones(own)
             full = torch.ones(len(x), x.shape[1] + 1, dtype=dtype) if ones else _like(x, turned and x.ndim == 2)
             full = _like(full, turned) if ones else full
             (full[:, : x.shape[1]] if ones else full).copy_(x)
             y = _like(torch.empty(len(x), *out_shape, dtype=dtype), turned and len(out_shape) == 1)
-            _run(component.bind_forward(mine, full, y))
-            wanted, saved = component.forward(mine, x)
+            _run(component.bind_forward(own, full, y))
+            wanted, saved = component.forward(own, x)
             worst = max(worst, _same("bind_forward", y, wanted, x=x))
             if component.bind_backward is not None:
                 grad, dx = torch.empty_like(y).copy_(rand(*y.shape, seed=3)), torch.empty_like(x)
-                back, found = component.backward(mine, saved, grad.contiguous())
+                back, gradients = component.backward(own, saved, grad.contiguous())
                 for target in (dx, None):
-                    _run(component.bind_backward(mine, grads, full, grad, target))
+                    _run(component.bind_backward(own, grads, full, grad, target))
                     for name in grads:
-                        worst = max(worst, _same(f"bind_backward: {name}", grads[name], found[name], x=x))
+                        worst = max(worst, _same(f"bind_backward: {name}", grads[name], gradients[name], x=x))
                         grads[name].zero_()
                 worst = max(worst, _same("bind_backward: dx", dx, back, x=x))
     return worst
@@ -142,10 +142,10 @@ def _memory_of(
 
     made = [storage.compact(component.build(tuple(x.shape[1:]), rng())[0])]
     vector = storage.flat(made).to(dtype)
-    [mine], [grads] = storage.views(made, vector), storage.views(made, torch.zeros_like(vector))
-    for name, value in mine.items():
+    [own], [grads] = storage.views(made, vector), storage.views(made, torch.zeros_like(vector))
+    for name, value in own.items():
         value.copy_(params[name])
-    return mine, grads
+    return own, grads
 
 
 def _run(calls: list[Any]) -> None:
