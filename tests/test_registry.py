@@ -393,6 +393,9 @@ MANY = """
     plain = netkit.derived.activation(_f)
     alias = d.activation(_f)
 
+    class Sub(bare):
+        '''Sub.'''
+
     @dataclass(frozen=True)
     class Blank(Activation):
         k: float = 1.0
@@ -427,6 +430,7 @@ KNOWN = {
     "Blank": (False, ""),
     "plain": (True, "Called."),
     "alias": (True, "Called."),
+    "Sub": (True, "Sub."),
 }
 
 
@@ -446,7 +450,7 @@ def test_what_is_read_from_a_source_is_what_the_class_says(install):
             spec.table(import_module("lab_inner").Inner()) == {"type": "lab-many/n4"} and "lab_many" not in sys.modules
         )
         classes = [registry.activations[info.name] for info in infos]
-        assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(8)]
+        assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(9)]
     from netkit.registry import source
 
     assert [(source.is_derived(each), source.doc_of(each)) for each in classes] == list(KNOWN.values())
