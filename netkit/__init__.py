@@ -50,7 +50,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "netkit.tables.training": ("train",),
 }
 _MODULES = ("derived", "registry", "spec")
-_HOME = {name: home for home, names in _HOMES.items() for name in names} | {name: "" for name in _MODULES}
+_HOME = {name: home for home, names in _HOMES.items() for name in names} | dict.fromkeys(_MODULES, "")
 
 
 def __getattr__(name: str) -> Any:

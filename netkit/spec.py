@@ -190,7 +190,7 @@ def setting(who: str, hint: Any, value: Any) -> Any:
         if made in (tuple, list) and _nested(parts[0]):
             return made(_several(who, parts[0], value))
         if made is dict and _nested(inner := parts[1]) and isinstance(value, Mapping):
-            return _each(lambda key, part: setting(f"{who}[{key!r}]", inner, part), value)  # noqa: B023  # used at once
+            return _each(lambda key, part: _item(f"{who}[{key!r}]", inner, part), value)
     if kind := _nested(hint):
         plain = [each for each in options if not _is_component(each) and each is not str]
         if not plain or isinstance(value, (str, Mapping, Component, type)):
@@ -203,7 +203,14 @@ def _several(who: str, hint: Any, values: Any) -> list[Any]:
     """Several components, or whatever else the hint allows, in any list."""
     if not isinstance(values, (tuple, list)):
         raise SettingError(f"{who}: a list is needed, got {values!r}")
-    return list(_each(lambda n, value: setting(f"{who}[{n}]", hint, value), dict(enumerate(values))).values())
+    return list(_each(lambda n, value: _item(f"{who}[{n}]", hint, value), dict(enumerate(values))).values())
+
+
+def _item(who: str, hint: Any, value: Any) -> Any:
+    try:
+        return setting(who, hint, value)
+    except UsageError as error:
+        raise error if str(error).startswith(f"{who}:") else type(error)(f"{who}: {error}") from None
 
 
 def _converted(who: str, hint: Any, value: Any) -> Any:

@@ -374,7 +374,7 @@ def test_odd_docstrings_and_hints_hurt_no_command(cli):
         [table] = [each for each in json.loads(out)["$defs"]["activation"]["anyOf"] if "run-time/number" in str(each)]
         assert (code, err, table["properties"]["call"]) == (0, "", {})
         code, out, _ = cli("show", "rude")
-        assert code == 0 and "\na [2Jb\n\nb\n  indented  \n" in out and "\x1b" not in out
+        assert code == 0 and "\na?[2Jb\n\nb\n  indented ?\n" in out and "\x1b" not in out
         assert "No description." in cli("show", "number")[1]
 
 

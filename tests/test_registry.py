@@ -376,6 +376,7 @@ MANY = """
     from netkit import Activation, derived
     from netkit.derived import activation, layer as of_modules
     from lab_inner import Inner
+    import netkit.derived
     import netkit.derived as d
 
     @activation
@@ -389,6 +390,11 @@ MANY = """
 
     called = derived.activation(_f, outputs="unit")
     other = bare
+    plain = netkit.derived.activation(_f)
+    alias = d.activation(_f)
+
+    class Sub(bare):
+        '''Sub.'''
 
     @dataclass(frozen=True)
     class Blank(Activation):
@@ -422,6 +428,9 @@ KNOWN = {
     "Outer.Nested": (False, "Nested."),
     "Inner": (False, "Inner."),
     "Blank": (False, ""),
+    "plain": (True, "Called."),
+    "alias": (True, "Called."),
+    "Sub": (True, "Sub."),
 }
 
 
@@ -441,7 +450,7 @@ def test_what_is_read_from_a_source_is_what_the_class_says(install):
             spec.table(import_module("lab_inner").Inner()) == {"type": "lab-many/n4"} and "lab_many" not in sys.modules
         )
         classes = [registry.activations[info.name] for info in infos]
-        assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(6)]
+        assert [spec.table(each())["type"] for each in classes] == [f"lab-many/n{i if i != 2 else 0}" for i in range(9)]
     from netkit.registry import source
 
     assert [(source.is_derived(each), source.doc_of(each)) for each in classes] == list(KNOWN.values())

@@ -28,7 +28,7 @@ class Swish(Activation):
 
 @dataclass(frozen=True)
 class Pinball(Loss):
-    """mean_j max(q (y - p), (q - 1) (y - p)), (n, k) to (n,): its best constant is the q-quantile. Source: Koenker 1978."""
+    """mean_j max(q (y - p), (q - 1) (y - p)), (n, k) to (n,); its best constant is the q-quantile (Koenker 1978)."""
 
     q: Share = 0.5
 

@@ -1,7 +1,8 @@
 """Which components exist, and where each came from: `registry.activations["relu"]` is a class.
 
-Here live the hooks that plugins implement, the search for installed plugins, the lookup of names, and what helps authors
-(doctor, scaffold, stub). What a component promises is in `netkit.kinds`; what is done with one is not known here.
+Here live the hooks that plugins implement, the search for installed plugins, the lookup of names, and what helps
+authors (doctor, scaffold, stub). What a component promises is in `netkit.kinds`; what is done with one is not known
+here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Plugins under observation: each is imported in a process of its own, with a time limit, and watched for what it changes.
+"""Plugins under observation: each is imported in a process of its own, which shows what the import changes.
 
-`python -m netkit.registry.doctor REPORT PLUGIN` is that process: it imports the modules of the plugin, which is given as JSON,
+`python -m netkit.registry.doctor REPORT PLUGIN` is that process: it imports the modules of the plugin, given as JSON,
 calls its hooks, and writes what it saw to REPORT.
 """
 
@@ -69,7 +69,7 @@ def examine(plugin: Plugin, limit: float) -> Diagnosis:
 
 
 def _run(command: list[str], output: Path, limit: float) -> tuple[int | None, bool]:
-    """The exit code of a command, None where time ran out; and whether it left processes behind. None of them survives."""
+    """The exit code of a command, None where time ran out; and whether it left processes behind. None survives."""
     with output.open("wb") as file:  # no pipe: a child that keeps one open would look as if it were the plugin
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
     others = False
@@ -138,7 +138,7 @@ def _of_torch(value: Any) -> bool:
 
 
 def _asked(plugin: Plugin) -> tuple[str, float]:
-    """What goes wrong when a plugin is imported and asked for its names and components; and the seconds of the import."""
+    """What goes wrong when a plugin is imported and asked for its components; and the seconds of the import."""
     references = [value for names in plugin.announced.values() for value in names.values()] or [plugin.value]
     start = time.perf_counter()
     seconds = None

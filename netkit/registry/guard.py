@@ -1,4 +1,4 @@
-"""Strangers' code and strangers' text, made safe: what a plugin raises, what it says, and what torch would trip over."""
+"""Strangers' code and text, made safe: what a plugin raises, what it says, and what torch would trip over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["cause", "guarded", "printable", "shield_torch"]
 
 @contextmanager
 def guarded(who: str = "") -> Iterator[None]:
-    """Whatever a plugin raises is a `PluginError`: also SystemExit, and KeyboardInterrupt unless somebody pressed Ctrl-C."""
+    """What a plugin raises is a `PluginError`: SystemExit too, and KeyboardInterrupt unless somebody pressed Ctrl-C."""
     with _ctrl_c() as pressed:
         try:
             yield
@@ -67,7 +67,7 @@ def printable(text: str, limit: int | None = 300, *, keep_spaces: bool = False) 
 
 
 def shield_torch() -> None:
-    """Call before torch is imported: keep it from asking all packages for backends where the metadata of one is damaged,
+    """Call before torch is imported: where the metadata of any package is damaged, keep torch from reading all of it,
     since it would die of it."""
     try:
         metadata.entry_points(group="torch.backends")

@@ -111,7 +111,7 @@ def _leads_to(reference: str, wanted: type[Component]) -> bool:
 
 
 def without_bad_names(plugin: Plugin) -> Plugin:
-    """The plugin without the announced names that break the rules, each of them a note. Where none is left, all stay."""
+    """The plugin without the announced names that break the rules, each a note. Where none is left, all stay."""
     kinds = {kind.plural: name for name, kind in KINDS.items()}
     about = (plugin.distribution, plugin.version, plugin.entry_point)
     good: dict[str, dict[str, str]] = {}

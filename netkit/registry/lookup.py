@@ -1,8 +1,9 @@
 """Names to components: where each came from, and what is broken, blocked or in dispute.
 
-`registry.activations["relu"]` is a class; `registry.losses`, `.layers`, `.metrics`, `.optimizers`, `.initializers` and `.schedules`
-likewise, and `.info(name)` tells where it came from. A component's qualified name is `distribution/name`. netkit's own
-components keep their bare names whatever is installed; of two strangers with one name neither gets it.
+`registry.activations["relu"]` is a class, and `registry.activations.info("relu")` tells where it came from; likewise
+`layers`, `losses`, `metrics`, `optimizers`, `initializers` and `schedules`. A component's qualified name is
+`distribution/name`. netkit's own components keep their bare names whatever is installed; of two strangers with one name
+neither gets it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ SLOW = 0.5
 
 
 class Lookup(Mapping[str, Any]):
-    """The components of one kind by name. Listing and `in` import no component; `[]` imports the one that it returns."""
+    """The components of one kind by name. Listing and `in` import none; `[]` imports the one that it returns."""
 
     def __init__(self, registry: Registry, kind: str) -> None:
         self._registry = registry

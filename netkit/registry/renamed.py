@@ -34,7 +34,7 @@ RENAMED = {
 
 
 class _Module(ModuleType):
-    """A module under its old name. `netkit.bound` was a module and is a function: while it is both, it can be called."""
+    """A module under its old name. `netkit.bound` was a module and is a function: while it is both, it is callable."""
 
     def __call__(self, *operands: Any, **settings: Any) -> Any:
         return vars(self)[self.__name__.rpartition(".")[2]](*operands, **settings)

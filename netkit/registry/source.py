@@ -103,7 +103,8 @@ def _names(module: str) -> dict[str, Any]:
                 origin = resolve_name("." * node.level + (node.module or ""), package)
                 names |= {each.asname or each.name: f"{origin}.{each.name}" for each in node.names}
             elif isinstance(node, ast.Import):
-                names |= {each.asname: each.name for each in node.names if each.asname}
+                tops = [each.name.partition(".")[0] for each in node.names]
+                names |= {each.asname or top: each.name if each.asname else top for each, top in zip(node.names, tops)}
     return names
 
 

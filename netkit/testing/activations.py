@@ -169,7 +169,7 @@ def rows(component: Activation) -> float:
 
 
 def extremes(component: Activation) -> float:
-    """never nan at a finite input in float32, infinite only where the number is too large, within the range of `outputs`"""
+    """in float32 never nan at a finite input, infinite only where the number is too large, in the range of `outputs`"""
     z = torch.tensor(EXTREME).reshape(-1, 2).repeat(1, 2)
     (a, dz), (wanted, slope) = _at(component, z), _at(component, z.double())
     huge = (z.abs() > LARGEST / 2) | (wanted.abs() > LARGE)

@@ -1,4 +1,4 @@
-"""What is promised of bound forms: the numbers of the readable form, in place, in either memory order, call after call."""
+"""What is promised of bound forms: the numbers of the readable form, in place, in either memory order, every call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = [(1, 1), (1, 3), (7, 3), (64, 5), (130, 70)]
 
 
 def activation(component: Activation) -> float:
-    """bound forms give the numbers of forward and backward, with one memory for grad and dz, and for z and a if it says so"""
+    """bound forms give the numbers of forward and backward, with grad and dz in one memory, z and a if it says so"""
     worst = 0.0
     for (rows, columns), dtype, turned in _cases():
         for one in {False, component.in_place}:
@@ -75,23 +75,23 @@ def layer(component: Layer) -> float:
     for dtype in (torch.float32, torch.float64):
         for turned in (False, True):
             params, x, out_shape = built(component)
-            mine, grads = _memory_of(component, params, x, dtype)
+            own, grads = _memory_of(component, params, x, dtype)
             x = x.to(dtype)
-            ones = component.ones(mine)
+            ones = component.ones(own)
             full = torch.ones(len(x), x.shape[1] + 1, dtype=dtype) if ones else _like(x, turned and x.ndim == 2)
             full = _like(full, turned) if ones else full
             (full[:, : x.shape[1]] if ones else full).copy_(x)
             y = _like(torch.empty(len(x), *out_shape, dtype=dtype), turned and len(out_shape) == 1)
-            _run(component.bind_forward(mine, full, y))
-            wanted, saved = component.forward(mine, x)
+            _run(component.bind_forward(own, full, y))
+            wanted, saved = component.forward(own, x)
             worst = max(worst, _same("bind_forward", y, wanted, x=x))
             if component.bind_backward is not None:
                 grad, dx = torch.empty_like(y).copy_(rand(*y.shape, seed=3)), torch.empty_like(x)
-                back, found = component.backward(mine, saved, grad.contiguous())
+                back, gradients = component.backward(own, saved, grad.contiguous())
                 for target in (dx, None):
-                    _run(component.bind_backward(mine, grads, full, grad, target))
+                    _run(component.bind_backward(own, grads, full, grad, target))
                     for name in grads:
-                        worst = max(worst, _same(f"bind_backward: {name}", grads[name], found[name], x=x))
+                        worst = max(worst, _same(f"bind_backward: {name}", grads[name], gradients[name], x=x))
                         grads[name].zero_()
                 worst = max(worst, _same("bind_backward: dx", dx, back, x=x))
     return worst
@@ -136,16 +136,16 @@ def _like(values: Tensor, turned: bool) -> Tensor:
 def _memory_of(
     component: Layer, params: dict[str, Tensor], x: Tensor, dtype: torch.dtype
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters with these numbers, and gradients, in the memory that the layer's own `build` gives them in a network."""
+    """Parameters with these numbers, and gradients, in the memory that the layer's own `build` gives them."""
     from netkit.engine import parameters as storage
     from netkit.testing.comparing import rng
 
     made = [storage.compact(component.build(tuple(x.shape[1:]), rng())[0])]
     vector = storage.flat(made).to(dtype)
-    [mine], [grads] = storage.views(made, vector), storage.views(made, torch.zeros_like(vector))
-    for name, value in mine.items():
+    [own], [grads] = storage.views(made, vector), storage.views(made, torch.zeros_like(vector))
+    for name, value in own.items():
         value.copy_(params[name])
-    return mine, grads
+    return own, grads
 
 
 def _run(calls: list[Any]) -> None:

@@ -132,10 +132,9 @@ def _examples(kind: str, component: Any) -> Iterator[Component]:
     """Every example of a name or a class; an instance, or text with settings, alone."""
     if isinstance(component, str) and ":" not in component:
         component = current().kinds[kind][component]
-    if isinstance(component, type) and component.examples.__func__ is not Component.examples.__func__:  # type: ignore[attr-defined]
-        examples = component.examples()  # type: ignore[attr-defined]
-    else:
-        examples = [component]  # of a class without examples of its own `make` says which settings it requires
+    owner = next((each for each in getattr(component, "__mro__", ()) if "examples" in vars(each)), Component)
+    # of a class without examples of its own `make` says which settings it requires
+    examples = [component] if owner is Component else component.examples()
     yield from (spec.make(kind, example) for example in examples)
 
 

@@ -83,8 +83,8 @@ def between(low: Tensor, value: Tensor, high: Tensor) -> Tensor:
 def numeric(f: Callable[[Tensor], Tensor], x: Tensor, side: int) -> Tensor:
     """The slope of the sum of f(x) along each element of x, from the right (side 1) or from the left (side -1).
 
-    Two steps are extrapolated, so that the error of a one-sided difference is of second order. Differences are added up,
-    not values, so that what does not move cannot drown what does.
+    Two steps are extrapolated, so that the error of a one-sided difference is of second order. Differences are added
+    up, not values, so that what does not move cannot drown what does.
     """
     slopes = torch.zeros(x.numel(), dtype=torch.float64)
     here = f(x)
@@ -123,7 +123,7 @@ def _smallest(fails: Callable[[list[Tensor]], bool], inputs: list[Tensor], bad: 
 
 
 def _parts(inputs: Sequence[Tensor], bad: Tensor, elements: bool) -> Iterator[list[Tensor]]:
-    """One element, one row: of those around the first wrong one, or of all where it is not about rows; then more rows."""
+    """One element, one row: around the first wrong one, or any where it is not about rows; then more rows."""
     place = tuple(int(i) for i in bad.nonzero()[0])
     rows = [place[0]] if len(bad) == len(inputs[0]) else range(len(inputs[0]))
     if elements and len(place) == 2 and all(each.ndim == 2 for each in inputs):

@@ -1,4 +1,4 @@
-"""What is promised of layers: the derivative by x and by every parameter, rows alone in evaluation, nothing remembered."""
+"""What is promised of layers: derivatives by x and by every parameter, rows alone in evaluation, nothing remembered."""
 
 from __future__ import annotations
 
@@ -86,30 +86,30 @@ def _differences(component: Layer, params: Numbers, x: Tensor, name: str) -> flo
 
 
 def layer_pure(component: Layer) -> float:
-    """params and inputs are left alone, dtype is kept, shapes are those that build said, rng=None gives the same twice"""
+    """params and inputs are left alone, dtype is kept, shapes are those that build said, param_grads gives the same"""
     params, x, out_shape = built(component)
     for dtype in (torch.float32, torch.float64):
         inputs = {"x": x.to(dtype), **{name: each.to(dtype) for name, each in params.items()}}
-        mine = {name: inputs[name] for name in params}
+        typed = {name: inputs[name] for name in params}
         check = untouched("the layer", inputs)
-        y, saved = component.forward(mine, inputs["x"], rng(7))
+        y, saved = component.forward(typed, inputs["x"], rng(7))
         need(tuple(y.shape[1:]) == out_shape, f"build promised rows of {out_shape}, forward gives {tuple(y.shape[1:])}")
         grad = rand(*y.shape, seed=3, dtype=dtype)
         held = untouched("backward", {"grad": grad})
-        dx, grads = component.backward(mine, saved, grad)
-        again = component.param_grads(mine, saved, grad)
+        dx, grads = component.backward(typed, saved, grad)
+        again = component.param_grads(typed, saved, grad)
         held()
         check()
         need(y.dtype == dx.dtype == dtype, f"dtype {dtype} became {y.dtype} and {dx.dtype}")
         need(dx.shape == x.shape, f"dx must have shape {tuple(x.shape)}, got {tuple(dx.shape)}")
-        for name, each in _complete(mine, grads).items():
-            need(each.shape == mine[name[1:]].shape, f"the gradient of {name[1:]} must have its shape")
+        for name, each in _complete(typed, grads).items():
+            need(each.shape == typed[name[1:]].shape, f"the gradient of {name[1:]} must have its shape")
             need(torch.equal(again[name[1:]], each), f"param_grads and backward differ in {name[1:]}")
     return 0.0
 
 
 def layer_again(component: Layer) -> float:
-    """the same input gives the same numbers, whatever else was asked in between: what is remembered is in saved alone"""
+    """the same input gives the same numbers, whatever was asked in between: what is remembered is in saved alone"""
     params, x, _ = built(component)
     grad = _grad(component, params, x)
     inputs = {"x": x, "grad": grad, **params}
@@ -162,17 +162,18 @@ def _turned(component: Layer, params: Numbers, x: Tensor) -> None:
 def layer_single(component: Layer) -> float:
     """float32 gives the numbers of float64, to float32 rounding"""
     params, x, _ = built(component)
-    mine = {name: each.float() for name, each in params.items()}
+    single = {name: each.float() for name, each in params.items()}
     inputs = {"x": x.float(), "grad": _grad(component, params, x).float()}
-    double = {name: each.double() for name, each in mine.items()}
+    double = {name: each.double() for name, each in single.items()}
 
     def case(x: Tensor, grad: Tensor, name: str) -> tuple[Tensor, Tensor]:
-        one, two = _passed(component, mine, x, grad), _passed(component, double, x.double(), grad.double())
+        one, two = _passed(component, single, x, grad), _passed(component, double, x.double(), grad.double())
         return one[name].double(), two[name]
 
     names = ["y", "dx", *(f"d{name}" for name in params)]
     return max(
-        agree(f"float32 against float64: {name}", partial(case, name=name), inputs, 1e-4, 1e-4, mine) for name in names
+        agree(f"float32 against float64: {name}", partial(case, name=name), inputs, 1e-4, 1e-4, single)
+        for name in names
     )
 
 

@@ -66,7 +66,7 @@ def _moved(component: Optimizer, grads: Tensor, alpha: float, count: int = 1) ->
 
 
 def factors(component: Schedule) -> float:
-    """a finite factor of at least 0 at every place of a run, above 0 at one of them, and a function of the place alone"""
+    """a finite factor of at least 0 at every place of a run, above 0 at one, and a function of the place alone"""
     places = [number / 1000 for number in range(1001)]
     forth = [component(done) for done in places]
     for done, factor in zip(places, forth):

@@ -17,7 +17,7 @@ BASES = (Component, *KINDS.values())
 
 
 def settings(component: Component) -> float:
-    """what a class annotates is a setting, settings survive text and tables, and a component equals itself made again"""
+    """what a class annotates is a setting; settings survive text and tables, and make an equal component again"""
     _decorated(component)
     for form in _forms(component):
         again = spec.make(component.kind, form)

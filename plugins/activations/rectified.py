@@ -21,7 +21,7 @@ SMALL = 16384
 
 @dataclass(frozen=True)
 class Relu(Activation):
-    """max(0, z), (n, ...) to the same shape; derivative 1 where z > 0, else 0 (0 at 0). Source: Nair and Hinton 2010."""
+    """max(0, z), (n, ...) to the same shape; derivative 1 where z > 0, else 0. Source: Nair and Hinton 2010."""
 
     in_place = True
 
