@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netkit import Activation, ShapeError
-from netkit.engine.program.operations import Call, bound
+from netkit.engine.program.operations import Call, bind
 
 __all__ = ["Softmax"]
 
@@ -37,4 +37,4 @@ class Softmax(Activation):
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
         turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
-        return [bound(torch.softmax, z.t(), 0, out=a.t())] if turned else [bound(torch.softmax, z, -1, out=a)]
+        return [bind(torch.softmax, z.t(), 0, out=a.t())] if turned else [bind(torch.softmax, z, -1, out=a)]

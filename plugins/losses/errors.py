@@ -11,7 +11,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from netkit import Loss
-from netkit.engine.program.operations import Call, bound
+from netkit.engine.program.operations import Call, bind
 from netkit.tensors import like
 
 __all__ = ["Huber", "MeanAbsoluteError", "MeanSquaredError"]
@@ -35,7 +35,7 @@ class MeanSquaredError(Loss):
 
     def bind_gradient(self, prediction: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         factor = 2 * scale / prediction[0].numel()
-        return [bound(torch.sub, prediction, target, out=gradient), bound(torch.mul, gradient, factor, out=gradient)]
+        return [bind(torch.sub, prediction, target, out=gradient), bind(torch.mul, gradient, factor, out=gradient)]
 
 
 @dataclass(frozen=True)
