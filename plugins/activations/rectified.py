@@ -19,7 +19,7 @@ __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
 
 @dataclass(frozen=True)
 class Relu(Activation):
-    """max(0, z), (n, ...) to the same shape; derivative 1 where z > 0, else 0 (0 at 0). Nair and Hinton 2010."""
+    """max(0, z), (n, ...) to the same shape; derivative 1 where z > 0, else 0. Source: Nair and Hinton 2010."""
 
     in_place = True
 
