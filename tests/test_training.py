@@ -68,6 +68,13 @@ def test_a_schedule_is_applied_step_by_step(schedule, plan):
     torch.testing.assert_close(made.network.params, spelled_out(schedule)[0])
 
 
+def test_plain_descent_in_buffers_follows_a_changing_rate():
+    options = {"optimizer": "sgd", "alpha": 0.1, "schedule": "cosine"}
+    params = [fitted(plan=plan, **options)[0].network.params for plan in (True, False)]
+    torch.testing.assert_close(*params)
+    assert not torch.allclose(params[0], fitted(optimizer="sgd", alpha=0.1)[0].network.params)
+
+
 def test_a_constant_schedule_changes_no_bit():
     assert torch.equal(fitted()[0].network.params, fitted(schedule="constant")[0].network.params)
 
