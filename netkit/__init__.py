@@ -43,7 +43,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Shape",
     ),
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
-    "netkit.engine.program.operations": ("bound",),
+    "netkit.engine.program.operations": ("bind",),
     "netkit.model": ("Model", "load"),
     "netkit.tables.model": ("TableModel",),
     "netkit.tables.interruption": ("Interrupted",),

@@ -1,0 +1,136 @@
+"""The types of `netkit`. Written by `python -m netkit.registry.stub`; a test holds it to what there is."""
+
+from typing import Any
+
+from . import derived as derived
+from . import registry as registry
+from . import spec as spec
+from netkit.errors import DataError as DataError
+from netkit.errors import DivergenceError as DivergenceError
+from netkit.errors import MemoryExhausted as MemoryExhausted
+from netkit.errors import ModelFileError as ModelFileError
+from netkit.errors import NetkitError as NetkitError
+from netkit.errors import PluginError as PluginError
+from netkit.errors import SettingError as SettingError
+from netkit.errors import ShapeError as ShapeError
+from netkit.errors import UnknownComponent as UnknownComponent
+from netkit.errors import UsageError as UsageError
+from netkit.registry.hookspecs import hookimpl as hookimpl
+from netkit.kinds import Activation as Activation
+from netkit.kinds import Call as Call
+from netkit.kinds import Component as Component
+from netkit.kinds import Initializer as Initializer
+from netkit.kinds import Layer as Layer
+from netkit.kinds import Loss as Loss
+from netkit.kinds import Metric as Metric
+from netkit.kinds import Optimizer as Optimizer
+from netkit.kinds import Params as Params
+from netkit.kinds import Schedule as Schedule
+from netkit.kinds import Shape as Shape
+from netkit.tensors import by_row as by_row
+from netkit.tensors import comparable as comparable
+from netkit.tensors import labels as labels
+from netkit.tensors import like as like
+from netkit.tensors import row_means as row_means
+from netkit.engine.program.operations import bind as bind
+from netkit.model import Model as Model
+from netkit.model import load as load
+from netkit.tables.model import TableModel as TableModel
+from netkit.tables.interruption import Interrupted as Interrupted
+from netkit.tables.training import train as train
+from netkit_plugins.activations.gated import Gelu as Gelu
+from netkit_plugins.activations.gated import Mish as Mish
+from netkit_plugins.activations.gated import Silu as Silu
+from netkit_plugins.activations.identity import Identity as Identity
+from netkit_plugins.activations.rectified import Elu as Elu
+from netkit_plugins.activations.rectified import LeakyRelu as LeakyRelu
+from netkit_plugins.activations.rectified import Relu as Relu
+from netkit_plugins.activations.rectified import Selu as Selu
+from netkit_plugins.activations.rectified import Softplus as Softplus
+from netkit_plugins.activations.softmax import Softmax as Softmax
+from netkit_plugins.activations.squashing import HardTanh as HardTanh
+from netkit_plugins.activations.squashing import Sigmoid as Sigmoid
+from netkit_plugins.activations.squashing import Tanh as Tanh
+from netkit_plugins.initializers.distributions import Normal as Normal
+from netkit_plugins.initializers.distributions import Uniform as Uniform
+from netkit_plugins.initializers.distributions import Zeros as Zeros
+from netkit_plugins.initializers.variance_scaling import GlorotUniform as GlorotUniform
+from netkit_plugins.initializers.variance_scaling import HeNormal as HeNormal
+from netkit_plugins.initializers.variance_scaling import LecunNormal as LecunNormal
+from netkit_plugins.initializers.variance_scaling import Orthogonal as Orthogonal
+from netkit_plugins.layers.activate import Activate as Activate
+from netkit_plugins.layers.dense import Dense as Dense
+from netkit_plugins.layers.dropout import Dropout as Dropout
+from netkit_plugins.layers.embedding import Embedding as Embedding
+from netkit_plugins.layers.layer_norm import LayerNorm as LayerNorm
+from netkit_plugins.layers.torch_module import Torch as Torch
+from netkit_plugins.losses.cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
+from netkit_plugins.losses.cross_entropy import CategoricalCrossEntropy as CategoricalCrossEntropy
+from netkit_plugins.losses.differences import Huber as Huber
+from netkit_plugins.losses.differences import MeanAbsoluteError as MeanAbsoluteError
+from netkit_plugins.losses.differences import MeanSquaredError as MeanSquaredError
+from netkit_plugins.losses.hinge import Hinge as Hinge
+from netkit_plugins.optimizers.adam import Adam as Adam
+from netkit_plugins.optimizers.adam import Adamw as Adamw
+from netkit_plugins.optimizers.rmsprop import Rmsprop as Rmsprop
+from netkit_plugins.optimizers.sgd import Sgd as Sgd
+from netkit_plugins.schedules.decay import Constant as Constant
+from netkit_plugins.schedules.decay import Cosine as Cosine
+from netkit_plugins.schedules.decay import Step as Step
+from netkit_plugins.schedules.warm_up import OneCycle as OneCycle
+from netkit_plugins.schedules.warm_up import WarmUp as WarmUp
+
+__version__: str
+__all__ = [
+    "Activation",
+    "Call",
+    "Component",
+    "DataError",
+    "DivergenceError",
+    "Initializer",
+    "Interrupted",
+    "Layer",
+    "Loss",
+    "MemoryExhausted",
+    "Metric",
+    "Model",
+    "ModelFileError",
+    "NetkitError",
+    "Optimizer",
+    "Params",
+    "PluginError",
+    "Schedule",
+    "SettingError",
+    "Shape",
+    "ShapeError",
+    "TableModel",
+    "UnknownComponent",
+    "UsageError",
+    "bind",
+    "by_row",
+    "comparable",
+    "derived",
+    "hookimpl",
+    "labels",
+    "like",
+    "load",
+    "registry",
+    "row_means",
+    "spec",
+    "train",
+]
+
+def Accuracy(y: Any, yhat: Any) -> float:
+    """Share of rows that are equal; one-hot rows and rows of class probabilities are compared by argmax."""
+def ErrorRate(y: Any, yhat: Any) -> float:
+    """Share of rows that differ; one-hot rows and rows of class probabilities are compared by argmax."""
+def F1(y: Any, yhat: Any) -> float:
+    """2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall; 0 where there is nothing positive."""
+def LogLoss(y: Any, yhat: Any) -> float:
+    """-log of the probability that was given to what happened, the mean over rows, in nats."""
+def Precision(y: Any, yhat: Any) -> float:
+    """TP / (TP + FP): of the rows called positive, the share that is; 0 where none was called so."""
+def R2(y: Any, yhat: Any) -> float:
+    """1 - sum (y - p)^2 / sum (y - mean y)^2, the mean over the columns; 1 is perfect, 0 is as good as the mean."""
+def Recall(y: Any, yhat: Any) -> float:
+    """TP / (TP + FN): of the rows that are positive, the share called so; 0 where there is none."""

@@ -51,9 +51,8 @@ def loss(f: Callable[..., Tensor], **promises: Any) -> type[Loss]:
         target = like(prediction, target)
         values, pull = torch.func.vjp(lambda p: f(p, target, **vars(self)), prediction)[:2]
         if values.shape != prediction.shape[:1]:
-            raise ShapeError(
-                f"{f.__name__}: one value a row is needed, shape {tuple(prediction.shape[:1])}, got {tuple(values.shape)}"
-            )
+            rows, got = tuple(prediction.shape[:1]), tuple(values.shape)
+            raise ShapeError(f"{f.__name__}: one value a row is needed, shape {rows}, got {got}")
         return values.detach(), pull(torch.ones_like(values))[0].detach()
 
     return _made(Loss, f, 2, {"__call__": call, **promises})
@@ -147,13 +146,11 @@ def _out_shape(module: nn.Module, params: dict[str, Tensor], in_shape: Shape) ->
 
 def _run(component: ModuleLayer, params: dict[str, Tensor], x: Tensor, seed: int | None) -> Tensor:
     module = _empty(component).train(seed is not None)
-    if seed is None:
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
         y: Tensor = torch.func.functional_call(module, params, (x,))
-        return y
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        y = torch.func.functional_call(module, params, (x,))
-        return y
+    return y
 
 
 def _seed(rng: Generator) -> int:
@@ -174,7 +171,7 @@ def _signature(f: Any) -> inspect.Signature:
 
 
 def _rule(annotation: Any) -> Any:
-    """An annotation as the rule of a setting: lists are tuples, which can be compared; Any where it cannot be checked."""
+    """An annotation as the rule of a setting: lists are tuples, which can be compared; Any where it is unclear."""
     if annotation is inspect.Parameter.empty:
         return Any
     if isinstance(annotation, str):

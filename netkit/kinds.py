@@ -6,7 +6,7 @@ params saved state tally prediction target rng. n is the number of rows, and the
 
 What is called `bind_...` is optional and changes no number: a component that has it is bound to its buffers once (see
 `netkit.engine.program.plan`), and gives a list of calls without arguments that do the same work in place, best made by
-`netkit.engine.program.operations.bound`. Buffers keep their memory from step to step, in row-major order or transposed.
+`netkit.engine.program.operations.bind`. Buffers keep their memory from step to step, in row-major order or transposed.
 """
 
 from __future__ import annotations
@@ -40,13 +40,11 @@ class Component(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         """A class that writes a readable form anew does not inherit the fast forms of the old one."""
         super().__init_subclass__(**options)
-        mine = vars(cls)
-        if READABLE & set(mine):
-            fast = {name for name in dir(cls) if name.startswith("bind_")}
-            fast |= (
-                {"fused", "fused_values"} & set(dir(cls)) if "__call__" in mine else {"fused_values"} & set(dir(cls))
-            )
-            for name in fast - set(mine):
+        own = set(vars(cls))
+        if READABLE & own:
+            fast = {name for name in dir(cls) if name.startswith("bind_") or name == "fused_values"}
+            fast |= {"fused"} & set(dir(cls)) if "__call__" in own else set()
+            for name in fast - own:
                 setattr(cls, name, None)
 
     @classmethod
@@ -86,9 +84,9 @@ class Layer(Component):
 
     kind, plural = "layer", "layers"
     activation: Any = None
-    """The activation behind the layer, a name or an `Activation`; None is none. Make it a field to let people choose."""
+    """The activation after the layer, a name or an `Activation`; None is none. Make it a field to let people choose."""
     codes: ClassVar[bool] = False
-    """True: its settings `columns`, `levels`, `dimensions` say which inputs hold codes of levels, how many, and their width."""
+    """True: its settings `columns`, `levels`, `dimensions` say which inputs hold codes of levels, how many and wide."""
 
     @property
     def in_shape(self) -> Shape | None:
@@ -115,7 +113,7 @@ class Layer(Component):
         return self.backward(params, saved, grad)[1]
 
     def ones(self, params: Params) -> bool:
-        """Whether the bound forms want x with a column of ones behind it, (n, d + 1), so that a bias can be a weight."""
+        """Whether the bound forms want x with a column of ones after it, (n, d + 1), so that a bias can be a weight."""
         return False
 
     bind_forward: ClassVar[Callable[..., list[Call]] | None] = None
@@ -216,7 +214,7 @@ class Schedule(Component):
     @abstractmethod
     def __call__(self, done: float) -> float:
         """The factor on alpha, at least 0 and finite, where `done` of the steps are done: 0 at the first step of a run,
-        and 1 behind the last."""
+        and 1 after the last."""
 
 
 KINDS: dict[str, type[Component]] = {

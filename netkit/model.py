@@ -140,7 +140,7 @@ class Model:
         optimizer: plain gradient descent by default.
         shuffle: take the rows in another order in each epoch.
         validation: (x, y) or (x, y, weights), the validation set that every epoch is scored on.
-        weights: sample weights (n,), what each row counts in the loss, scaled to a mean of one; metrics count all alike.
+        weights: sample weights (n,), what rows count in the loss, scaled to a mean of one; metrics count all alike.
         metrics: those that belong to the loss by default.
         keep_best: end with the weights of the best epoch.
         patience: early stopping, after so many epochs without a better one.
@@ -152,11 +152,11 @@ class Model:
         one that returns True ends the run, and so does what one raises.
         progress: show a bar on stderr.
         plan: False runs the steps as they read in `netkit.engine.training`, slower; the numbers differ by rounding.
-        precision: "bfloat16" rounds the operands of large products to 8 bits, each off by up to 0.4 percent: faster, for
-        networks that bear it.
+        precision: "bfloat16" rounds the operands of large products to 8 bits, each off by up to 0.4 percent: faster,
+        for networks that bear it.
 
-        Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, and `DivergenceError`, after which the model
-        has its last finite weights.
+        Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, and `DivergenceError`, after which the
+        model has its last finite weights.
         """
         if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
             raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
@@ -179,11 +179,11 @@ class Model:
         if validation is not None:
             validation_rows = self._rows(*_parts(validation))
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
-        history = []
+        history: list[Epoch] = []
         with closing(run.epochs()) as records, closing(shown(records, recipe.epochs, progress)) as epochs_shown:
             for record in epochs_shown:
                 history.append(record)
-                if any([callback(record) is True for callback in callbacks]):  # a list: every one is called
+                if sum(callback(record) is True for callback in callbacks):  # every one is called
                     break
         return history
 

@@ -81,8 +81,8 @@ def settle(settings: Any) -> None:
     """Check a frozen dataclass of settings and make the components in it, from its `__post_init__`.
 
     The rules are its annotations, as in a component: `Annotated[float, Meta(gt=0)] | None`, `Optimizer | None`,
-    `tuple[int | Layer, ...]`. Raises `SettingError` with everything that breaks its rule: `alpha: expected `float` > 0.0,
-    got -1`.
+    `tuple[int | Layer, ...]`. Raises `SettingError` with everything that breaks its rule, such as
+    "alpha: expected `float` > 0.0, got -1".
     """
     for name, value in _changes("", settings).items():
         object.__setattr__(settings, name, value)

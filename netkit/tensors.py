@@ -35,7 +35,7 @@ def tensor(who: str, values: Any) -> Tensor:
 
 
 def floats(who: str, values: Any, like: Tensor) -> Tensor:
-    """Rows as numbers of the dtype and on the device of `like`. Raises `DataError` for no rows or for complex numbers."""
+    """Rows as numbers of the dtype and on the device of `like`. Raises `DataError` for no rows or complex numbers."""
     given = tensor(who, values)
     if given.is_complex():
         raise DataError(f"{who}: real numbers are needed, got {given.dtype}")

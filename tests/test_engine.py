@@ -23,7 +23,7 @@ from netkit import (
     registry,
     spec,
 )
-from netkit.engine.network import Network
+from netkit.engine.network import Network, loss_gradient
 from netkit.engine.program.operations import macs
 from netkit.engine.program.plan import Plan
 
@@ -63,7 +63,10 @@ def test_gradients_of_random_networks_equal_autograds(units, names, loss, bias, 
     network = Network(layers, (4,), rng(seed), torch.float64)
     x = torch.randn(n, 4, generator=rng(seed + 1), dtype=torch.float64)
     y = target_for(spec.name(loss), n, k, rng(seed + 2))
-    values = network.learn(x, y, loss)
+    logits = network.fuses(loss)
+    trace = network.forward(x, logits=logits)
+    values, gradient = loss_gradient(loss, logits, trace.output, y)
+    network.backward(trace, gradient / n, logits)
 
     def mean_loss(*parameters):
         shapes = iter(parameters)

@@ -32,7 +32,7 @@ def test_the_listing_runs_as_it_stands(capsys):
     )
     dnn.fit(x=xtrain, y=ytrain, batch=8, alpha=1e-4, epochs=100)
     ypred = dnn.predict(xtest)
-    print("Test Accuracy: %.4f" % Accuracy(ytest, ypred))
+    print("Test Accuracy: %.4f" % Accuracy(ytest, ypred))  # noqa: UP031 (the listing has it)
 
     printed = capsys.readouterr()
     assert printed.out.startswith("Test Accuracy: ") and "loss" in printed.err and "accuracy" in printed.err

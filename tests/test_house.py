@@ -63,17 +63,13 @@ def test_the_core_never_imports_a_plugin(path):
     assert not [module for module in imports(path) if module.split(".")[0] in ("netkit_plugins", "plugins")]
 
 
-NOT_YET = {("optimizers/sgd.py", "netkit.engine.program.operations.descent")}  # it moves to where it is used
-
-
 @pytest.mark.parametrize("path", [*PLUGINS, *(ROOT / "examples").rglob("netkit_*.py")], ids=lambda path: path.stem)
 def test_plugins_import_netkits_public_names_and_never_each_other(path):
     import netkit
 
     public = {"netkit", *(f"netkit.{name}" for name in netkit.__all__)}
     names = {name for name in imports(path) if name.partition(".")[0] in ("netkit", "netkit_plugins", "plugins")}
-    allowed = {name for file, name in NOT_YET if path.match(file)}
-    assert names - {name.rpartition(".")[0] for name in allowed} - allowed <= public
+    assert names <= public
 
 
 def test_the_core_names_no_component():

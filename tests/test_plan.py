@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from netkit import Activation, DataError, Dense, Model, SettingError, ShapeError, registry, spec
+from netkit.engine.network import loss_gradient
 from netkit.engine.program import operations
 from netkit.engine.program.operations import bind, described, macs, rounded
 from netkit.engine.program.plan import Plan, plans_of, slots_for
@@ -192,7 +193,9 @@ def test_the_plan_fills_the_same_gradients_and_a_step_allocates_nothing():
     for slot in (2, 0, 1):
         plan.learn(slot)
         found = {name: each.clone() for name, each in model.network.gradients().items()}
-        values = model.network.learn(x[8 * slot : 8 * slot + 8], y[8 * slot : 8 * slot + 8], model.loss)
+        trace = model.network.forward(x[8 * slot : 8 * slot + 8], logits=True)
+        values, gradient = loss_gradient(model.loss, True, trace.output, y[8 * slot : 8 * slot + 8])
+        model.network.backward(trace, gradient / 8, logits=True)
         torch.testing.assert_close(found, model.network.gradients(), rtol=1e-5, atol=1e-7)
         torch.testing.assert_close(plan.losses(slot + 1)[-8:] if slot == 2 else values, values)
     with torch.profiler.profile(profile_memory=True) as seen:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import re
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Meta
 
-from netkit import DataError, DivergenceError, Model, SettingError, ShapeError, registry, spec
+from netkit import DataError, DivergenceError, Layer, Metric, Model, SettingError, ShapeError, registry, spec
 from netkit.engine.rows import Rows
 from netkit.engine.training import Recipe, Run
 from netkit.tensors import generator
@@ -44,7 +47,9 @@ def spelled_out(schedule=None, average=None, batch=7, epochs=4):
     steps = epochs * -(-len(X) // batch)
     for _ in range(epochs):
         for start in range(0, len(X), batch):
-            network.learn(X[start : start + batch], Y[start : start + batch], made.loss)
+            trace = network.forward(X[start : start + batch])
+            gradient = made.loss(trace.output, Y[start : start + batch])[1]
+            network.backward(trace, gradient / len(gradient))
             optimizer.step(network.params, network.grads, state, 0.01 * factor(number / steps))
             if average is not None:
                 decay = min(average, (1 + number) / (10 + number))
@@ -61,6 +66,13 @@ def spelled_out(schedule=None, average=None, batch=7, epochs=4):
 def test_a_schedule_is_applied_step_by_step(schedule, plan):
     made, _ = fitted(optimizer="adam", alpha=0.01, shuffle=False, plan=plan, schedule=schedule)
     torch.testing.assert_close(made.network.params, spelled_out(schedule)[0])
+
+
+def test_plain_descent_in_buffers_follows_a_changing_rate():
+    options = {"optimizer": "sgd", "alpha": 0.1, "schedule": "cosine"}
+    params = [fitted(plan=plan, **options)[0].network.params for plan in (True, False)]
+    torch.testing.assert_close(*params)
+    assert not torch.allclose(params[0], fitted(optimizer="sgd", alpha=0.1)[0].network.params)
 
 
 def test_a_constant_schedule_changes_no_bit():
@@ -325,3 +337,42 @@ def test_one_metric_may_be_named_without_a_list():
     assert list(model.fit(torch.randn(4, 2), torch.randn(4), epochs=1, metrics="r2", progress=False)[0].metrics) == [
         "r2"
     ]
+
+
+@dataclass(frozen=True)
+class Settings:
+    layers: tuple[Annotated[int, Meta(ge=1)] | Layer, ...] = ()
+    metrics: tuple[Metric, ...] | None = None
+    first: int | Layer = 3
+
+    def __post_init__(self) -> None:
+        spec.settle(self)
+
+
+def test_settings_may_hold_several_components_and_plain_values_beside_them():
+    settings = Settings([32, "dropout:rate=0.1", {"type": "dense", "units": 3}], ["r2"], "layer_norm")
+    dropout, dense = registry.layers["dropout"](0.1), registry.layers["dense"](units=3)
+    assert (
+        settings.layers[0] == 32 and settings.layers[1] == dropout and settings.layers[2] == spec.make("layer", dense)
+    )
+    assert settings.metrics == (registry.metrics["r2"](),) and settings.first == registry.layers["layer_norm"]()
+    assert Settings(metrics=()).metrics == () and Settings() == Settings((), None, 3)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (
+            {"layers": [0, 3, True, "dence"], "first": 2.5},
+            "layers[0]: expected `int` >= 1, got 0; layers[2]: expected `int`, got True; "
+            "layer 'dence' is unknown; did you mean dense?; first: expected `int`, got 2.5",
+        ),
+        ({"metrics": "r2"}, "metrics: a list is needed, got 'r2'"),
+        ({"layers": None}, "layers: a list is needed, got None"),
+        ({"first": None}, "first: expected `int`, got None"),
+        ({"metrics": [None]}, "metric: a name, a table or a Metric is needed, got None"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_all_at_once(given, words):
+    with pytest.raises(SettingError, match=f"^{re.escape(words)}$"):
+        Settings(**given)

@@ -10,7 +10,6 @@ import pytest
 from conftest import ROOT
 from environments import Environment
 
-import netkit
 from netkit.registry.stub import PATH, stub
 
 CODE = """

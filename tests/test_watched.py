@@ -67,7 +67,9 @@ def test_what_is_bound_gives_the_same_bits_again_and_again(expression, n, k, tur
     inputs = [new(), new()]
     out = new() if over is None else inputs[over]
     calls = record(lambda x, y: value(expression, x, y), inputs, out)
-    assert calls is not None
+    if calls is None:  # torch's sign of nan is 0, numpy's is nan
+        assert "'sign'" in repr(expression)
+        return
     rng = torch.Generator().manual_seed(seed)
     for _ in range(3):
         for each in inputs:

@@ -34,10 +34,6 @@ class Link:
     like: Tensor
     """Any tensor of the network, for dtype and device."""
 
-    def without_activation(self) -> Link:
-        """The same layer alone: what comes out are the logits."""
-        return replace(self, activation=None)
-
 
 @dataclass(frozen=True)
 class Trace:
@@ -69,18 +65,17 @@ class Network:
         if not layers:
             raise SettingError("network: at least one layer is needed, got none")
         made: list[Layer] = [spec.make("layer", layer) for layer in layers]
-        built, shapes = [], [tuple(in_shape)]
+        built, activations, shapes = [], [], [tuple(in_shape)]
         for number, layer in enumerate(made):
-            params, shape = _build(number, layer, shapes[-1], rng)
+            activation, params, shape = _build(number, layer, shapes[-1], rng)
             built.append(parameters.compact(params))
-            shapes.append(tuple(shape))
+            activations.append(activation)
+            shapes.append(shape)
         self.params = parameters.flat(built).to(device=device, dtype=dtype)
         self.grads = torch.zeros_like(self.params)
         views, slots = parameters.views(built, self.params), parameters.views(built, self.grads)
-        heads = [None if layer.activation is None else spec.make("activation", layer.activation) for layer in made]
-        parts = zip(made, heads, shapes, shapes[1:], views, slots, [self.params] * len(made))
+        parts = zip(made, activations, shapes, shapes[1:], views, slots, [self.params] * len(made))
         self.links = [Link(*part) for part in parts]
-        self._check_activations()
 
     def __repr__(self) -> str:
         lines = [f"  {n}: {link.in_shape} -> {link.out_shape}  {link.layer}" for n, link in enumerate(self.links)]
@@ -153,30 +148,10 @@ class Network:
             for name, slot in link.grads.items():
                 slot.copy_(grads[name])
 
-    def learn(
-        self, x: Tensor, target: Tensor, loss: Loss, rng: Generator | None = None, weight: Tensor | None = None
-    ) -> Tensor:
-        """Fill `grads` with the gradient of the mean loss of these rows; returns the loss of each row, (n,), times its
-        weight."""
-        logits = self.fuses(loss)
-        trace = self.forward(x, rng, logits)
-        values, gradient = loss_gradient(loss, logits, trace.output, target, weight)
-        self.backward(trace, gradient / len(x), logits)
-        return values
-
     def fuses(self, loss: Loss) -> bool:
         """Whether the last activation is the one that the loss has a fused form with."""
-        if loss.fused is None or loss.head is None:
-            return False
-        return bool(self.links[-1].activation == spec.make("activation", loss.head))
-
-    def _check_activations(self) -> None:
-        for number, link in enumerate(self.links):
-            if link.activation is not None:
-                try:
-                    link.activation.check(link.out_shape)
-                except ShapeError as error:
-                    raise ShapeError(f"layer {number}: {error}") from None
+        head = spec.make("activation", loss.head) if loss.fused and loss.head else None
+        return head is not None and bool(self.links[-1].activation == head)
 
 
 def loss_gradient(
@@ -197,8 +172,13 @@ def loss_values(loss: Loss, logits: bool, outputs: Tensor, target: Tensor) -> Te
     return loss_gradient(loss, logits, outputs, target)[0]
 
 
-def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
+def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[Any, dict[str, Tensor], Shape]:
+    """The activation after a layer, the layer's new parameters, and the shape of one output row."""
     try:
-        return layer.build(in_shape, rng)
+        activation = None if layer.activation is None else spec.make("activation", layer.activation)
+        params, shape = layer.build(in_shape, rng)
+        if activation is not None:
+            activation.check(tuple(shape))
+        return activation, params, tuple(shape)
     except (ShapeError, SettingError) as error:
         raise type(error)(f"layer {number}: {error}") from None

@@ -15,7 +15,7 @@ __all__ = ["Dataset", "RowStream", "Rows", "Window", "by_rows"]
 
 
 class Window(NamedTuple):
-    """Rows in memory, the order in which to take them (None: as they lie), and the first place of that order to take."""
+    """Rows in memory, the order in which to take them (None: as they lie), and the first place of it to take."""
 
     rows: Rows
     order: Tensor | None
@@ -55,9 +55,6 @@ class Dataset(RowStream, Protocol):
     @property
     def digest(self) -> int:
         """A checksum of everything in them."""
-
-    def __len__(self) -> int:
-        """The number of rows."""
 
     def steps(self, batch: int) -> int:
         """The number of batches in an epoch."""
@@ -106,14 +103,11 @@ class Rows:
 
     def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
         """One window of all rows."""
-        yield Window(self, None if rng is None else _order(len(self), rng).to(self.x.device), start)
+        dtype = torch.int32 if len(self) < 2**31 else torch.int64  # as few bytes as the order needs
+        order = None if rng is None else torch.randperm(len(self), generator=rng, dtype=dtype).to(self.x.device)
+        yield Window(self, order, start)
 
 
 def by_rows(weight: Tensor, like: Tensor) -> Tensor:
     """Weights (n,) in a shape (n, 1, ...) that multiplies each row of `like`."""
     return weight.view(-1, *[1] * (like.ndim - 1))
-
-
-def _order(rows: int, rng: Generator) -> Tensor:
-    """The numbers of all rows, shuffled, in as few bytes as they need."""
-    return torch.randperm(rows, generator=rng, dtype=torch.int32 if rows < 2**31 else torch.int64)

@@ -1,4 +1,4 @@
-"""What a network's outputs are worth: losses and metrics over rows, decisions, and which targets and heads fit a loss."""
+"""What outputs are worth: losses and metrics over rows, decisions, and which targets and heads fit a loss."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import count
 from typing import Annotated, Any, Literal
 
@@ -32,7 +32,7 @@ Positive = Annotated[float, Meta(gt=0)]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows. Losses are means over rows; `loss` is that of each row when it was learnt from."""
+    """One pass over the training rows. Losses are means over rows; `loss` that of each row when it was learned from."""
 
     number: int
     loss: float
@@ -57,7 +57,7 @@ class Recipe:
     keep_best: bool = False
     """Leave the weights of the best epoch behind, whatever ends the run; else those of the last."""
     plan: bool = True
-    """Run steps as `netkit.engine.program.plan` binds them; else as `Run` spells them out. The numbers differ by rounding."""
+    """Run steps as `netkit.engine.program.plan` binds them; else as `Run` spells them out. They differ by rounding."""
     patience: Count | None = None
     """Epochs without a better one after which training stops (early stopping); None never stops early."""
     clip: Positive | None = None
@@ -67,9 +67,9 @@ class Recipe:
     schedule: Schedule | None = None
     """How the learning rate changes on the way, step by step; None keeps it."""
     average: Annotated[float, Meta(ge=0, lt=1)] | None = None
-    """Decay of the exponential moving average of the weights, such as 0.999: it is judged and left behind instead of the
-    last weights, which go on training. At step t from 0 the decay is at most (1 + t) / (10 + t), so that the mean forgets
-    the start: a tenth or so of all steps count (Shamir and Zhang 2013, arXiv:1212.1824). None takes no mean."""
+    """Decay of the exponential moving average of the weights, such as 0.999: it is scored and kept instead of the last
+    weights, which go on training. At step t from 0 the decay is at most (1 + t) / (10 + t), so that it forgets the
+    start: a tenth or so of all steps count (Shamir and Zhang 2013, arXiv:1212.1824). None takes no mean."""
 
     def __post_init__(self) -> None:
         spec.settle(self)
@@ -98,32 +98,20 @@ class Run:
         self.network, self.loss, self.source, self.recipe = network, loss, source, recipe
         self.shuffling, self.noise = shuffling, noise
         self.validation, self._metrics, self._on_pause = validation, metrics, on_pause or (lambda run: None)
-        chosen = current().optimizers.first() if recipe.optimizer is None else recipe.optimizer
-        self.optimizer: Optimizer = spec.make("optimizer", chosen)
+        self.optimizer: Optimizer = spec.make("optimizer", recipe.optimizer or current().optimizers.first())
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
         self.state: dict[str, Any] = self.optimizer.start(network.params)
-        self.steps = 0
-        """Steps that are done."""
-        self.epoch = 0
-        """Epochs that are done."""
-        self.row = 0
-        """Rows of the present epoch that are done."""
-        self.batches = 0
-        """Batches of the present epoch that are done."""
-        self.total = 0.0
-        """The sum of their losses."""
-        self.best = math.inf
-        """The lowest loss after an epoch."""
-        self.best_epoch = 0
-        """Which epoch that was, from 1."""
-        self.idle = 0
-        """The epochs since."""
-        self.kept = network.params.clone()
-        """The weights there."""
-        self.order = shuffling.get_state()
-        """What the order of the present epoch's rows is drawn from."""
-        self.averaged = network.params if recipe.average is None else network.params.clone()
-        """The weights that count: the running mean, else the network's own."""
+        self.steps, self._all_steps = 0, recipe.epochs * source.steps(recipe.batch)
+        self.epoch = 0  # epochs that are done
+        self.row = 0  # of the present epoch, rows that are done
+        self.batches = 0  # of the present epoch, batches that are done
+        self.total = 0.0  # the sum of their losses
+        self.best = math.inf  # the lowest loss after an epoch
+        self.best_epoch = 0  # which one that was, from 1
+        self.idle = 0  # epochs since then
+        self.kept = network.params.clone()  # the weights of that epoch
+        self.order = shuffling.get_state()  # what the order of the present epoch's rows is drawn from
+        self.averaged = network.params if recipe.average is None else network.params.clone()  # the weights that count
         self._last_finite = network.params.clone()
 
     @property
@@ -162,7 +150,7 @@ class Run:
         if not bool(torch.isfinite(self.network.params).all()):
             self._diverged(self.batches)
         with self._weights_that_count():
-            record = self._judged(self.total / len(self.source))
+            record = self._record(self.total / len(self.source))
         self.epoch, self.row = self.epoch + 1, 0
         self.idle = 0 if record.best else self.idle + 1
         return record
@@ -183,9 +171,8 @@ class Run:
 
     def _planned(self) -> Callable[[Window], Any]:
         """The same steps in buffers, with the optimizer bound to its vectors."""
-        settings = {"batch": self.recipe.batch, "noise": self.noise, "precision": self.recipe.precision}
         learn = partial(plan.learn, self.network, self.loss, step=self._bound_step(), on_pause=self._learned)
-        return partial(learn, **settings)
+        return partial(learn, batch=self.recipe.batch, noise=self.noise, precision=self.recipe.precision)
 
     def _bound_step(self) -> Callable[[], Any]:
         optimizer, recipe, vectors = self.optimizer, self.recipe, (self.network.params, self.network.grads, self.state)
@@ -214,10 +201,6 @@ class Run:
         schedule = self.recipe.schedule
         return self.alpha if schedule is None else self.alpha * schedule(min(number / self._all_steps, 1.0))
 
-    @cached_property
-    def _all_steps(self) -> int:
-        return self.recipe.epochs * self.source.steps(self.recipe.batch)
-
     def _average(self, number: int) -> None:
         """Take the parameters after a step into their running mean."""
         if self.recipe.average is not None:
@@ -235,7 +218,7 @@ class Run:
         if self.row < len(self.source):
             self._on_pause(self)
 
-    def _judged(self, value: float) -> Epoch:
+    def _record(self, value: float) -> Epoch:
         """The record of an epoch with this mean loss; keeps the weights if they are the best so far."""
         network, loss, metrics = self.network, self.loss, self._metrics
         scores = evaluate(network, loss, self.source, metrics) if metrics else {}

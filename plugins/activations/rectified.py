@@ -11,7 +11,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
-from netkit import Activation, Call, bound
+from netkit import Activation, Call, bind
 
 __all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
 
@@ -33,16 +33,16 @@ class Relu(Activation):
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
         return (
-            [bound(torch.maximum, z, torch.zeros_like(a), out=a)]
+            [bind(torch.maximum, z, torch.zeros_like(a), out=a)]
             if a.numel() <= SMALL
-            else [bound(torch.clamp_min, z, 0, out=a)]
+            else [bind(torch.clamp_min, z, 0, out=a)]
         )
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         if a.numel() > SMALL:
             return [partial(torch.ops.aten.threshold_backward.grad_input, grad, a, 0, grad_input=dz)]
         slope = torch.empty_like(a)
-        return [bound(torch.sign, a, out=slope), bound(torch.mul, grad, slope, out=dz)]
+        return [bind(torch.sign, a, out=slope), bind(torch.mul, grad, slope, out=dz)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Activation, Call, ShapeError, bound
+from netkit import Activation, Call, ShapeError, bind
 
 __all__ = ["Softmax"]
 
@@ -36,4 +36,4 @@ class Softmax(Activation):
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
         turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
-        return [bound(torch.softmax, z.t(), 0, out=a.t())] if turned else [bound(torch.softmax, z, -1, out=a)]
+        return [bind(torch.softmax, z.t(), 0, out=a.t())] if turned else [bind(torch.softmax, z, -1, out=a)]

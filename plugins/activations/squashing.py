@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Activation, Call, bound
+from netkit import Activation, Call, bind
 
 __all__ = ["HardTanh", "Sigmoid", "Tanh"]
 
@@ -26,14 +26,14 @@ class Sigmoid(Activation):
         return grad * a * (1 - a)
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
-        return [bound(torch.sigmoid, z, out=a)]
+        return [bind(torch.sigmoid, z, out=a)]
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         slope = torch.empty_like(a)
         return [
-            bound(torch.mul, a, a, out=slope),
-            bound(torch.sub, a, slope, out=slope),
-            bound(torch.mul, grad, slope, out=dz),
+            bind(torch.mul, a, a, out=slope),
+            bind(torch.sub, a, slope, out=slope),
+            bind(torch.mul, grad, slope, out=dz),
         ]
 
 
@@ -50,14 +50,14 @@ class Tanh(Activation):
         return grad * (1 - a * a)
 
     def bind_forward(self, z: Tensor, a: Tensor) -> list[Call]:
-        return [bound(torch.tanh, z, out=a)]
+        return [bind(torch.tanh, z, out=a)]
 
     def bind_backward(self, grad: Tensor, z: Tensor, a: Tensor, dz: Tensor) -> list[Call]:
         slope, one = torch.empty_like(a), torch.ones_like(a)
         return [
-            bound(torch.mul, a, a, out=slope),
-            bound(torch.sub, one, slope, out=slope),
-            bound(torch.mul, grad, slope, out=dz),
+            bind(torch.mul, a, a, out=slope),
+            bind(torch.sub, one, slope, out=slope),
+            bind(torch.mul, grad, slope, out=dz),
         ]
 
 

@@ -10,7 +10,7 @@ import torch
 from msgspec import Meta
 from torch import Generator, Tensor
 
-from netkit import Activation, Call, Initializer, Layer, Params, SettingError, ShapeError, bound, spec
+from netkit import Activation, Call, Initializer, Layer, Params, SettingError, ShapeError, bind, spec
 
 __all__ = ["Dense"]
 
@@ -79,16 +79,16 @@ class Dense(Layer):
     def bind_forward(self, params: Params, x: Tensor, y: Tensor) -> list[Call]:
         block = _block(params)
         if block is not None:
-            return [bound(torch.mm, x, block.t(), out=y)]
-        product = bound(torch.mm, x, params["W"], out=y)
-        return [product, bound(torch.add, y, params["b"], out=y)] if self.bias else [product]
+            return [bind(torch.mm, x, block.t(), out=y)]
+        product = bind(torch.mm, x, params["W"], out=y)
+        return [product, bind(torch.add, y, params["b"], out=y)] if self.bias else [product]
 
     def bind_backward(self, params: Params, grads: Params, x: Tensor, grad: Tensor, dx: Tensor | None) -> list[Call]:
         block = _block(grads)
-        calls = [bound(torch.mm, grad.t(), x, out=grads["W"].t() if block is None else block)]
+        calls = [bind(torch.mm, grad.t(), x, out=grads["W"].t() if block is None else block)]
         if self.bias and block is None:
-            calls.append(bound(torch.mv, grad.t(), grad.new_ones(len(grad)), out=grads["b"]))
-        return calls if dx is None else [*calls, bound(torch.mm, grad, params["W"].t(), out=dx)]
+            calls.append(bind(torch.mv, grad.t(), grad.new_ones(len(grad)), out=grads["b"]))
+        return calls if dx is None else [*calls, bind(torch.mm, grad, params["W"].t(), out=dx)]
 
 
 def _block(params: Params) -> Tensor | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Call, Loss, bound, by_row, like, row_means
+from netkit import Call, Loss, bind, by_row, like, row_means
 
 __all__ = ["BinaryCrossEntropy", "CategoricalCrossEntropy"]
 
@@ -44,7 +44,7 @@ class BinaryCrossEntropy(Loss):
         return row_means(z.clamp_min(0) - z * like(z, target) + torch.log1p(torch.exp(-z.abs())))
 
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
-        return [bound(torch.sigmoid, z, out=gradient), *_difference(gradient, target, scale / _columns(z))]
+        return [bind(torch.sigmoid, z, out=gradient), *_difference(gradient, target, scale / _columns(z))]
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class CategoricalCrossEntropy(Loss):
     def bind_gradient(self, z: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         turned = z.ndim == 2 and z.t().is_contiguous()  # over the first axis of memory torch has vector code
         softmax = (
-            bound(torch.softmax, z.t(), 0, out=gradient.t()) if turned else bound(torch.softmax, z, -1, out=gradient)
+            bind(torch.softmax, z.t(), 0, out=gradient.t()) if turned else bind(torch.softmax, z, -1, out=gradient)
         )
         return [softmax, *_difference(gradient, target, scale)]
 
 
 def _difference(a: Tensor, y: Tensor, scale: float) -> list[Call]:
     """a becomes scale (a - y)."""
-    return [bound(torch.sub, a, y, out=a), bound(torch.mul, a, scale, out=a)]
+    return [bind(torch.sub, a, y, out=a), bind(torch.mul, a, scale, out=a)]
 
 
 def _columns(values: Tensor) -> int:

@@ -10,7 +10,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
-from netkit import Call, Loss, bound, like, row_means
+from netkit import Call, Loss, bind, like, row_means
 
 __all__ = ["Huber", "MeanAbsoluteError", "MeanSquaredError"]
 
@@ -32,7 +32,7 @@ class MeanSquaredError(Loss):
 
     def bind_gradient(self, prediction: Tensor, target: Tensor, gradient: Tensor, scale: float) -> list[Call]:
         factor = 2 * scale / prediction[0].numel()
-        return [bound(torch.sub, prediction, target, out=gradient), bound(torch.mul, gradient, factor, out=gradient)]
+        return [bind(torch.sub, prediction, target, out=gradient), bind(torch.mul, gradient, factor, out=gradient)]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The links of a network bound to buffers: for a number of rows, the calls of one forward and one backward pass.
 
-Components that offer bound forms (`bind_...` in `netkit.kinds`) are called in place; of the others a simple activation is
-bound by `netkit.engine.program.record`, and the rest run in their readable form between the same buffers.
+Components that offer bound forms (`bind_...` in `netkit.kinds`) are called in place; of the others a simple activation
+is bound by `netkit.engine.program.record`, and the rest run in their readable form between the same buffers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 WIDE = 64
-"""Outputs from which on the last buffers lie row by row: a wide softmax is faster, and targets are copied as they lie."""
+"""Outputs from which on the last buffers lie row by row: a wide softmax is faster, and targets are copied straight."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def activation_calls(activation: Any, out: Buffers) -> list[Call]:
 def backward_calls(
     link: Link, x: Tensor, x_with_ones: Tensor, out: Buffers, dx: Tensor | None, at_logits: bool, saved: list[Any]
 ) -> list[Call]:
-    """The gradients of the link's parameters, and dx unless it is None, from grad = dL/da, or with `at_logits` dL/dz."""
+    """The gradients of the link's parameters, and dx unless that is None, from grad = dL/da, or `at_logits` dL/dz."""
     calls: list[Call] = []
     if link.activation is not None and not at_logits:
         calls += _activation_backward_calls(link.activation, out)

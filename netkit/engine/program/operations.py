@@ -170,7 +170,7 @@ def running(threads: int | None) -> Iterator[None]:
 
 
 def _memory(values: Tensor) -> np.ndarray:
-    """The numbers of a tensor in the order in which they lie, as one axis where there are no gaps: numpy's shortest way."""
+    """The numbers of a tensor in the order in which they lie, as one axis where there are no gaps: best for numpy."""
     order = sorted(range(values.ndim), key=values.stride, reverse=True)
     in_memory = values.permute(order)
     return (in_memory.view(-1) if in_memory.is_contiguous() else values).numpy()
@@ -224,7 +224,7 @@ def _rounded(a: Tensor, b: Tensor, out: Tensor, a16: Tensor, b16: Tensor, out16:
 
 @contextmanager
 def rounded(precision: str) -> Iterator[None]:
-    """Large products that are bound in here take their operands in this precision: float32 (as they are) or bfloat16."""
+    """Large products that are bound in here take their operands in this precision: float32 (as is) or bfloat16."""
     token = _rounding.set(precision == "bfloat16")
     try:
         yield
@@ -237,8 +237,8 @@ _rounding: ContextVar[bool] = ContextVar("rounding", default=False)
 
 @cache
 def onednn_pays() -> bool:
-    """Whether oneDNN keeps float32's precision here and is at least 1.3 times as fast as torch's own: one probe of a few
-    milliseconds for the process. On CPUs with AMX it rounds to bfloat16, and is not used."""
+    """Whether oneDNN keeps float32's precision here and is at least 1.3 times as fast as torch's own: one probe for the
+    process, of a few milliseconds. On CPUs with AMX it rounds to bfloat16, and is not used."""
     if not torch.backends.mkldnn.is_available():
         return False
     rng = torch.Generator().manual_seed(0)

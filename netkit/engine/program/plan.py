@@ -1,14 +1,15 @@
 """The fast step: a network's buffers, views and calls, bound once for a number of rows.
 
 A `Plan` holds the memory of one chunk, a few steps' worth of rows. A step is a list of calls without arguments: it
-allocates nothing, slices nothing and transposes nothing. `Network.learn` does the same arithmetic in the open, and is
-the reference. `learn` goes through a window of rows in such steps, and keeps the plans it needs for as long as their
-network lives.
+allocates nothing, slices nothing and transposes nothing. The loop in `netkit.engine.training` does the same arithmetic
+in the open, and is the reference. `learn` goes through a window of rows in such steps, and keeps the plans it needs for
+as long as their network lives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -52,9 +53,8 @@ def learn(
 ) -> None:
     """Learn once from every row of a window: whole batches in chunks, then the rows that are left over.
 
-    step: called when `grads` of the network hold the gradient of one batch. on_pause: called when a chunk is done and the
-    network is at rest, with the sum of the losses in each of its batches and the number of its rows; it ends the epoch by
-    raising.
+    step: called when `grads` of the network hold the gradient of one batch. on_pause: called after each chunk, with the
+    sum of the losses in each of its batches and the number of its rows; it ends the epoch by raising.
     """
     rows, _, start = window
     try:
@@ -99,8 +99,9 @@ def _plans(network: Network, loss: Loss, rows: Rows, batch: int, noise: Generato
 class Plan:
     """The steps of one chunk: `fill` it with rows, call `learn(slot)` for each step, then read their `losses`.
 
-    After `learn` the network's `grads` hold the gradient of the mean loss over the rows of that slot. `simplex`: whether
-    every target's columns add up to one, as a bound loss of class probabilities may assume. `weighted`: rows have weights.
+    After `learn` the network's `grads` hold the gradient of the mean loss over the rows of that slot. `simplex`: the
+    columns of every target add up to one, as a bound loss of class probabilities may assume. `weighted`: rows have
+    weights.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class Plan:
             call()
 
     def losses(self, count: int) -> Tensor:
-        """The loss of each row in the first `count` slots, as it was when the row was learned from, times its weight."""
+        """The loss of each row in the first `count` slots, when learned from, times its weight, (count * rows,)."""
         values: Tensor = self._values[:count].flatten()
         if self._bound_loss:
             outputs, targets = self._kept[:count].flatten(0, 1), self._targets[:count].flatten(0, 1)
@@ -205,7 +206,7 @@ class Plan:
     def _forward(self, number: int, slot: int) -> list[Call]:
         link, saved = self._links[number], self._saved[number]
         if self._at_logits(number):
-            link = link.without_activation()
+            link = replace(link, activation=None)
         return forward_calls(link, *self._inputs(number, slot), self._outputs(number, slot), self._rng, saved)
 
     def _backward(self, number: int, slot: int) -> list[Call]:

@@ -73,7 +73,7 @@ class Predictor:
         return result
 
     def row(self, x: Tensor) -> Tensor | None:
-        """The outputs of one row on the CPU, (1, *out_shape), by the shortest way; nothing where x needs a closer look."""
+        """The outputs of one row on the CPU, (1, *out_shape), by the shortest way; None where x needs a closer look."""
         if self._row is None:
             if not self._cpu:
                 return None
@@ -106,7 +106,7 @@ _thread = _Thread()
 
 
 class Forward:
-    """A forward pass in evaluation, bound for a number of rows. Fill `x`, call `run`, read the logits z or the outputs a."""
+    """A forward pass in evaluation, bound for a number of rows: `run(x)`, then read the logits z or the outputs a."""
 
     def __init__(self, links: Sequence[Link], rows: int) -> None:
         last = len(links) - 1
@@ -123,7 +123,7 @@ class Forward:
         self._inference = all(map(is_operation, self.calls))
 
     def run(self, x: Tensor) -> int:
-        """Take at most as many rows as there is room for; returns how many. What z and a hold after them means nothing."""
+        """Take at most as many rows as there is room for; returns how many. What z and a hold after those is junk."""
         with torch.inference_mode(self._inference), running(self._threads):
             self.x[: len(x)].copy_(x)
             for call in self.calls:

@@ -1,8 +1,8 @@
 """Readable forms bound by recording them once.
 
 A component is pure, so the operations that one call makes are those of every call on tensors of the same shapes, unless
-it looks at the numbers. Where they are elementwise operations of torch and nothing else, the same operations are bound to
-buffers, and a step makes them in place without the component's own code.
+it looks at the numbers. Where they are elementwise operations of torch and nothing else, the same operations are bound
+to buffers, and a step makes them in place without the component's own code.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from netkit.engine.program.operations import Call, bind, running
 __all__ = ["record"]
 
 ELEMENTWISE = frozenset(
-    "abs add atan ceil clamp clamp_max clamp_min copysign cos cosh div eq erf exp exp2 expm1 floor ge gt hypot le log "
-    "log1p log2 logical_and logical_not logical_or lt maximum minimum mul ne neg pow reciprocal round rsqrt sigmoid sign "
-    "sin sinh sqrt square sub tan tanh where xlogy".split()
+    "abs add atan ceil clamp clamp_max clamp_min copysign cos cosh div eq erf exp exp2 expm1 floor ge gt "
+    "hypot le log log1p log2 logical_and logical_not logical_or lt maximum minimum mul ne neg pow "
+    "reciprocal round rsqrt sigmoid sign sin sinh sqrt square sub tan tanh where xlogy".split()
 )
 """Functions of torch, and methods of tensors, that take `out=` and may write over their operands."""
 FILLED = {"zeros_like", "ones_like", "full_like"}
@@ -35,7 +35,7 @@ SAMPLES = 3
 
 @dataclass
 class _Step:
-    """One operation as it was recorded: a function of torch, its operands, and its result; no function for a constant."""
+    """One operation as it was recorded: a function of torch (None for a constant), its operands, and its result."""
 
     function: Callable[..., Tensor] | None
     operands: tuple[Any, ...]
