@@ -12,8 +12,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
-from netkit import Optimizer
-from netkit.engine.program.operations import bind
+from netkit import Optimizer, bind
 
 __all__ = ["Sgd"]
 
