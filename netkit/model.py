@@ -193,7 +193,8 @@ class Model:
 
     def save(self, path: str | Path, **about: Any) -> None:
         """Write the model to one file, whole or not at all; `netkit.load(path)` reads it. about: further fields of its
-        header. Raises `DataError` when the path cannot be written, `UnknownComponent` for a part that was never registered.
+        header. Raises `DataError` when the path cannot be written, `UnknownComponent` for a part that was never
+        registered.
         """
         network, dtype = self.network, str(self.dtype).removeprefix("torch.")
         header = header_of(network.layers, self.loss, network.in_shape, dtype, self.seed, **about)

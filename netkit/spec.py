@@ -180,7 +180,8 @@ def _each(check: Callable[[Any, Any], Any], values: Mapping[Any, Any]) -> dict[A
 
 
 def setting(who: str, hint: Any, value: Any) -> Any:
-    """One value checked against the annotation of its setting, with the components in it made. Raises `SettingError`."""
+    """One value checked against the annotation of its setting, with the components in it made. Raises
+    `SettingError`."""
     options = _options(hint)
     if value is None and types.NoneType in options:
         return None

@@ -56,7 +56,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Checkpoints:
     """A folder that keeps the last few checkpoints of one run. Raises `DataError` when it cannot be made.
 
-    began: how to begin the run anew. keep: how many stay. fresh: the run is a new one, and the folder may hold no other's.
+    began: how to begin the run anew. keep: how many stay. fresh: the run is a new one, and the folder may hold no
+    other's.
     """
 
     def __init__(self, folder: str | Path, began: Began, keep: int = 3, fresh: bool = False) -> None:

@@ -78,7 +78,8 @@ def _types(values: list[Any]) -> Iterator[str]:
 
 
 def changes(components: Mapping[str, Source]) -> list[tuple[str, str, str]]:
-    """Every distribution that is here in another version than the model was saved with: (name, saved version, words)."""
+    """Every distribution that is here in another version than the model was saved with: (name, saved version,
+    words)."""
     found = {}
     for name, source in components.items():
         now = current().kinds[source.kind].info(name).version

@@ -42,8 +42,8 @@ def _texts(file: Any, size: int, end: Any) -> Iterator[bytes]:
 def _row_end(text: bytes, separator: str) -> int:
     """Where the last whole row of a text that begins with a row ends; 0 without one."""
     cut = text.rfind(b"\n") + 1
-    # an even number is no proof where quotes stand in fields without quotes, and lines end between quotes as well; nobody
-    # writes both, and to look at every field would double the time of a quoted file
+    # an even number is no proof where quotes stand in fields without quotes, and lines end between quotes as well;
+    # nobody writes both, and to look at every field would double the time of a quoted file
     if text.count(b'"', 0, cut) % 2 == 0:
         return cut
     cut = behind = 0  # an end of line between quotes, or a lone quote in a field: look closely

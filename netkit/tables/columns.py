@@ -80,8 +80,9 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def labels(values: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
-    """For each value its place in a list of labels, and that list. What is the same in columns of different types is the
-    same label for Python, to the last digit: 1 and 1.0, but not 2**53 and 2**53 + 1; dates and times are ISO text."""
+    """For each value its place in a list of labels, and that list. What is the same in columns of different types is
+    the same label for Python, to the last digit: 1 and 1.0, but not 2**53 and 2**53 + 1; dates and times are ISO
+    text."""
     values = pc.cast(values, pa.string()) if pa.types.is_null(values.type) else plain(values)
     encoded = pc.dictionary_encode(values).combine_chunks()
     return encoded.indices.to_numpy(), _labels(pa.chunked_array([encoded.dictionary]))
@@ -94,8 +95,8 @@ def written(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same values in a type that all of pyarrow's functions take: dictionaries and runs written out, no views, and no
-    half floats."""
+    """The same values in a type that all of pyarrow's functions take: dictionaries and runs written out, no views, and
+    no half floats."""
     if pa.types.is_dictionary(values.type):
         return plain(pc.dictionary_decode(values))
     if pa.types.is_run_end_encoded(values.type):
@@ -203,7 +204,8 @@ def numbers(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def dates(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Dates as seconds since 1970, float64, null where missing. Raises `DataError` for text that is no ISO 8601 date."""
+    """Dates as seconds since 1970, float64, null where missing. Raises `DataError` for text that is no ISO 8601
+    date."""
     if is_text(values):
         values = _cast(name, text(values), pa.timestamp("us"), "an ISO 8601 date")
     if not is_date(values) and not pa.types.is_null(values.type):

@@ -1,4 +1,5 @@
-"""Prepared rows: all of them in memory, or a window at a time, read and encoded while the one before it is trained on."""
+"""Prepared rows: all of them in memory, or a window at a time, read and encoded while the one before it is trained
+on."""
 
 from __future__ import annotations
 

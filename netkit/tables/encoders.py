@@ -78,7 +78,8 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 
 class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="date"):
-    """The seconds t since 1970, standardised, and sin and cos of 2 pi t / period for each cycle that it goes through."""
+    """The seconds t since 1970, standardised, and sin and cos of 2 pi t / period for each cycle that it goes
+    through."""
 
     summary: ClassVar = Dates
     name: str
@@ -183,7 +184,8 @@ class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and dimensions of its table: the fourth root of the rows, rounded up; more cost time and scored no better."""
+        """Rows and dimensions of its table: the fourth root of the rows, rounded up; more cost time and scored no
+        better."""
         rows = len(self.levels) + 1
         return rows, ceil(rows**0.25)
 

@@ -97,7 +97,8 @@ class Features:
         return inputs
 
     def prepare(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
-        """Write the inputs for every row over zeros; returns how many values each column had that training never saw."""
+        """Write the inputs for every row over zeros; returns how many values each column had that training never
+        saw."""
         given = pa.table({each.name: each.conform(column(table, each.name)) for each in self.columns})
         into, unseen = inputs.numpy(), Counter[str]()
         with ThreadPoolExecutor() as pool:
@@ -176,7 +177,8 @@ class TableSummary:
         self._exclude, self._block = exclude, block
 
     def feed(self, table: pa.Table) -> None:
-        """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another type."""
+        """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another
+        type."""
         _check(table, self.types)
         names = [name for name in table.column_names if name not in self._exclude]
         for name in names:

@@ -49,9 +49,10 @@ def first_pass(
     size: int | None = None,
     block: int | None = Numbers.block,
 ) -> FirstPass:
-    """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text, or
-    where no row was held out. types: what columns are set to be; roles: the columns that are no inputs, by what they are
-    for; without a target every row counts; block: values that are summed up at once. Raises `DataError`, `SettingError`."""
+    """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text,
+    or where no row was held out. types: what columns are set to be; roles: the columns that are no inputs, by what they
+    are for; without a target every row counts; block: values that are summed up at once. Raises `DataError`,
+    `SettingError`."""
 
     def once(source: Source, split: Split | None) -> FirstPass:
         found = FirstPass(target, types, roles, split and split.anew(), store, block)

@@ -154,8 +154,8 @@ def _values(words: pa.Array, dialect: Dialect) -> pa.ChunkedArray:
 
 
 def _source(text: bytes) -> pa.BufferReader:
-    """The text in memory of Arrow's own. Its threads may hold a source until the process ends, and letting go of Python's
-    bytes when Python has ended aborts it."""
+    """The text in memory of Arrow's own. Its threads may hold a source until the process ends, and letting go of
+    Python's bytes when Python has ended aborts it."""
     sink = pa.BufferOutputStream()
     sink.write(text)
     return pa.BufferReader(sink.getvalue())
@@ -261,7 +261,8 @@ def _json_tables(path: Path, size: int) -> Iterator[pa.Table]:
 
 
 def _sound(table: pa.Table) -> pa.Table:
-    """The table, when offsets lie in their buffers and text is UTF-8: pyarrow believes a damaged file, and crashes later."""
+    """The table, when offsets lie in their buffers and text is UTF-8: pyarrow believes a damaged file, and crashes
+    later."""
     table.validate(full=True)
     return table.rename_columns(table.column_names)  # asking for the names decodes them
 

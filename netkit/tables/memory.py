@@ -74,7 +74,8 @@ class Budget:
 
 
 def frugal() -> None:
-    """Have the threads of this process share what they have freed, where the C library is GNU's; else each keeps its own."""
+    """Have the threads of this process share what they have freed, where the C library is GNU's; else each keeps its
+    own."""
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).mallopt(ARENAS, 2)
 

@@ -75,13 +75,16 @@ class TableModel:
         return Encoding(self.features, self.target)
 
     def fit(self, data: Any, *, callbacks: Sequence[Callable[[Epoch], Any]] = (), **settings: Any) -> TableModel:
-        """Go on training on the rows of a table, from the present weights and with the encoding as it is. settings: those
-        of `netkit.train` that say how to train. Raises as `netkit.train` does; the model itself is changed and returned."""
+        """Go on training on the rows of a table, from the present weights and with the encoding as it is.
+
+        settings: those of `netkit.train` that say how to train. The model itself is changed, and returned. Raises as
+        `netkit.train` does.
+        """
         return self.trained(find_rows(data, self._chosen(settings), self.encoding), callbacks=callbacks)
 
     def trained(self, rows: FoundRows, began: Began | None = None, **how: Any) -> TableModel:
-        """Train on rows that were found, score and save as their settings say. Raises what ended the training too early,
-        when the weights that are kept are saved."""
+        """Train on rows that were found, score and save as their settings say. Raises what ended the training too
+        early, when the weights that are kept are saved."""
         settings, parts = rows.settings, rows.parts(self.encoding, self.model.network)
         fitted = fit(self.model, *parts, settings, began or Began({}), **how)
         fitted.check()
@@ -127,8 +130,8 @@ class TableModel:
         return self.target.decode(outputs, self.model.loss.threshold)
 
     def evaluate(self, data: Any, metrics: Sequence[Any] | None = None, **dialect: Any) -> dict[str, float]:
-        """The mean loss (of the standardised target, in a regression) and metrics in the target's own units, of the rows of
-        a table that have a target."""
+        """The mean loss (of the standardised target, in a regression) and metrics in the target's own units, of the
+        rows of a table that have a target."""
         source = source_of(data, text=self.encoding.text, spelled=self.encoding.exact, **dialect)
         rows = TableRows(self.encoding, batches(source))
         scores = self.score_of(rows, metrics)

@@ -1,4 +1,5 @@
-"""Anything that holds a table, to a source of its rows. What is wrong with it is one line that names it and the place."""
+"""Anything that holds a table, to a source of its rows. What is wrong with it is one line that names it and the
+place."""
 
 from __future__ import annotations
 
@@ -23,11 +24,11 @@ def source_of(
 ) -> Source:
     """The rows of `data`. Raises `DataError`, `SettingError`.
 
-    data: a path to a file, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines; CSV and JSON also compressed),
-    or a table of polars, pandas or pyarrow, a structured or two-dimensional array of NumPy, or a tensor of torch;
-    columns without names are called x0, x1, ... separator, decimal: of CSV files, a comma (in .tsv a tab) and a point.
-    text: columns that are text even if all their values look like numbers. spelled: columns of CSV files of which the
-    spelling is kept, and whole numbers are read to the last digit.
+    data: a path to a file, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines; CSV and JSON also
+    compressed), or a table of polars, pandas or pyarrow, a structured or two-dimensional array of NumPy, or a tensor of
+    torch; columns without names are called x0, x1, ... separator, decimal: of CSV files, a comma (in .tsv a tab) and a
+    point. text: columns that are text even if all their values look like numbers. spelled: columns of CSV files of
+    which the spelling is kept, and whole numbers are read to the last digit.
     """
     if isinstance(data, (str, Path)):
         return Files(str(data), separator, decimal, tuple(text), {name: Spelling() for name in spelled})

@@ -62,8 +62,8 @@ def fit(
     fresh: bool = True,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
 ) -> Fitted:
-    """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: a checkpoint to go on from;
-    fresh: the folder of checkpoints may hold no other run's."""
+    """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: a checkpoint to go on
+    from; fresh: the folder of checkpoints may hold no other run's."""
     if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
         raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
     with signals() as taken:

@@ -69,8 +69,8 @@ class Files:
                 files = replace(files, text=(*files.text, *found.names))
 
     def pieces(self, size: int | None) -> Iterator[tuple[Path, pa.Table]]:
-        """The rows in order, in pieces of about `size` bytes with types of their own, each with its file; without a size
-        all at once. Raises `DataError` for what cannot be read, and where the columns of two files differ."""
+        """The rows in order, in pieces of about `size` bytes with types of their own, each with its file; without a
+        size all at once. Raises `DataError` for what cannot be read, and where the columns of two files differ."""
         if size is None:
             yield Path(self.where), plain_table(self._table())
             return

@@ -21,10 +21,10 @@ KNOWN = 1000
 
 class Split:
     """Of every 1 / share rows in a row one is held out, drawn at random. The first 1 / share rows of each value of the
-    target are counted together, the others by their value: so the share is met to a row or two in the whole table and in
-    every class, and of a target of numbers, too. With groups, one of every 1 / share groups is held out with all of its
-    rows, in the order in which the groups appear. Which rows follows from the seed and the order of the table alone,
-    however it is cut into pieces.
+    target are counted together, the others by their value: so the share is met to a row or two in the whole table and
+    in every class, and of a target of numbers, too. With groups, one of every 1 / share groups is held out with all of
+    its rows, in the order in which the groups appear. Which rows follows from the seed and the order of the table
+    alone, however it is cut into pieces.
 
     by: the target, or the column of groups. only: hold out this one, the number of a row or of a group, and no other.
     """
@@ -49,8 +49,8 @@ class Split:
         return Split(self.by, self.share, self._seed, self.grouped, self._only)
 
     def again(self) -> Split:
-        """After a pass in which no row or group was drawn, since there are fewer than 1 / share: a split that holds out one
-        of them. Raises `DataError` for a single group, and where the share of all rows is less than half a row."""
+        """After a pass in which no row or group was drawn, since there are fewer than 1 / share: a split that holds out
+        one of them. Raises `DataError` for a single group, and where the share of all rows is less than half a row."""
         count = len(self._places.known) if self.grouped else self._rows
         if self.grouped and count < 2:
             raise DataError(f"{self.by}: at least 2 groups are needed to hold one out, got {count}")
@@ -101,7 +101,8 @@ class Places:
         """How many rows there were of each known value, and of all others."""
 
     def of(self, values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-        """The number of the value of each of the next rows, KNOWN for one that is not known, and its place, from 0 on."""
+        """The number of the value of each of the next rows, KNOWN for one that is not known, and its place, from 0
+        on."""
         codes = self._codes(values)
         order = np.argsort(codes, kind="stable")
         counts = np.bincount(codes, minlength=KNOWN + 1)

@@ -1,5 +1,5 @@
-"""How 0.1 held rows out: by one rule in memory and by another in a stream. For checkpoints that 0.1 wrote, and no longer
-than it takes their runs to end: to go in 0.3."""
+"""How 0.1 held rows out: by one rule in memory and by another in a stream. For checkpoints that 0.1 wrote, and no
+longer than it takes their runs to end: to go in 0.3."""
 
 from __future__ import annotations
 

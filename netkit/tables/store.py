@@ -59,8 +59,9 @@ class _Block(NamedTuple):
 
 
 class FileStore:
-    """Rows are added in any portions, and read by blocks of `ROWS` rows, which are the same however they were added. Plain
-    reads, since pages of a mapped file count as memory of the process. Raises `DataError` where the folder is full."""
+    """Rows are added in any portions, and read by blocks of `ROWS` rows, which are the same however they were added.
+    Plain reads, since pages of a mapped file count as memory of the process. Raises `DataError` where the folder is
+    full."""
 
     def __init__(self, folder: str, without: Container[str] = ()) -> None:
         self._without = without
@@ -72,7 +73,7 @@ class FileStore:
         """Bytes of the file, and the rows of each block."""
         self._left: pa.Table | None = None
         with self._told():
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # it lives as long as the store
         weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:

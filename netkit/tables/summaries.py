@@ -34,7 +34,8 @@ class Numbers:
     """Of a column of numbers: how many there are, how many are missing, their mean, deviation, ends and quartiles."""
 
     block: int | None = 2**16
-    """Values that are summed up at once, wherever a batch ends, so that no bit depends on that; None: as they are fed."""
+    """Values that are summed up at once, wherever a batch ends, so that no bit depends on that; None: as they are
+    fed."""
 
     def __init__(self, name: str) -> None:
         self.name = name

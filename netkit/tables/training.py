@@ -44,11 +44,11 @@ def train(
 ) -> TableModel:
     """A model of the column `target` of a table, trained and scored as `netkit train` does it, to the same bits.
 
-    data: a path, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines), a table of polars, pandas or pyarrow,
-    or an array. settings: the options of `netkit train` by their names, such as epochs=50, optimizer="adam:beta1=0.8",
-    hidden=[64, 32], validation=0.2; `netkit.tables.settings.Settings` has all of them. resume: a folder of checkpoints;
-    the run that was saved there goes on. callbacks: each is called with the record of every epoch; one that returns True
-    ends the run. What there is to know about the table goes to the logger `netkit`.
+    data: a path, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines), a table of polars, pandas or
+    pyarrow, or an array. settings: the options of `netkit train` by their names, such as epochs=50,
+    optimizer="adam:beta1=0.8", hidden=[64, 32], validation=0.2; `netkit.tables.settings.Settings` has all of them.
+    resume: a folder of checkpoints; the run that was saved there goes on. callbacks: each is called with the record of
+    every epoch; one that returns True ends the run. What there is to know about the table goes to the logger `netkit`.
 
     Raises `SettingError` for a setting, `DataError` for a table that cannot be used, `DivergenceError`, and on Ctrl-C
     `Interrupted`, a KeyboardInterrupt whose `model` has the best weights so far.
@@ -125,8 +125,8 @@ def _check_paths(data: Any, settings: Settings) -> None:
 
 
 def prepare(data: Any, settings: Settings, before: bool = False) -> tuple[TableModel, FoundRows]:
-    """A model for a table that is ready to train, and the rows for it: read, split, summarised, encoded. before: hold out
-    the rows that 0.1 held out. Raises `DataError`, `SettingError`, `ShapeError`."""
+    """A model for a table that is ready to train, and the rows for it: read, split, summarised, encoded. before: hold
+    out the rows that 0.1 held out. Raises `DataError`, `SettingError`, `ShapeError`."""
     rows = find_rows(data, settings, before=before)
     found = rows.found
     target = Target.of(settings.target, found.labels, settings.known_task, found.spelled).scaled(found.scale)

@@ -46,8 +46,8 @@ class RowWeights:
         return weights / self.mean
 
     def scaled(self, store: Store, part: str) -> RowWeights | None:
-        """The same with a mean of one over all rows of a store; None where they all count alike. Raises `DataError` when
-        all are 0; `part` says of which rows."""
+        """The same with a mean of one over all rows of a store; None where they all count alike. Raises `DataError`
+        when all are 0; `part` says of which rows."""
         if self.column is None and self.classes is None:
             return None
         mean = sum(float(self.of(table).sum()) for table in store.tables()) / max(len(store), 1)
@@ -57,8 +57,8 @@ class RowWeights:
 
 
 def class_weights(store: Store, target: Target) -> Tensor:
-    """What a row of each class counts, so that all classes count alike: n / (k count), (k,), for k classes among n rows.
-    A class that is not among them counts as one row of it would. Source: King and Zeng 2001."""
+    """What a row of each class counts, so that all classes count alike: n / (k count), (k,), for k classes among n
+    rows. A class that is not among them counts as one row of it would. Source: King and Zeng 2001."""
     counts = torch.stack([_members(target, table).sum(0) for table in store.tables()]).sum(0)
     weights: Tensor = counts.sum() / ((counts > 0).sum() * counts.clamp(min=1))
     return weights
