@@ -1,14 +1,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
+QUICK := $(addprefix tests/test_, engine.py)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: train test bench clean
+.PHONY: train test quick lint bench clean
 
 train: .venv/installed
 	$(BIN)/netkit train examples/penguins.csv --target species --out penguins.netkit
 
-test: .venv/tested
+test: lint
 	$(BIN)/python -m pytest -n 2
+
+quick: .venv/tested
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(QUICK)
+
+lint: .venv/tested
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python benchmarks/scores.py

@@ -113,8 +113,7 @@ def measure(chosen: argparse.Namespace) -> Iterator[Row]:
     asked = {name for name in chosen.only if name in PARTS} | ({"training"} if _networks(chosen.only) else set())
     for name, part in PARTS.items():
         if name in (asked or PARTS):
-            for row in part(chosen):
-                yield row
+            yield from part(chosen)
 
 
 def announced(rows: Iterable[Row]) -> Iterator[Row]:

@@ -14,24 +14,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "netkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
-FLOORS = [
-    {"errors"},
-    {"tensors"},
-    {"kinds"},
-    {"registry"},
-    {"spec", "derived"},
-    {"engine"},
-    {"files", "model", "testing"},
-    {"tables"},
-    {"cli", "__main__"},
-]
-"""Each module imports from floors below its own, or from its own. A function may import what it needs late."""
+LESSON = ["kinds.py", "engine/network.py", "engine/training.py", "engine/rows.py", "engine/scoring.py"]
+WINGS = {"registry": 2800, "engine": 2700, "tables": 3950, "files": 2800, "testing": 2800, "cli": 2800}
+"""Lines of each folder at most; readers and encoders are to leave the tables for plugins, and 2,800 are for the rest."""
 
 
-def imports(path, late=True):
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if late else tree.body
-    for node in nodes:
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -39,28 +28,20 @@ def imports(path, late=True):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def floor(module):
-    parts = module.split(".")
-    return next(
-        (i for i, names in enumerate(FLOORS) if len(parts) > 1 and parts[0] == "netkit" and parts[1] in names), None
-    )
-
-
 def name_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("path", CORE, ids=name_of)
-def test_imports_run_one_way(path):
-    mine = floor(name_of(path))
-    for module in imports(path, late=False):
-        if mine is not None and floor(module) is not None:
-            assert floor(module) <= mine, f"{name_of(path)} imports {module}"
+def lines(*paths):
+    return sum(len(path.read_text().splitlines()) for path in paths)
 
 
-@pytest.mark.parametrize("path", CORE, ids=name_of)
-def test_the_core_never_imports_a_plugin(path):
-    assert not [module for module in imports(path) if module.split(".")[0] in ("netkit_plugins", "plugins")]
+def test_the_lesson_is_short_and_each_wing_has_its_size():
+    core = ROOT / "netkit"
+    assert lines(*(core / each for each in LESSON)) <= 900
+    for wing, most in WINGS.items():
+        assert lines(*(core / wing).rglob("*.py")) <= most, wing
+    assert {path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"} == {*WINGS}
 
 
 @pytest.mark.parametrize("path", [*PLUGINS, *(ROOT / "examples").rglob("netkit_*.py")], ids=lambda path: path.stem)
@@ -135,8 +116,3 @@ def test_the_readmes_shell_session_runs(tmp_path):
 def test_nothing_tells_anyone_to_install_the_wrong_distribution():
     for path in [ROOT / "README.md", *CORE, *PLUGINS]:
         assert not re.search(r"pip install ['\"]?netkit(?!-)", path.read_text()), path
-
-
-def test_types_are_strict():
-    checked = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stdout

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -71,10 +71,8 @@ class Worker:
 
     def send(self, **request: Any) -> None:
         assert self._process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # the next answer says so
             print(json.dumps(request), file=self._process.stdin, flush=True)
-        except BrokenPipeError:
-            pass  # the next answer says so
 
     def receive(self) -> dict[str, Any]:
         """The next answer. Raises `Failed`."""

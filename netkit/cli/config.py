@@ -16,7 +16,7 @@ __all__ = ["config", "schema"]
 @click.command()
 def schema() -> None:
     """Print a JSON Schema of the TOML configuration, with every installed component and its settings."""
-    from netkit.tables.schema import json_schema
+    from netkit.cli.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 
@@ -30,7 +30,7 @@ def config() -> None:
 @click.argument("file", required=False)
 def fill(file: str | None) -> None:
     """Print FILE, or an empty configuration, with every default that it leaves unsaid; what has none is a comment."""
-    from netkit.tables.schema import filled
+    from netkit.cli.schema import filled
 
     given = configured(file)
     for name, about, value in filled(given):

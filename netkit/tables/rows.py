@@ -83,8 +83,8 @@ class FoundRows:
 def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, before: bool = False) -> FoundRows:
     """Read a table once: check its rows, hold some out, summarise the columns of the others and store them.
 
-    encoding: what the columns are, where that is known. before: hold out the rows that 0.1 held out. Raises `DataError`,
-    `SettingError`.
+    encoding: what the columns are, where that is known. before: hold out the rows that 0.1 held out.
+    Raises `DataError`, `SettingError`.
     """
     roles, task = settings.roles, settings.known_task
     spelled = [settings.target, *([settings.group] if settings.group else [])]
