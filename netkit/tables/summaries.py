@@ -33,7 +33,7 @@ MOST = 2**16
 class Numbers:
     """Of a column of numbers: how many there are, how many are missing, their mean, deviation, ends and quartiles."""
 
-    block: int | None = 2**16
+    block: int | None = 2**14
     """Values that are summed up at once, wherever a batch ends, so that no bit depends on that; None: as they are
     fed."""
 
@@ -48,16 +48,18 @@ class Numbers:
 
     def feed(self, values: pa.ChunkedArray) -> None:
         """Raises `DataError`."""
-        known = self._read(values).drop_null().combine_chunks()
+        known = self._read(values).drop_null()
         self.missing += len(values) - len(known)
-        if not len(known):
-            return
-        self._take(known.to_numpy())
-        ends = pc.min_max(known).as_py()
-        self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
-        self.count += len(known)
-        size = self.block or len(known)
-        left = np.concatenate([self._left, known.to_numpy()]) if len(self._left) else known.to_numpy()
+        for chunk in known.chunks if self.block else [known.combine_chunks()]:
+            if len(chunk):
+                self._add(chunk.to_numpy())
+
+    def _add(self, values: np.ndarray) -> None:
+        self._take(values)
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.count += len(values)
+        size = self.block or len(values)
+        left = np.concatenate([self._left, values]) if len(self._left) else values
         for start in range(0, len(left) - size + 1, size):
             self._moments = _merged(self._moments, left[start : start + size])
         self._left = left[len(left) - len(left) % size :].copy()

@@ -123,7 +123,8 @@ class Target:
             values = self.unscale(outputs).flatten()
             return _dates(values, self.resolution) if self.resolution else values.tolist()
         codes = outputs.argmax(1) if self.task == "multiclass" else (outputs[:, 0] >= threshold).long()
-        return [self.labels[code] for code in codes.tolist()]
+        labels = self.labels
+        return [labels[code] for code in codes.tolist()]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same target."""
