@@ -90,7 +90,7 @@ def settle(settings: Any) -> None:
 
 def text(component: Component) -> str:
     """The shortest text that `make` turns back into an equal component."""
-    given = [f"{key}={_written(value)}" for key, value in settings(component).items()]
+    given = [f"{key}={_as_text(value)}" for key, value in settings(component).items()]
     return ":".join([_short_name(component), *([",".join(given)] if given else [])])
 
 
@@ -285,17 +285,17 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
 
 
-def read_value(written: str) -> Any:
+def read_value(word: str) -> Any:
     """What a text says: TOML where it reads as TOML, null is None, and anything else is a word."""
-    if written == "null":
+    if word == "null":
         return None
     try:
-        return tomllib.loads(f"value = {written}")["value"]
+        return tomllib.loads(f"value = {word}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
-        return written
+        return word
 
 
-def _written(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, Component):
@@ -303,7 +303,7 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(_written(each) for each in value)}]"
+        return f"[{', '.join(_as_text(each) for each in value)}]"
     if isinstance(value, str):
         plain = _WORD.fullmatch(value) and read_value(value) == value
         return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

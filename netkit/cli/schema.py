@@ -27,7 +27,7 @@ def json_schema() -> dict[str, Any]:
     """What a TOML configuration may say, with every installed component and its settings."""
     definitions: dict[str, Any] = {kind: {"anyOf": [{"type": "string"}, *_tables(kind)]} for kind in KINDS}
     properties = {
-        name: {**_of(option.written or hints()[name]), "description": option.help} for name, option in options().items()
+        name: {**_of(option.accepts or hints()[name]), "description": option.help} for name, option in options().items()
     }
     properties["plugins"] = msgspec.json.schema(Plugins)["$defs"]["Plugins"]
     return {

@@ -181,9 +181,9 @@ def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
 
 
 def _digest(run: Run) -> int:
-    """A checksum of the rows to learn from, and of those that judge."""
-    judging = run.validation.digest if run.validation is not None else 0
-    return crc32(f"{run.source.digest} {judging}".encode())
+    """A checksum of the rows to learn from, and of the validation set."""
+    validation = run.validation.digest if run.validation is not None else 0
+    return crc32(f"{run.source.digest} {validation}".encode())
 
 
 def _tensors(run: Run) -> dict[str, Tensor]:

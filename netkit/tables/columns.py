@@ -36,7 +36,7 @@ __all__ = [
     "text",
     "with_value",
     "writable",
-    "written",
+    "iso_text",
 ]
 
 UNNAMED = "column 1"
@@ -88,7 +88,7 @@ def labels(values: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
     return encoded.indices.to_numpy(), _labels(pa.chunked_array([encoded.dictionary]))
 
 
-def written(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def iso_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Dates and times as ISO text with all digits of their type, dates in UTC."""
     zone = getattr(values.type, "tz", None)
     return text(pc.cast(values, pa.timestamp(values.type.unit)) if zone else values)
@@ -224,7 +224,7 @@ def text(values: pa.ChunkedArray, name: str = "text") -> pa.ChunkedArray:
 def _labels(values: pa.ChunkedArray) -> list[Any]:
     kind = values.type
     if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
-        bare = pc.replace_substring_regex(written(values), r"(\.\d*?)0+$", r"\1")
+        bare = pc.replace_substring_regex(iso_text(values), r"(\.\d*?)0+$", r"\1")
         found: list[Any] = pc.replace_substring_regex(bare, r"( 00:00:00)?\.?$", "").to_pylist()
         return found
     if pa.types.is_decimal(kind):

@@ -1,4 +1,4 @@
-"""Prepared rows: all of them in memory, or a window at a time, read and encoded while the one before it is trained
+"""Encoded rows: all of them in memory, or a window at a time, read and encoded while the one before it is trained
 on."""
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class StoredRows:
 
     def windows(self, rng: Generator | None, start: int = 0) -> Iterator[Window]:
         """Every row once, shuffled where there is an rng, without the first `start` rows of that order, and the next
-        window prepared while one is used. What is drawn from rng does not depend on `start`."""
+        window encoded while one is used. What is drawn from rng does not depend on `start`."""
         return ahead(self._windows(self._plan(rng), start))
 
     def _plan(self, rng: Generator | None) -> list[tuple[list[int], int | None]]:
@@ -92,10 +92,10 @@ class StoredRows:
             rows = sum(self.store.sizes[number] for number in blocks)
             if start < rows:
                 order = None if seed is None else torch.randperm(rows, generator=generator(seed, 0), dtype=torch.int32)
-                yield Window(self._prepared(blocks), order, start)
+                yield Window(self._encoded(blocks), order, start)
             start = max(0, start - rows)
 
-    def _prepared(self, blocks: list[int]) -> Rows:
+    def _encoded(self, blocks: list[int]) -> Rows:
         ends = [0, *accumulate(self.store.sizes[number] for number in blocks)]
         x, target = (
             torch.zeros(ends[-1], self.encoding.features.width),
@@ -105,7 +105,7 @@ class StoredRows:
         for first in range(0, len(blocks), GROUP):
             table = self.store.table(blocks[first : first + GROUP])
             rows = slice(ends[first], ends[min(first + GROUP, len(blocks))])
-            self.encoding.features.prepare(table, x[rows])
+            self.encoding.features.encode(table, x[rows])
             target[rows] = self.encoding.targets(table)
             if weight is not None and self.weights is not None:
                 weight[rows] = self.weights.of(table)

@@ -42,7 +42,7 @@ class Encoding:
         for table in tables:
             with rows_from(rows):
                 x = torch.zeros(len(table), self.features.width)
-                unseen.update(self.features.prepare(table, x))
+                unseen.update(self.features.encode(table, x))
             rows += len(table)
             yield x, table
 

@@ -1,4 +1,4 @@
-"""Preparation of a table, fitted on the training rows alone and stored with the model."""
+"""The encoding of a table's columns, fitted on the training rows alone and stored with the model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TYPES = (*KINDS, SKIP)
 SMALL = 20
 """A text column of more rows than this that never repeats itself is a name, and left out."""
 BLOCK = 16384
-"""Rows that are prepared at a time: what one column writes is still in the processor's cache for the next."""
+"""Rows that are encoded at a time: what one column writes is still in the processor's cache for the next."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Features:
     def transform(self, table: pa.Table) -> Tensor:
         """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
         inputs = torch.from_numpy(np.zeros((table.num_rows, self.width), np.float32))  # torch's would be written twice
-        self.prepare(table, inputs)
+        self.encode(table, inputs)
         return inputs
 
-    def prepare(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
+    def encode(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
         """Write the inputs for every row over zeros; returns how many values each column had that training never
         saw."""
         given = pa.table({each.name: each.conform(column(table, each.name)) for each in self.columns})
@@ -122,7 +122,7 @@ class Features:
             yield each, start, end
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data from which `from_json` makes the same preparation to the bit."""
+        """Plain data from which `from_json` makes the same encoding to the bit."""
         return {"columns": msgspec.to_builtins(self.columns)}
 
     @classmethod
@@ -163,7 +163,7 @@ def text_among(types: Mapping[str, str]) -> list[str]:
 
 
 class TableSummary:
-    """What a preparation is fitted from: every column but the excluded ones, fed with one piece of the table after
+    """What an encoding is fitted from: every column but the excluded ones, fed with one piece of the table after
     another. `types` sets columns to one of `TYPES`."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A model together with the preparation of its table: what `netkit train` saves and `netkit predict` loads."""
+"""A model together with the encoding of its table: what `netkit train` saves and `netkit predict` loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that learns from prepared rows: shown, logged, saved on the way and interrupted in good order."""
+"""A model that learns from encoded rows: shown, logged, saved on the way and interrupted in good order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Fitted:
     trouble: BaseException | None = None
 
     def check(self) -> None:
-        """Say which weights are kept. Raises what ended the run where none were judged."""
+        """Say which weights are kept. Raises what ended the run where none were validated."""
         best, trouble = self.run.best_epoch, self.trouble
         if isinstance(trouble, DivergenceError) and not best:
             raise DivergenceError(f"{trouble}; nothing is saved")

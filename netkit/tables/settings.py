@@ -55,7 +55,7 @@ class Option:
     metavar: str = ""
     reader: Callable[[Any], Any] | None = None
     """Makes the value of what people write. Raises `SettingError` with the rule."""
-    written: Any = None
+    accepts: Any = None
     """The type of what they write, where it is another than the value's."""
     free: bool = False
     """Whether it may differ when a run is resumed; all else would make it another run."""
@@ -154,7 +154,7 @@ class Settings:
     )
     average: Annotated[
         Share | None,
-        Option("Decay of an exponential moving average of the parameters, such as 0.999, to judge and keep."),
+        Option("Decay of an exponential moving average of the parameters, such as 0.999, to validate and keep."),
     ] = None
     batch: Annotated[int, Meta(ge=1), Option("Rows a step.")] = 32
     epochs: Annotated[int, Meta(ge=1), Option("Passes over the training rows.", free=True)] = 100

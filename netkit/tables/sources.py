@@ -47,7 +47,7 @@ class Files:
     def paths(self) -> list[Path]:
         """The files. Raises `DataError` when there is none."""
         path = Path(self.where)
-        with _told(path):
+        with _one_line(path):
             folder, there = path.is_dir(), path.exists()
         if folder:
             found = [each for each in path.rglob("*") if each.is_file() and suffix(each) in FORMATS]
@@ -76,7 +76,7 @@ class Files:
             return
         first: tuple[Path, pa.Schema] | None = None
         for path in self.paths:
-            with _told(path):
+            with _one_line(path):
                 for piece in format_of(path).pieces(path, self._dialect, size):
                     first = first or (path, piece.schema)
                     _refuse_differing(path, piece.schema, *first)
@@ -89,7 +89,7 @@ class Files:
     def _table(self) -> pa.Table:
         types, tables = Types(), []
         for path in self.paths:
-            with _told(path):
+            with _one_line(path):
                 tables.append(format_of(path).whole(path, self._dialect))
             types.meet(path, tables[-1].schema)
         return pa.concat_tables([types.cast(table) for table in tables])
@@ -152,15 +152,15 @@ class Types:
         return widened(table, self.schema)
 
     def _disputed(self, path: Path, schema: pa.Schema) -> Iterator[str]:
-        for mine in self.schema:
-            other = schema.field(mine.name)
+        for known in self.schema:
+            other = schema.field(known.name)
             try:
-                unified(pa.schema([mine]), pa.schema([other]))
+                unified(pa.schema([known]), pa.schema([other]))
             except pa.ArrowException:
                 if self._first is None or any(suffix(each) in TYPED for each in (self._first, path)):
-                    kinds = f"{other.type}, in {self._first} {mine.type}"
-                    raise DataError(f"{path}: column {mine.name!r} holds {kinds}") from None
-                yield mine.name
+                    kinds = f"{other.type}, in {self._first} {known.type}"
+                    raise DataError(f"{path}: column {known.name!r} holds {kinds}") from None
+                yield known.name
 
 
 def unified(*schemas: pa.Schema) -> pa.Schema:
@@ -178,7 +178,7 @@ def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _one_line(path: Path) -> Iterator[None]:
     """What goes wrong with a file as a `DataError` that names it."""
     try:
         if path.is_fifo():

@@ -59,7 +59,7 @@ class _Block(NamedTuple):
 
 
 class FileStore:
-    """Rows are added in any portions, and read by blocks of `ROWS` rows, which are the same however they were added.
+    """Rows are added in any batches, and read by blocks of `ROWS` rows, which are the same however they were added.
     Plain reads, since pages of a mapped file count as memory of the process. Raises `DataError` where the folder is
     full."""
 
@@ -68,11 +68,11 @@ class FileStore:
         """Columns that nobody asks for, which are not kept."""
         self._folder, self._blocks = folder, list[_Block]()
         self.schema = pa.schema([])
-        """The types of all columns, with those of later portions taken in."""
+        """The types of all columns, with those of later batches taken in."""
         self.size, self.sizes = 0, list[int]()
         """Bytes of the file, and the rows of each block."""
         self._left: pa.Table | None = None
-        with self._told():
+        with self._one_line():
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # it lives as long as the store
         weakref.finalize(self, self._file.close)
 
@@ -80,7 +80,7 @@ class FileStore:
         return sum(self.sizes)
 
     def add(self, table: pa.Table) -> None:
-        """Write whole blocks, and keep what is left over for the next portion."""
+        """Write whole blocks, and keep what is left over for the next batch."""
         table = table.select([name for name in table.column_names if name not in self._without])
         self.schema = unified(self.schema, table.schema)
         if self._left is not None:
@@ -90,7 +90,7 @@ class FileStore:
             self._write(table.slice(start, ROWS))
         self._left = table.take(
             pa.array(range(whole, len(table)), pa.int64())
-        )  # a copy: a slice would keep the whole portion in memory
+        )  # a copy: a slice would keep the whole batch in memory
 
     def close(self) -> None:
         """Write the last block; nothing is added any more."""
@@ -116,7 +116,7 @@ class FileStore:
     def _write(self, table: pa.Table) -> None:
         [batch] = table.combine_chunks().to_batches()
         content = batch.serialize()
-        with self._told():
+        with self._one_line():
             left = memoryview(content)
             while left:
                 left = left[self._file.write(left) :]
@@ -132,7 +132,7 @@ class FileStore:
         return os.pread(self._file.fileno(), block.bytes, block.start)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _one_line(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

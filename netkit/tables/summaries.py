@@ -1,4 +1,4 @@
-"""What a preparation is fitted from: a small summary of a column, fed with one batch of its values after another.
+"""What an encoding is fitted from: a small summary of a column, fed with one batch of its values after another.
 
 However the values are cut into batches, counts, ends, levels and quartiles come out the same, and mean and deviation
 up to rounding.
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.errors import DataError
-from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, labels, numbers, plain, text, written
+from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, iso_text, labels, numbers, plain, text
 
 __all__ = ["CYCLES", "DAY", "SMALLEST", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
 
@@ -217,5 +217,5 @@ def _distinct(values: pa.ChunkedArray) -> tuple[list[Any], list[str | None]]:
     kind, known = values.type, pc.unique(plain(values))
     found = labels(pa.chunked_array([known]))[1]
     if pa.types.is_decimal(kind) or (pa.types.is_temporal(kind) and not pa.types.is_duration(kind)):
-        return found, written(pa.chunked_array([known])).to_pylist()
+        return found, iso_text(pa.chunked_array([known])).to_pylist()
     return found, [None] * len(found)
