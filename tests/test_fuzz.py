@@ -229,7 +229,7 @@ FOUND = {
     "options of other types": (
         "state",
         lambda: changed("state", b'"batch":32', b'"batch":[32]'),
-        r"run: cannot be resumed: batch: expected `integer`, got \[32\]",
+        r"run: cannot be resumed: batch: expected `int`, got \[32\]",
     ),
     "no target": ("state", lambda: changed("state", b'"target":"y"', b'"target":null'), "Missing option '--target'"),
     "rows that there are not": (

@@ -535,11 +535,11 @@ def test_memory_reads_as_people_write_it(given, size):
 
 
 def test_memory_that_cannot_be_is_one_line(cli, penguins, tmp_path):
-    for given, words in (
+    for size, words in (
         ("much", "netkit: memory: a size such as 512MB, 2GB or 800MiB is needed, got 'much'"),
         ("5MB", "netkit: memory: at least 460MB are needed, got 5MB"),
     ):
-        code, _, err = cli("train", penguins, "--target", "species", "--memory", given)
+        code, _, err = cli("train", penguins, "--target", "species", "--memory", size)
         assert (code, err.splitlines()[-1]) == (2, words)
     (tmp_path / "c.toml").write_text('target = "species"\nmemory = 3\nepochs = 1\n')
     code, _, err = cli("train", penguins, "--config", "c.toml")
