@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-
 LOST = "note: y: 100 rows without a value are left out\n"
 
 
@@ -111,7 +110,7 @@ def test_columns_can_be_set_and_a_configuration_is_heeded(cli, mixed, tmp_path):
 
 def test_the_same_columns_are_trained_on(cli, mixed, tmp_path):
     (tmp_path / "net.toml").write_text(
-        'target = "y"\nepochs = 1\nquiet = true\n[columns]\nzip = "text"\nmany = "embedding"\n'
+        'target = "y"\nepochs = 1\nquiet = true\nvalidation = 0\n[columns]\nzip = "text"\nmany = "embedding"\n'
     )
     inputs = told(cli, mixed, "--config", "net.toml", notes=LOST)["inputs"]
     code, out, _ = cli("train", mixed, "--config", "net.toml")
