@@ -8,6 +8,8 @@ import json
 
 import pytest
 
+from netkit.tables.model import TableModel
+
 LOST = "note: y: 100 rows without a value are left out\n"
 
 
@@ -115,6 +117,7 @@ def test_the_same_columns_are_trained_on(cli, mixed, tmp_path):
     inputs = told(cli, mixed, "--config", "net.toml", notes=LOST)["inputs"]
     code, out, _ = cli("train", mixed, "--config", "net.toml")
     assert code == 0 and f"network {inputs}-" in out
+    assert "zip=00003" in TableModel.load(tmp_path / "mixed.netkit").features.names
     (tmp_path / "new.csv").write_text("many,zip,day,flag,tail\nm3,00003,2020-05-05,true,3\nm3,3,2020-05-05,true,3\n")
     code, out, err = cli("predict", "mixed.netkit", "new.csv")
     assert code == 0 and len({*out.splitlines()[1:]}) == 2 and "zip: 1 values that training never saw" in err

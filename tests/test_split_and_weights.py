@@ -340,4 +340,22 @@ def test_a_group_is_the_same_in_pieces_of_different_types(known, monkeypatch):
     split = Split("who", 0.5, 0, True)
     whole = split.held_out(pa.table({"who": [each * 10**15 for each in range(200)]}))
     assert 60 < whole.sum() < 140
-    assert (split.held_out(pa.table({"who": [each * 1e15 for each in range(200)]})) == whole).all()
+    table = pa.table({"who": [each * 1e15 for each in range(200)]})
+    assert (split.held_out(table) == whole).all()
+    assert 60 < (Split("who", 0.5, 1, True).held_out(table) == whole).sum() < 140
+
+
+PINNED = {
+    "numbers": (1000, 1, False, [2, 13, 14, 25, 32, 37, 42, 52, 59]),
+    "classes": (1000, 20, False, [2, 13, 14, 34, 36, 41, 45, 46]),
+    "groups": (1000, 2, True, [10, 11, 16, 17, 30, 31, 44, 45]),
+    "groups by their names": (1, 2, True, [16, 17, 24, 25, 36, 37]),
+}
+
+
+@pytest.mark.parametrize("known, alike, grouped, rows", PINNED.values(), ids=PINNED)
+def test_the_rows_of_a_seed_stay_what_they_are(known, alike, grouped, rows, monkeypatch):
+    """Checkpoints do not say which rows were held out."""
+    monkeypatch.setattr(splitting, "KNOWN", known)
+    values = [i // alike if grouped or alike == 1 else i % 3 for i in range(60)]
+    assert np.flatnonzero(Split("y", 0.15, 7, grouped).held_out(pa.table({"y": values}))).tolist() == rows

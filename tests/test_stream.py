@@ -98,12 +98,14 @@ def test_mean_and_deviation_have_the_same_bits_however_a_column_is_cut(places, b
     assert (found.mean, found.deviation) == (whole.mean, whole.deviation)
 
 
-def test_mean_and_deviation_are_those_of_exact_arithmetic():
+@pytest.mark.parametrize("block", [None, 1000, summary.Numbers.block])
+def test_mean_and_deviation_are_those_of_exact_arithmetic(block):
     from fractions import Fraction
     from statistics import pstdev
 
     values = (np.random.default_rng(0).normal(1e9, 1, 5000)).tolist()
     found = summary.Numbers("x")
+    found.block = block
     for start in range(0, 5000, 700):
         found.feed(pa.chunked_array([values[start : start + 700]]))
     assert found.mean == pytest.approx(float(sum(map(Fraction, values)) / 5000), rel=1e-15)
