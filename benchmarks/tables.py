@@ -73,7 +73,7 @@ def trained(folder, name, target, *options):
     subprocess.run([sys.executable, "-m", "netkit", *command], cwd=folder, check=True, capture_output=True)
     seconds = time.perf_counter() - start
     model = TableModel.load(folder / "model.netkit")
-    return model, model.read(folder / f"{name}_test.csv"), seconds
+    return model, read(folder / f"{name}_test.csv", text=model.encoding.text), seconds
 
 
 def rmse(folder, name, target, *options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from math import ceil
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from netkit.errors import DataError, ModelFileError, SettingError
 from netkit.tables.encoders import Number
-from netkit.tables.features import Features, split
+from netkit.tables.features import Features, unseen_notes
+from netkit.tables.split import Split
 from netkit.tables.summaries import Numbers
 from netkit.tables.target import Target
 
@@ -45,6 +47,13 @@ def test_preparation_survives_json_to_the_bit_and_keeps_rows_apart(some, others)
     assert torch.equal(again.transform(table), x)
     assert torch.equal(features.transform(table.select(["w", "n"])), x)
     assert torch.equal(torch.cat([features.transform(table.slice(row, 1)) for row in range(n + 2)]), x)
+
+
+def prepared(features, columns):
+    """The inputs of a table, and what is said of values that training never saw."""
+    table = pa.table(columns)
+    x = torch.zeros(len(table), features.width)
+    return x, unseen_notes(features.prepare(table, x))
 
 
 def inputs_of(values, name="x", **types):
@@ -111,8 +120,9 @@ def test_rare_levels_share_an_input_and_unseen_ones_join_them():
     values = [f"v{i}" for i in range(100) for _ in range(3)] + ["rare", "rarer"]
     features = Features.fit(pa.table({"w": values}))
     assert features.names[-1] == "w (other)" and features.width == 101
-    x = features.transform(pa.table({"w": ["v7", "rare", "never seen", None]}))
-    assert x.sum(1).tolist() == [1, 1, 1, 0] and x[:, -1].tolist() == [0, 1, 1, 0] and not features.notes
+    x, unseen = prepared(features, {"w": ["v7", "rare", "never seen", None]})
+    assert x.sum(1).tolist() == [1, 1, 1, 0] and x[:, -1].tolist() == [0, 1, 1, 0] and not unseen
+    assert features.notes == ("w: the 100 most frequent values keep an input each, the others share one",)
 
 
 def test_a_hundred_levels_need_no_other():
@@ -121,8 +131,9 @@ def test_a_hundred_levels_need_no_other():
 
 def test_an_unseen_level_of_few_is_counted_and_all_zeros():
     features = Features.fit(pa.table({"w": ["a", "b", "a"]}))
-    assert features.transform(pa.table({"w": ["c", "a", "c"]})).tolist() == [[0, 0], [1, 0], [0, 0]]
-    assert features.notes == ["w: 2 values that training never saw count as none of its levels"]
+    x, unseen = prepared(features, {"w": ["c", "a", "c"]})
+    assert x.tolist() == [[0, 0], [1, 0], [0, 0]] and not features.notes
+    assert unseen == ["w: 2 values that training never saw count as none of its levels"]
 
 
 LEFT_OUT = {
@@ -138,7 +149,7 @@ LEFT_OUT = {
 @pytest.mark.parametrize("values, why", LEFT_OUT.values(), ids=LEFT_OUT)
 def test_columns_that_say_nothing_are_left_out_with_the_reason(values, why):
     features = Features.fit(pa.table({"x": values, "y": list(range(len(values)))}))
-    assert features.names == ["y"] and features.notes == [f"x: left out: {why}"]
+    assert features.names == ["y"] and features.notes == (f"x: left out: {why}",)
     with pytest.raises(DataError, match=f"no column is left to learn from; x: left out: {why}"):
         Features.fit(pa.table({"x": values}))
 
@@ -223,8 +234,8 @@ def test_codes_tell_levels_that_were_seen_twice(values):
     [codes] = features.columns
     assert set(codes.levels) == {level for level in values if level and values.count(level) > 1}
     assert features.codes == {0: (len(codes.levels) + 1, codes.size[1])} and features.text == ["w"]
-    x = features.transform(pa.table({"w": [*codes.levels, None, "never seen"]}))
-    assert x.flatten().tolist() == [*range(1, len(codes.levels) + 1), 0, 0] and not features.notes
+    x, unseen = prepared(features, {"w": [*codes.levels, None, "never seen"]})
+    assert x.flatten().tolist() == [*range(1, len(codes.levels) + 1), 0, 0] and not (features.notes or unseen)
     assert Features.from_json(features.to_json()) == features
 
 
@@ -380,18 +391,29 @@ def test_a_class_keeps_its_name_in_another_type_and_an_unseen_one_is_refused():
         target.encode(column([None, 1]))
 
 
-@given(st.integers(2, 300), st.floats(0.01, 0.99), st.integers(0, 5), st.integers(1, 6))
-def test_a_split_shares_out_every_row_once_evenly_and_the_same_for_a_seed(rows, fraction, seed, classes):
-    strata = torch.nn.functional.one_hot(torch.arange(rows) % classes, classes)
-    try:
-        kept, held = split(rows, fraction, seed, strata)
-    except DataError as error:
-        assert str(error) == f"{rows} rows are too few to hold out a share of {fraction:g}"
-        assert rows * min(fraction, 1 - fraction) <= 1
+@given(st.integers(1, 300), st.floats(0.01, 0.99), st.integers(0, 5), st.integers(1, 6))
+def test_a_split_shares_out_rows_evenly_and_the_same_for_a_seed(rows, fraction, seed, classes):
+    table = pa.table({"y": np.arange(rows) % classes})
+    held = Split("y", fraction, seed).held_out(table)
+    assert abs(held.sum() - rows * fraction) <= 1 + classes
+    for each in range(classes):  # of the first 1 / fraction rows of each class others may be taken
+        late = np.flatnonzero(np.arange(rows) % classes == each)[ceil(1 / fraction) :]
+        assert abs(held[late].sum() - len(late) * fraction) <= 1
+    assert (held == Split("y", fraction, seed).held_out(table)).all()
+    other = Split("y", fraction, seed + 1).held_out(table)
+    assert rows < 50 or not 0.1 < fraction < 0.9 or not (held == other).all()
+
+
+@given(st.integers(1, 60), st.floats(0.001, 0.99), st.integers(0, 5))
+def test_a_split_that_held_out_all_rows_or_none_holds_out_one(rows, fraction, seed):
+    table = pa.table({"y": np.arange(rows)})
+    split = Split("y", fraction, seed)
+    split.held_out(table)
+    if rows < 2 or round(rows * fraction + 1e-12) < 1:
+        with pytest.raises(DataError) as caught:
+            split.again()
+        assert str(caught.value) == f"{rows} rows are too few to hold out a share of {fraction:g}"
         return
-    assert sorted(torch.cat([kept, held]).tolist()) == list(range(rows))
-    assert abs(len(held) - rows * fraction) <= 1
-    for each in range(classes):
-        assert abs(int((held % classes == each).sum()) - int((strata[:, each]).sum()) * fraction) <= 1
-    assert torch.equal(held, split(rows, fraction, seed, strata)[1])
-    assert rows < 50 or not 0.1 < fraction < 0.9 or not torch.equal(held, split(rows, fraction, seed + 1, strata)[1])
+    again = split.again()
+    pieces = [again.held_out(table.slice(0, 7)), again.held_out(table.slice(7))]
+    assert np.concatenate(pieces).sum() == 1 and (np.concatenate(pieces) == split.again().held_out(table)).all()

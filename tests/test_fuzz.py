@@ -229,9 +229,13 @@ FOUND = {
     "options of other types": (
         "state",
         lambda: changed("state", b'"batch":32', b'"batch":[32]'),
-        r"run: cannot be resumed: batch: expected `integer`, got \[32\]",
+        r"run: cannot be resumed: batch: expected `int`, got \[32\]",
     ),
-    "no target": ("state", lambda: changed("state", b'"target":"y"', b'"target":null'), "Missing option '--target'"),
+    "no target": (
+        "state",
+        lambda: changed("state", b'"target":"y"', b'"target":null'),
+        "run: cannot be resumed: target: the column to predict is needed",
+    ),
     "rows that there are not": (
         "state",
         lambda: changed("state", b'"row":0', b'"row":99'),

@@ -15,16 +15,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from netkit.data import columns, sources
-from netkit.tables.groups import Grouped
 
 from netkit.errors import DataError, ModelFileError
+from netkit.tables import columns, sources
+from netkit.tables import split as splitting
 from netkit.tables.columns import labels
 from netkit.tables.features import Features
 from netkit.tables.model import TableModel
 from netkit.tables.sources import unified, widened
-from netkit.tables.split import Parting
-from netkit.tables.store import Spill
+from netkit.tables.split import Places, Split
+from netkit.tables.store import FileStore
 from netkit.tables.summaries import Labels
 from netkit.tables.target import Target
 
@@ -145,12 +145,15 @@ SAME = {
 
 
 @pytest.mark.parametrize("one, other", SAME.values(), ids=SAME)
-def test_a_label_is_the_same_in_another_type(one, other):
+def test_a_label_is_the_same_in_another_type(one, other, monkeypatch):
     one, other = (pa.chunked_array([pa.array(each)]) for each in (one, other))
     (places, found), (others, those) = labels(one), labels(other)
     assert [found[place] for place in places] == [those[place] for place in others]
     assert all(each for each in found if isinstance(each, str))
-    assert (Grouped("g", 0.5, 0).held_out(one) == Grouped("g", 0.5, 0).held_out(other)).all()
+    for known in (1, 1000):
+        monkeypatch.setattr(splitting, "KNOWN", known)
+        found = [Split("g", 0.5, 0, True).held_out(pa.table({"g": each})) for each in (one, other)]
+        assert (found[0] == found[1]).all()
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=9, unique=True), st.integers(0, 2))
@@ -159,22 +162,22 @@ def test_whole_numbers_are_told_apart_to_the_last_digit(values, near):
     column = pa.chunked_array([pa.array(values, pa.int64())])
     target = Target.fit("y", column, "binary" if len(values) == 2 else "multiclass")
     assert target.decode(Target.from_json(target.to_json()).encode(column)) == values
-    parting = Parting("y", 0.5, 0)
-    parting.held_out(column)
-    assert (parting._seen[: len(values)] == 1).all()
+    codes, places = Places().of(column)
+    assert codes.tolist() == [*range(len(values))] and not places.any()
 
 
-def test_parting_counts_a_label_once_in_pieces_of_different_types():
-    whole, pieces = Parting("y", 0.3, 4), Parting("y", 0.3, 4)
+def test_a_split_counts_a_label_once_in_pieces_of_different_types():
+    whole, pieces = Split("y", 0.3, 4), Split("y", 0.3, 4)
     values = [1, 2, 3] * 40
     halves = [pa.chunked_array([values[:60]]), pa.chunked_array([[float(each) for each in values[60:]]])]
-    found = np.concatenate([pieces.held_out(each) for each in halves])
-    assert (found == whole.held_out(pa.chunked_array([values]))).all()
+    found = np.concatenate([pieces.held_out(pa.table({"y": each})) for each in halves])
+    assert (found == whole.held_out(pa.table({"y": values}))).all()
 
 
-def test_large_groups_are_told_apart():
-    grouped = Grouped("g", 0.5, 0)
-    found = grouped.held_out(pa.chunked_array([pa.array([2**60 + each for each in range(200)])]))
+@pytest.mark.parametrize("known", [1, 1000])
+def test_large_groups_are_told_apart(known, monkeypatch):
+    monkeypatch.setattr(splitting, "KNOWN", known)
+    found = Split("g", 0.5, 0, True).held_out(pa.table({"g": [2**60 + each for each in range(200)]}))
     assert 60 < found.sum() < 140
 
 
@@ -201,11 +204,12 @@ def test_types_that_meet_hold_every_whole_number():
     assert [int(widened(each, schema)["a"][0].as_py()) for each in (one, other)] == [-1, 2**64 - 1]
 
 
-def test_a_spill_keeps_large_numbers(tmp_path):
-    spill = Spill(str(tmp_path))
+def test_a_store_keeps_large_numbers(tmp_path):
+    store = FileStore(str(tmp_path))
     for each in (pa.array([-1]), pa.array([2**64 - 1], pa.uint64())):
-        spill.add(pa.table({"a": each}))
-    assert [int(each) for each in spill.close().table([0])["a"].to_pylist()] == [-1, 2**64 - 1]
+        store.add(pa.table({"a": each}))
+    store.close()
+    assert [int(each) for each in store.table([0])["a"].to_pylist()] == [-1, 2**64 - 1]
 
 
 @WAYS

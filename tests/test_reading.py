@@ -15,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netkit import train
 from netkit.errors import DataError, SettingError
 from netkit.tables.model import TableModel
 from netkit.tables.read import read
@@ -155,16 +156,17 @@ def test_files_of_a_folder_or_a_pattern_are_one_table_in_sorted_order(tmp_path, 
         write(tmp_path / "parts" / name, pa.table({key: [row[key]] for key in reversed(row)}))
     (tmp_path / "parts" / "_hidden.csv").write_text("no,table")
     files = Files(str(tmp_path / pattern).replace("*.*", "p*.*"))
-    assert files.table().select(["a", "b"]).to_pylist() == rows
-    assert pieced(files).equals(files.table())
+    assert read(files.where).select(["a", "b"]).to_pylist() == rows
+    assert pieced(files).equals(read(files.where))
 
 
 def test_a_column_that_is_text_in_one_csv_file_is_text_in_all_as_it_is_written(tmp_path):
     for name, cell in (("a", "007"), ("b", "1"), ("c", "x")):
         (tmp_path / f"{name}.csv").write_text(f"k,n,t\n{cell},1,02\n")
     files = Files(str(tmp_path), text=("t",))
-    assert files.table().to_pydict() == {"k": ["007", "1", "x"], "n": [1, 1, 1], "t": ["02"] * 3}
-    assert pieced(files).equals(files.table())
+    whole = read(tmp_path, text=["t"])
+    assert whole.to_pydict() == {"k": ["007", "1", "x"], "n": [1, 1, 1], "t": ["02"] * 3}
+    assert pieced(files).equals(whole)
 
 
 DIFFERENT = {
@@ -205,13 +207,13 @@ def test_a_pipe_is_refused(tmp_path):
 def test_separators_and_decimal_commas(tmp_path):
     (tmp_path / "t.csv").write_text("a;b\n1,5;x\n-2,0;y\n")
     assert read(tmp_path / "t.csv", separator=";", decimal=",").to_pydict() == {"a": [1.5, -2.0], "b": ["x", "y"]}
-    for given, message in (
+    for options, message in (
         ({"separator": ";;"}, "^separator: one character is needed, got ';;'$"),
         ({"decimal": ""}, "^decimal: one character is needed, got ''$"),
         ({"decimal": ","}, "^decimal: ',' is the separator of columns too$"),
     ):
         with pytest.raises(SettingError, match=message):
-            read(tmp_path / "t.csv", **given)
+            read(tmp_path / "t.csv", **options)
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=6), min_size=1, max_size=8))
@@ -276,9 +278,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("data, message", REFUSED.values(), ids=REFUSED)
-def test_what_is_no_table_is_refused(data, message):
-    with pytest.raises(DataError, match=f"^{message}"):
-        read(data)
+def test_what_is_no_table_is_refused(data, message, penguins):
+    model = train(penguins, "species", epochs=1, quiet=True)
+    for take in (read, model.predict, model.evaluate, lambda data: train(data, "a")):
+        with pytest.raises(DataError, match=f"^{message}"):
+            take(data)
 
 
 def test_a_saved_model_takes_any_table_and_any_order_of_columns(cli, penguins, tmp_path):
@@ -303,7 +307,7 @@ def test_text_stays_text_where_a_later_table_looks_like_numbers(cli, tmp_path):
     )
     assert cli("train", "a.csv", "--target", "y", "--epochs", 2, "--quiet")[0] == 0
     (tmp_path / "b.csv").write_text("k,y\n01,1\n1,0\n001,2\n")
-    assert TableModel.load(tmp_path / "a.netkit").read(tmp_path / "b.csv").to_pydict() == {
+    assert read(tmp_path / "b.csv", text=TableModel.load(tmp_path / "a.netkit").encoding.text).to_pydict() == {
         "k": ["01", "1", "001"],
         "y": ["1", "0", "2"],
     }

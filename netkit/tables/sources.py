@@ -111,7 +111,7 @@ class InMemory:
     def pieces(self, size: int | None) -> Iterator[tuple[Path, pa.Table]]:
         """The rows in order, in pieces of about `size` bytes, or all at once."""
         rows = len(self.table) if size is None else size * len(self.table) // max(self.table.nbytes, 1)
-        for start in range(0, len(self.table), max(rows, 1)):
+        for start in range(0, max(len(self.table), 1), max(rows, 1)):
             yield Path(self.where), self.table.slice(start, max(rows, 1))
 
 

@@ -140,7 +140,8 @@ class Target:
         enough = {"binary": len(target.classes) == 2, "multiclass": len(target.classes) > 1, "regression": True}
         if not enough.get(target.task):
             raise ModelFileError(f"the target is damaged: task {target.task!r} with {len(target.classes)} classes")
-        if len(set(target.classes)) < len(target.classes) or len({*map(type, target.classes)}) > 1:
+        kinds = {float if type(each) is int else type(each) for each in target.classes}  # of decimals some are whole
+        if len(set(target.classes)) < len(target.classes) or len(kinds) > 1:
             raise ModelFileError(f"the target is damaged: its classes repeat or are of several types: {target.classes}")
         if target.scale < SMALLEST:
             raise ModelFileError(f"the target is damaged: its scale is {target.scale}")

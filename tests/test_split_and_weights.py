@@ -13,15 +13,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netkit.cli.job import prepare
-from netkit.tables.groups import Grouped, check_groups, groups, split_groups
 from sklearn.utils.class_weight import compute_class_weight
 
 from netkit import DataError
-from netkit.cli.train import train
-from netkit.engine.rows import Rows
+from netkit.tables import split as splitting
 from netkit.tables.model import TableModel
-from netkit.tables.weights import Weighing, balance
+from netkit.tables.settings import Settings
+from netkit.tables.split import Split, check_groups
+from netkit.tables.store import MemoryStore
+from netkit.tables.target import Target
+from netkit.tables.training import prepare
+from netkit.tables.weights import RowWeights, class_weights
 
 QUICK = ("--epochs", 3, "--quiet")
 ROWS = [{"x": f"{i % 13}", "w": f"{i % 4}", "who": f"p{i // 7}", "y": "abb"[i % 3]} for i in range(90)]
@@ -37,64 +39,80 @@ def write(path, rows=ROWS, **changed):
     return path
 
 
-def job(path, *arguments):
-    """What `netkit train` would train on."""
-    options = train.make_context("train", [str(path), "--target", "y", *map(str, arguments)]).params
-    return prepare(str(path), options.pop("target"), options)
+def job(path, **given):
+    """The rows that `netkit train` would train on, those it would validate by, and the model."""
+    model, rows = prepare(path, Settings.of({"target": "y", **given}))
+    return *rows.parts(model.encoding, model.model.network), model
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=120), st.floats(0.01, 0.99), st.integers(0, 5))
 def test_whole_groups_are_held_out_and_the_same_for_a_seed(labels, fraction, seed):
-    group = groups(pa.chunked_array([labels[:5], labels[5:]], pa.int64()))
-    sizes = group.bincount()
-    if len(sizes) == 1:
-        with pytest.raises(DataError, match="^who: at least 2 groups are needed to hold one out, got 1$"):
-            split_groups("who", group, fraction, seed)
+    column = pa.chunked_array([labels[:5], labels[5:]], pa.int64())
+    groups = np.unique(labels)
+    chosen = chosen_of(column, fraction, seed)
+    if len(groups) == 1:
+        assert chosen is None
         return
-    kept, held = split_groups("who", group, fraction, seed)
-    assert sorted(torch.cat([kept, held]).tolist()) == list(range(len(labels))) and len(kept) and len(held)
-    assert not {labels[i] for i in kept} & {labels[i] for i in held}
-    assert abs(len(held) - fraction * len(labels)) <= int(sizes.max())
-    assert all(torch.equal(*each) for each in zip((kept, held), split_groups("who", group, fraction, seed)))
+    kept, held = ({labels[i] for i in np.flatnonzero(rows)} for rows in (~chosen, chosen))
+    assert kept and held and not kept & held and abs(len(held) - fraction * len(groups)) < 1
+    assert (chosen == chosen_of(column, fraction, seed)).all()
 
 
-def test_of_large_groups_the_smallest_is_held_out():
-    group = torch.tensor([0] * 60 + [1] * 30 + [2] * 20 + [3] * 40)
-    assert all(set(group[split_groups("who", group, 0.01, seed)[1]].tolist()) == {2} for seed in range(4))
+def chosen_of(column, fraction, seed):
+    """Which rows are held out, by a second pass where the first held out all or none; None where there is one group."""
+    split, table = Split("who", fraction, seed, True), pa.table({"who": column})
+    chosen = split.held_out(table)
+    if len(set(column.to_pylist())) == 1:
+        with pytest.raises(DataError, match="^who: at least 2 groups are needed to hold one out, got 1$"):
+            split.again()
+        return None
+    return chosen if chosen.any() and not chosen.all() else split.again().held_out(table)
 
 
-def test_small_groups_meet_the_share_and_another_seed_takes_others():
-    group = groups(pa.chunked_array([[f"p{i // 3}" for i in range(600)]]).dictionary_encode())
-    held = [split_groups("who", group, 0.2, seed)[1] for seed in range(2)]
-    assert [len(each) for each in held] == [120, 120] and not torch.equal(*held)
+def test_the_share_is_that_of_the_groups_whatever_their_sizes():
+    sizes = [600, 1, 20, 3, 40, 7, 90, 1, 1, 300]
+    column = pa.chunked_array([np.repeat([f"p{i}" for i in range(10)], sizes)])
+    held = [frozenset(np.array(column)[chosen_of(column, 0.1, seed)]) for seed in range(40)]
+    assert {len(each) for each in held} == {1} and len({*held}) > 5
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
-def test_balanced_classes_weigh_what_scikit_learn_says(codes):
-    target = torch.nn.functional.one_hot(torch.tensor(codes), 4).float()
-    present = np.unique(codes)
+def test_groups_meet_the_share_and_another_seed_takes_others():
+    column = pa.chunked_array([[f"p{i // 3}" for i in range(600)]]).dictionary_encode()
+    held = [chosen_of(column, 0.2, seed) for seed in range(2)]
+    assert [each.sum() for each in held] == [120, 120] and not (held[0] == held[1]).all()
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.sampled_from([2, 4]))
+def test_balanced_classes_weigh_what_scikit_learn_says(codes, classes):
+    codes = [code % classes for code in codes]
+    target = Target("y", "binary" if classes == 2 else "multiclass", tuple(range(classes)))
+    stored, table = MemoryStore(), pa.table({"y": pa.array(codes, pa.int64())})
+    for piece in (table.slice(0, 7), table.slice(7)):
+        stored.add(piece)
+    weights, present = class_weights(stored, target), np.unique(codes)
     wanted = compute_class_weight("balanced", classes=present, y=codes)
-    assert balance(target)[torch.from_numpy(present)].tolist() == pytest.approx(wanted.tolist())
-    weight = Weighing(classes=balance(target)).rows(Rows(target, target), pa.table({}), "training").weight
-    assert float(weight.mean()) == pytest.approx(1, rel=1e-5)
-    sums = (weight[:, None] * target).sum(0)[present]
-    assert torch.allclose(sums, sums[:1].expand(len(present)), rtol=1e-4)
+    assert weights[torch.from_numpy(present)].tolist() == pytest.approx(wanted.tolist())
+    of_rows = RowWeights(target, classes=weights).scaled(stored, "training").of(table)
+    assert float(of_rows.mean()) == pytest.approx(1, rel=1e-5)
+    sums = np.bincount(codes, of_rows.numpy(), classes)[present]
+    assert np.allclose(sums, sums[0], rtol=1e-4)
 
 
 def test_a_column_weighs_rows_and_classes_may_be_balanced_beside_it(tmp_path):
     path = write(tmp_path / "t.csv")
-    found = job(path, "--weights", "w", "--balanced", "--group", "who", "--validation", 0.2)
-    assert found.table_model.features.names == ["x"]
-    for part in (found.training, found.validation):
+    options = {"weights": "w", "group": "who", "validation": 0.2}
+    rows, validation, model = job(path, balanced=True, **options)
+    assert model.features.names == ["x"]
+    for part in (rows, validation):
         assert float(part.weight.mean()) == pytest.approx(1, rel=1e-5)
-    rows, target = found.training, found.training.target[:, 0]
+    target = rows.target[:, 0]
     counts = torch.bincount(target.long())
-    alone = job(path, "--weights", "w", "--group", "who", "--validation", 0.2).training.weight
+    alone = job(path, **options)[0].weight
     wanted = alone * (len(rows) / (2 * counts))[target.long()]
     assert torch.allclose(rows.weight, wanted / wanted.mean())
     assert set(map(float, (alone / alone.max()).unique() * 3)) == {0, 1, 2, 3}
-    assert job(path).training.weight is None
+    assert job(path)[0].weight is None
 
 
 def test_metrics_and_evaluate_count_all_rows_alike(cli, tmp_path):
@@ -108,13 +126,10 @@ def test_metrics_and_evaluate_count_all_rows_alike(cli, tmp_path):
     )
     assert cli("evaluate", "t.netkit", "t.csv") == cli("evaluate", "t.netkit", "none.csv")
     model = TableModel.load(tmp_path / "t.netkit")
-    rows = {
-        name: getattr(job(tmp_path / "t.csv", "--weights", "w", "--group", "who", "--validation", 0.4), name)
-        for name in ("training", "validation")
-    }
-    for name, part in rows.items():
-        alike = model.evaluate(replace(part, weight=None))
-        assert model.evaluate(part) == model.scores[name]
+    training, validation, _ = job(tmp_path / "t.csv", weights="w", group="who", validation=0.4)
+    for name, part in {"training": training, "validation": validation}.items():
+        alike = model.score_of(replace(part, weight=None))
+        assert model.score_of(part) == model.scores[name]
         assert (
             model.scores[name]["loss"] != pytest.approx(alike["loss"], rel=1e-4)
             and model.scores[name]["accuracy"] == alike["accuracy"]
@@ -128,7 +143,7 @@ def test_a_table_of_its_own_judges(cli, tmp_path):
     assert code == 0 and "note: v.csv: y: 1 rows without a value are left out\n" in err
     said = float(re.search(r"validation  loss (\S+)", out)[1])
     assert float(cli("evaluate", "t.netkit", "v.csv")[1].split()[1]) == pytest.approx(said, rel=1e-3)
-    assert "training" in out and len(job(tmp_path / "t.csv", "--validation", tmp_path / "v.csv").training) == 90
+    assert "training" in out and len(job(tmp_path / "t.csv", validation=str(tmp_path / "v.csv"))[0]) == 90
     assert json.loads((tmp_path / "log").read_text().splitlines()[0])["validation"]["loss"] > 0
 
 
@@ -192,9 +207,9 @@ WRONG = {
         1,
         "zero.csv: w of the validation rows: one must be above 0, all are 0",
     ),
-    "share": (["--validation", "nan"], {}, 2, "validation'?: a number is needed, got 'nan'"),
-    "no share": (["--validation", ""], {}, 2, "validation'?: a share of the rows or a file is needed, got ''"),
-    "average": (["--average", "1"], {}, 2, "average'?: 1.0 is not in the range 0<=x<1"),
+    "share": (["--validation", "nan"], {}, 2, "validation: expected `float` >= 0.0, got nan"),
+    "no share": (["--validation", ""], {}, 2, "validation: a share of the rows or a table is needed, got ''"),
+    "average": (["--average", "1"], {}, 2, "average: expected `float` < 1.0, got 1"),
     "schedule": (["--schedule", "cosin"], {}, 2, "schedule 'cosin' is unknown; did you mean cosine\\?"),
 }
 
@@ -240,46 +255,46 @@ def test_everything_together_is_resumed_to_the_same_bits(cli, tmp_path, monkeypa
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "part.netkit").unlink()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    code, _, err = cli("train", "--resume", "../run")
-    assert code == 0 and "goes on after epoch 2" in err
+    code, out, _ = cli("train", "--resume", "../run")
+    assert code == 0 and "goes on after epoch 2" in out
     assert (tmp_path / "part.netkit").read_bytes() == (tmp_path / "whole.netkit").read_bytes()
 
 
 STREAM = ("--memory", "700MB")
 
 
-def weights_of(source):
-    """(input, target, weight) of every row, in one order whatever order they came in."""
-    windows = [rows for rows, _, _ in source.windows(None)]
+def weights_of(dataset):
+    """(input, target, weight) of every row in order."""
+    windows = [window.rows for window in dataset.windows(None)]
     parts = [torch.cat([getattr(rows, name) for rows in windows]) for name in ("x", "target", "weight")]
-    values = torch.cat([parts[0], parts[1], parts[2][:, None]], 1)
-    return values[np.lexsort(values.double().numpy().T[::-1])]
+    return torch.cat([parts[0], parts[1], parts[2][:, None]], 1)
 
 
-@pytest.mark.parametrize("chosen", [("--weights", "w"), ("--balanced",), ("--weights", "w", "--balanced")])
-def test_streamed_rows_weigh_what_they_weigh_in_memory(tmp_path, chosen):
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("chosen", [{"weights": "w"}, {"balanced": True}, {"weights": "w", "balanced": True}])
+def test_streamed_rows_weigh_what_they_weigh_in_memory(tmp_path, chosen, own):
     path = write(tmp_path / "t.csv")
-    judges = write(tmp_path / "v.csv", ROWS[3:70])
-    options = (*chosen, "--validation", judges, "--out", tmp_path / "o.netkit")
-    one, two = job(path, *options), job(path, *options, *STREAM)
-    for part in ("training", "validation"):
-        torch.testing.assert_close(weights_of(getattr(two, part)), weights_of(getattr(one, part)), rtol=1e-5, atol=1e-6)
-    assert two.training.weighted and not job(path, "--out", tmp_path / "o.netkit", *STREAM).training.weighted
+    judges = str(write(tmp_path / "v.csv", ROWS[3:70])) if own else 0.2
+    options = {**chosen, "validation": judges, "out": str(tmp_path / "o.netkit")}
+    one, two = job(path, **options), job(path, **options, memory="700MB")
+    for part in range(2):
+        assert torch.equal(weights_of(two[part]), weights_of(one[part]))
+    assert two[0].weighted and not job(path, memory="700MB", out=options["out"])[0].weighted
 
 
-def test_streamed_groups_are_held_out_whole(tmp_path):
+@pytest.mark.parametrize("known", [40, 1000])
+def test_streamed_groups_are_held_out_whole(tmp_path, known, monkeypatch):
+    monkeypatch.setattr(splitting, "KNOWN", known)
     rows = [{"x": f"{i % 13}", "who": f"{i // 5}", "y": "abb"[i % 3]} for i in range(900)]
     path = write(tmp_path / "t.csv", rows)
-    out = ("--group", "who", "--out", tmp_path / "o.netkit", *STREAM, "--validation", 0.3)
-    found = job(path, *out)
-    parts = [
-        set(source.spill.table(range(len(source.spill.sizes)))["who"].to_pylist())
-        for source in (found.training, found.validation)
-    ]
-    assert not parts[0] & parts[1] and len(parts[0] | parts[1]) == 180 and 30 < len(parts[1]) < 80
-    assert found.table_model.features.names == ["x"]
-    again = job(path, *out, "--seed", 1)
-    assert set(again.validation.spill.table([0])["who"].to_pylist()) != parts[1]
+    options = {"group": "who", "out": str(tmp_path / "o.netkit"), "memory": "700MB", "validation": 0.3}
+    *found, model = job(path, **options)
+    parts = [set(table["who"].to_pylist()) for part in found for table in part.store.tables()]
+    assert len(parts) == 2 and not parts[0] & parts[1] and len(parts[0] | parts[1]) == 180
+    assert 30 < len(parts[1]) < 80 if known < 180 else len(parts[1]) == 54
+    assert model.features.names == ["x"]
+    [again] = job(path, seed=1, **options)[1].store.tables()
+    assert set(again["who"].to_pylist()) != parts[1]
 
 
 @pytest.mark.parametrize(
@@ -319,8 +334,28 @@ def test_a_row_of_json_that_is_null_is_refused_in_a_stream_too(cli, tmp_path):
     assert found[0::2] == (1, "netkit: t.jsonl: not a table: a row is null; every row is an object\n")
 
 
-def test_a_group_is_the_same_in_pieces_of_different_types():
-    grouped = Grouped("who", 0.5, 0)
-    whole = grouped.held_out(pa.chunked_array([[each * 10**15 for each in range(200)]]))
+@pytest.mark.parametrize("known", [1, 1000])
+def test_a_group_is_the_same_in_pieces_of_different_types(known, monkeypatch):
+    monkeypatch.setattr(splitting, "KNOWN", known)
+    split = Split("who", 0.5, 0, True)
+    whole = split.held_out(pa.table({"who": [each * 10**15 for each in range(200)]}))
     assert 60 < whole.sum() < 140
-    assert (grouped.held_out(pa.chunked_array([[each * 1e15 for each in range(200)]])) == whole).all()
+    table = pa.table({"who": [each * 1e15 for each in range(200)]})
+    assert (split.held_out(table) == whole).all()
+    assert 60 < (Split("who", 0.5, 1, True).held_out(table) == whole).sum() < 140
+
+
+PINNED = {
+    "numbers": (1000, 1, False, [2, 13, 14, 25, 32, 37, 42, 52, 59]),
+    "classes": (1000, 20, False, [2, 13, 14, 34, 36, 41, 45, 46]),
+    "groups": (1000, 2, True, [10, 11, 16, 17, 30, 31, 44, 45]),
+    "groups by their names": (1, 2, True, [16, 17, 24, 25, 36, 37]),
+}
+
+
+@pytest.mark.parametrize("known, alike, grouped, rows", PINNED.values(), ids=PINNED)
+def test_the_rows_of_a_seed_stay_what_they_are(known, alike, grouped, rows, monkeypatch):
+    """Checkpoints do not say which rows were held out."""
+    monkeypatch.setattr(splitting, "KNOWN", known)
+    values = [i // alike if grouped or alike == 1 else i % 3 for i in range(60)]
+    assert np.flatnonzero(Split("y", 0.15, 7, grouped).held_out(pa.table({"y": values}))).tolist() == rows
