@@ -80,7 +80,8 @@ def configured(path: str | None) -> dict[str, Any]:
     with following(rules_in(config)):
         _, wrong = read(config)
     if wrong:
-        raise SettingError(f"{path}: {'; '.join(map(str, wrong))}")
+        kind = type(wrong[0]) if len(wrong) == 1 else SettingError
+        raise kind(f"{path}: {'; '.join(map(str, wrong))}")
     return config
 
 

@@ -7,6 +7,7 @@ rules of `resume` are all read off `Settings`.
 from __future__ import annotations
 
 import re
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -71,11 +72,11 @@ def _hidden(value: Any) -> Any:
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise SettingError(f"layers read 64,32, got {value!r}")
-    for part in value:
+    for number, part in enumerate(value):
         if isinstance(part, bool) or not isinstance(part, (int, str, Mapping, Layer)):
-            raise SettingError(f"a number of units or a layer is needed, got {part!r}")
+            raise SettingError(f"[{number}]: a number of units or a layer is needed, got {part!r}")
         if isinstance(part, int) and part < 1:
-            raise SettingError(f"a layer has at least 1 unit, got {part}")
+            raise SettingError(f"[{number}]: a layer has at least 1 unit, got {part}")
     return tuple(value)
 
 
@@ -116,6 +117,21 @@ def _every(value: Any) -> Any:
 
 def _metrics(value: Any) -> Any:
     return [value] if isinstance(value, (str, Mapping, Metric)) else value
+
+
+def _plugins(value: Any) -> Any:
+    if isinstance(value, Plugins):
+        return value
+    if not isinstance(value, Mapping):
+        raise SettingError(f"a table is needed, got {value!r}")
+    known = Plugins.__struct_fields__
+    for name, words in value.items():
+        if name not in known:
+            has = nearest(name, known) or f"; it has {', '.join(known)}"
+            raise SettingError(f"there is no setting {name!r}{has}")
+        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+            raise SettingError(f"{name}: a list of texts is needed, got {words!r}")
+    return Plugins(**value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +227,12 @@ class Settings:
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
         Plugins,
-        Option("What must be installed, who gets a name in dispute, what to leave out.", free=True, offered=False),
+        Option(
+            "What must be installed, who gets a name in dispute, what to leave out.",
+            reader=_plugins,
+            free=True,
+            offered=False,
+        ),
     ] = Plugins()
 
     @classmethod
@@ -254,7 +275,7 @@ class Settings:
             before = getattr(self, name)
             moved = name == "validation" and isinstance(value, str) and isinstance(before, str)
             if not (options()[name].free or moved or value == before):
-                said = f"with {_plain(before)!r}, got {_plain(value)!r}"
+                said = f"with {_plain(before, spec.text)!r}, got {_plain(value, spec.text)!r}"
                 wrong.append(SettingError(f"{name}: a resumed run goes on as it was begun, {said}"))
         if self.schedule and values.get("epochs", self.epochs) != self.epochs:
             said = f"the schedule of the run goes by its {self.epochs}, got {values['epochs']}"
@@ -338,14 +359,23 @@ def read(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[NetkitError]]:
 
 
 def _value(name: str, value: Any) -> Any:
-    reader, hint = options()[name].reader, hints()[name]
-    rule = typing.get_args(hint)[0] if kind_of(name) else hint
+    reader = options()[name].reader
     try:
-        return spec.setting(name, rule, value if reader is None or value is None else reader(value))
+        return spec.setting(name, _rule(name, value), value if reader is None or value is None else reader(value))
     except NetkitError as error:
         if str(error).startswith((f"{name}:", f"{name}[")):
             raise
-        raise type(error)(f"{name}: {error}") from None
+        raise type(error)(f"{name}{'' if str(error).startswith('[') else ': '}{error}") from None
+
+
+def _rule(name: str, value: Any) -> Any:
+    """The hint without what is for people, and of a value that is there without None: it would be in the message."""
+    hint, *rules = typing.get_args(hints()[name])
+    if any(isinstance(each, Meta) for each in rules):
+        return hints()[name]
+    if value is None or typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
+    return typing.Union[tuple(each for each in typing.get_args(hint) if each is not types.NoneType)]
 
 
 def _refuse(wrong: list[NetkitError]) -> None:
@@ -354,8 +384,8 @@ def _refuse(wrong: list[NetkitError]) -> None:
         raise wrong[0] if len(wrong) == 1 else SettingError("; ".join(map(str, wrong)))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, written: Callable[[Component], Any] = spec.table) -> Any:
     """As JSON would give it back."""
     if isinstance(value, Component):
-        return spec.table(value)
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return written(value)
+    return [_plain(each, written) for each in value] if isinstance(value, (list, tuple)) else value
