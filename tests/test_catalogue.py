@@ -88,7 +88,11 @@ CATALOGUE = [
         2,
         "r2: scores regression tasks, binary_cross_entropy is for binary",
     ),
-    ([*TRAIN, "--optimizer", "adam:"], 2, "optimizer: adam: settings read setting=value,..., got nothing after the colon"),
+    (
+        [*TRAIN, "--optimizer", "adam:"],
+        2,
+        "optimizer: adam: settings read setting=value,..., got nothing after the colon",
+    ),
     ([*TRAIN, "--optimizer", "adam:beta1"], 2, "optimizer: adam: settings read setting=value,..., got 'beta1'"),
     ([*TRAIN, "--optimizer", "adam:beta1=0,beta1=0"], 2, "optimizer: adam: beta1 is given twice"),
     ([*TRAIN, "--optimizer", "adam:beta1=2"], 2, "optimizer: adam: beta1: expected `float` < 1.0, got 2"),

@@ -200,7 +200,11 @@ BAD = {
     ),
     "loss's task": (["train", "good.csv", "--target", "y", "--loss", "mean_squared_error"], 1, "y: .*regression"),
     "batch": (["train", "good.csv", "--target", "y", "--batch", "0"], 2, "^netkit: batch: expected `int` >= 1, got 0$"),
-    "epochs": (["train", "good.csv", "--target", "y", "--epochs", "-1"], 2, "^netkit: epochs: expected `int` >= 1, got -1$"),
+    "epochs": (
+        ["train", "good.csv", "--target", "y", "--epochs", "-1"],
+        2,
+        "^netkit: epochs: expected `int` >= 1, got -1$",
+    ),
     "alpha": (["train", "good.csv", "--target", "y", "--alpha", "inf"], 2, "alpha: .*got inf"),
     "validation": (
         ["train", "good.csv", "--target", "y", "--validation", "1"],

@@ -17,7 +17,7 @@ from netkit.errors import DataError, SettingError
 if TYPE_CHECKING:
     from netkit.registry import Lookup
 
-__all__ = ["chosen", "completed", "configured", "setting_options"]
+__all__ = ["Value", "chosen", "completed", "configured", "setting_options"]
 
 
 def setting_options(*names: str) -> Callable[[Any], Any]:

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from netkit.tables.interruption import Interrupted, Signals, signals
 from netkit.tables.settings import INTERVAL, Settings, own_optimizer
 from netkit.tensors import generator
 
-__all__ = ["Fitted", "fit", "recipe", "same_folder"]
+__all__ = ["Fitted", "Saver", "fit", "recipe", "same_folder"]
 
 logger = logging.getLogger("netkit")
 SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -89,9 +89,8 @@ def fit(
 
 def recipe(settings: Settings) -> Recipe:
     """What the engine is told of the settings."""
-    same = ("batch", "epochs", "alpha", "patience", "clip", "average", "schedule", "precision")
-    given = {name: getattr(settings, name) for name in same}
-    return Recipe(**given, optimizer=settings.optimizer or own_optimizer(), keep_best=True)
+    given = {each.name: getattr(settings, each.name) for each in fields(Recipe) if hasattr(settings, each.name)}
+    return Recipe(**given | {"optimizer": settings.optimizer or own_optimizer(), "keep_best": True})
 
 
 def _run(model: Model, training: Dataset, validation: Dataset | None, settings: Settings, saver: Saver) -> Run:

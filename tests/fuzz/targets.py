@@ -27,7 +27,7 @@ import netkit
 from netkit import NetkitError, spec
 from netkit.cli import main
 from netkit.files.checkpoint import SIGN
-from netkit.files.model_file import KeptModel
+from netkit.files.kept import KeptModel
 from netkit.kinds import KINDS
 
 __all__ = ["TARGETS", "ran", "seeds"]
