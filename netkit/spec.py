@@ -290,7 +290,7 @@ def read_value(written: str) -> Any:
         return None
     try:
         return tomllib.loads(f"value = {written}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also of a number with more digits than Python reads
         return written
 
 

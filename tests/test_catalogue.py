@@ -26,6 +26,23 @@ CATALOGUE = [
     ),
     ([*TRAIN, "--hidden", "9" * 23], 2, f"hidden[0]: a whole number of at most 64 bits is needed, got {'9' * 23}"),
     ([*TRAIN, "--hidden", "dense"], 2, "layer 0: dense: units is required"),
+    ([*TRAIN, "--hidden", "4,\u00b2"], 2, "hidden[1]: layer '\u00b2' is unknown"),
+    (
+        [*TRAIN, "--optimizer", f"adam:beta1={'9' * 5000}"],
+        2,
+        f"optimizer: adam: beta1: expected `float`, got '{'9' * 5000}'",
+    ),
+    (
+        [*TRAIN, "--memory", f"{'9' * 400}GB"],
+        2,
+        f"memory: a size such as 512MB, 2GB or 800MiB is needed, got '{'9' * 400}GB'",
+    ),
+    ([*TRAIN, "--batch", "inf"], 2, "batch: expected `int`, got inf"),
+    (
+        ["config", "fill", "digits.toml"],
+        2,
+        "digits.toml: not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit",
+    ),
     ([*TRAIN, "--layers", "x"], 2, "layers[0]: layer 'x' is unknown"),
     ([*TRAIN, "--layers", "dense:units=3,activation=sigmoid"], 2, "layers: the last one gives (3,), y needs (1,)"),
     (
@@ -132,6 +149,7 @@ CATALOGUE = [
 )
 def test_bad_input_is_this_line_and_this_code(cli, tmp_path, arguments, code, line):
     (tmp_path / "good.csv").write_text(GOOD)
+    (tmp_path / "digits.toml").write_text(f"epochs = {'9' * 5000}")
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
     if "line.netkit" in arguments:
         (tmp_path / "line.csv").write_text("x,z,y\n" + "".join(f"{i},{i * i},{i / 7}\n" for i in range(30)))

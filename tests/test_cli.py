@@ -87,6 +87,14 @@ def test_same_seed_same_file_other_seed_other_file(cli, penguins, tmp_path):
     assert a == b != c
 
 
+@pytest.mark.parametrize("alpha", [".01", "1e-2", "01.0e-2"])
+def test_numbers_are_read_as_people_write_them(cli, penguins, tmp_path, alpha):
+    for name, given in (("a", "0.01"), ("b", alpha)):
+        seed = ["--seed", "07" if name == "b" else "7"]
+        assert cli("train", penguins, "--target", "species", "--out", name, "--alpha", given, *seed, *QUICK)[0] == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 CONFIG = """
 target = "species"
 epochs = 3

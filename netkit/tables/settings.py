@@ -10,6 +10,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 Task = Literal["binary", "multiclass", "regression"]
-SIZE = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
+SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """Bytes: a number and a unit; with an i the unit is a power of 1024."""
 INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 """So many seconds, minutes or hours; without a unit, epochs."""
@@ -67,7 +68,7 @@ class Option:
 def _hidden(value: Any) -> Any:
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",")]
-        value = [int(part) if part.lstrip("-").isdigit() else part for part in parts if part]
+        value = [int(part) if re.fullmatch("-?[0-9]{1,99}", part) else part for part in parts if part]
     if isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if not isinstance(value, (list, tuple)):
@@ -93,10 +94,10 @@ def _validation(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
         raise SettingError(f"a share of the rows or a table is needed, got {value!r}")
     try:
-        number = float(value) if isinstance(value, (int, float, str)) else None
+        number = float(value) if isinstance(value, str) else value
     except ValueError:
         return value  # a path
-    return value if number is None else spec.setting("validation", Share, number)
+    return spec.setting("validation", Share, number) if isinstance(number, (int, float)) else value
 
 
 def _memory(value: Any) -> Any:
@@ -127,7 +128,7 @@ def _plugins(value: Any) -> Any:
     known = Plugins.__struct_fields__
     for name, words in value.items():
         if name not in known:
-            has = nearest(name, known) or f"; it has {', '.join(known)}"
+            has = nearest(str(name), known) or f"; it has {', '.join(known)}"
             raise SettingError(f"there is no setting {name!r}{has}")
         if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
             raise SettingError(f"{name}: a list of texts is needed, got {words!r}")
@@ -327,9 +328,12 @@ def rules_in(given: Mapping[str, Any]) -> Plugins:
 
 
 def from_text(name: str, text: str) -> Any:
-    """What people write for a setting on a command line: a number or a list as TOML reads it, where that may be one."""
-    numbers = {int, float} & set(parts(hints()[name]))
-    return spec.read_value(text) if numbers and options()[name].reader is None else text
+    """What people write for a setting on a command line: a number where that may be one."""
+    if {int, float} & set(parts(hints()[name])) and options()[name].reader is None:
+        for number in (int, float):
+            with suppress(ValueError):
+                return number(text)
+    return text
 
 
 def kind_of(name: str) -> str | None:
