@@ -291,7 +291,7 @@ def read_value(word: str) -> Any:
         return None
     try:
         return tomllib.loads(f"value = {word}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also of a number with more digits than Python reads
         return word
 
 

@@ -24,9 +24,26 @@ CATALOGUE = [
         1,
         "network: layers for rows of shape (2,) need more memory than there is",
     ),
-    ([*TRAIN, "--hidden", "9" * 23], 2, f"dense: units: a whole number of at most 64 bits is needed, got {'9' * 23}"),
+    ([*TRAIN, "--hidden", "9" * 23], 2, f"hidden[0]: a whole number of at most 64 bits is needed, got {'9' * 23}"),
     ([*TRAIN, "--hidden", "dense"], 2, "layer 0: dense: units is required"),
-    ([*TRAIN, "--layers", "x"], 2, "layer 'x' is unknown"),
+    ([*TRAIN, "--hidden", "4,\u00b2"], 2, "hidden[1]: layer '\u00b2' is unknown"),
+    (
+        [*TRAIN, "--optimizer", f"adam:beta1={'9' * 5000}"],
+        2,
+        f"optimizer: adam: beta1: expected `float`, got '{'9' * 5000}'",
+    ),
+    (
+        [*TRAIN, "--memory", f"{'9' * 400}GB"],
+        2,
+        f"memory: a size such as 512MB, 2GB or 800MiB is needed, got '{'9' * 400}GB'",
+    ),
+    ([*TRAIN, "--batch", "inf"], 2, "batch: expected `int`, got inf"),
+    (
+        ["config", "fill", "digits.toml"],
+        2,
+        "digits.toml: not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit",
+    ),
+    ([*TRAIN, "--layers", "x"], 2, "layers[0]: layer 'x' is unknown"),
     ([*TRAIN, "--layers", "dense:units=3,activation=sigmoid"], 2, "layers: the last one gives (3,), y needs (1,)"),
     (
         [*TRAIN, "--layers", "dense:units=1"],
@@ -52,22 +69,23 @@ CATALOGUE = [
         2,
         "memory: at least 1620MB are needed for 2 inputs, 401 parameters and 101000000 values a batch, got 600MB",
     ),
-    ([*TRAIN, "--validation", "nan"], 2, "Invalid value for '--validation': a number is needed, got 'nan'"),
-    ([*TRAIN, "--alpha", "nan"], 2, "Invalid value for '--alpha': a number is needed, got 'nan'"),
-    ([*TRAIN, "--clip", "0"], 2, "Invalid value for '--clip': 0.0 is not in the range x>0."),
+    ([*TRAIN, "--validation", "nan"], 2, "validation: expected `float` >= 0.0, got nan"),
+    ([*TRAIN, "--alpha", "nan"], 2, "alpha: expected `float` > 0.0, got nan"),
+    ([*TRAIN, "--clip", "0"], 2, "clip: expected `float` > 0.0, got 0"),
+    ([*TRAIN, "--every", "0"], 2, "every: 30s, 5min, 2h or a number of epochs is needed, got '0'"),
+    ([*TRAIN, "--keep", "0"], 2, "keep: expected `int` >= 1, got 0"),
+    ([*TRAIN, "--precision", "half"], 2, "precision: float32 or bfloat16 is needed, got 'half'"),
+    ([*TRAIN, "--batch", "8.5"], 2, "batch: expected `int`, got 8.5"),
+    ([*TRAIN, "--batch", "eight"], 2, "batch: expected `int`, got 'eight'"),
     (
-        [*TRAIN, "--every", "0"],
+        [*TRAIN, "--batch", "0", "--alpha", "-1", "--metric", "f1", "--metric", "f2"],
         2,
-        "Invalid value for '--every': 30s, 5min, 2h or a number of epochs is needed, got '0'",
+        "batch: expected `int` >= 1, got 0; alpha: expected `float` > 0.0, got -1; metric[1]: metric 'f2' is unknown",
     ),
-    ([*TRAIN, "--keep", "0"], 2, "Invalid value for '--keep': 0 is not in the range x>=1."),
-    (
-        [*TRAIN, "--precision", "half"],
-        2,
-        "Invalid value for '--precision': 'half' is not one of 'float32', 'bfloat16'.",
-    ),
+    (["train", "--target", "y"], 2, "data: a table is needed, such as netkit train table.csv --target y"),
+    (["train", "good.csv"], 2, "target: the column to predict is needed"),
     ([*TRAIN, "--nothing"], 2, "No such option '--nothing'."),
-    ([*TRAIN, "--columns", "x"], 2, "Invalid value for '--columns': columns read name=type,..., got 'x'"),
+    ([*TRAIN, "--columns", "x"], 2, "columns: columns read name=type,..., got 'x'"),
     ([*TRAIN, "--columns", "x=word"], 2, "columns: x: number, text, date, embedding or skip is needed, got 'word'"),
     ([*TRAIN, "--columns", "w=text"], 1, "there is no column 'w'; there are x, z, y"),
     ([*TRAIN, "--columns", "x=skip,z=skip"], 1, "no column is left to learn from"),
@@ -87,14 +105,18 @@ CATALOGUE = [
         2,
         "r2: scores regression tasks, binary_cross_entropy is for binary",
     ),
-    ([*TRAIN, "--optimizer", "adam:"], 2, "adam: settings read setting=value,..., got nothing after the colon"),
-    ([*TRAIN, "--optimizer", "adam:beta1"], 2, "adam: settings read setting=value,..., got 'beta1'"),
-    ([*TRAIN, "--optimizer", "adam:beta1=0,beta1=0"], 2, "adam: beta1 is given twice"),
-    ([*TRAIN, "--optimizer", "adam:beta1=2"], 2, "adam: beta1: expected `float` < 1.0, got 2"),
+    (
+        [*TRAIN, "--optimizer", "adam:"],
+        2,
+        "optimizer: adam: settings read setting=value,..., got nothing after the colon",
+    ),
+    ([*TRAIN, "--optimizer", "adam:beta1"], 2, "optimizer: adam: settings read setting=value,..., got 'beta1'"),
+    ([*TRAIN, "--optimizer", "adam:beta1=0,beta1=0"], 2, "optimizer: adam: beta1 is given twice"),
+    ([*TRAIN, "--optimizer", "adam:beta1=2"], 2, "optimizer: adam: beta1: expected `float` < 1.0, got 2"),
     (
         [*TRAIN, "--optimizer", "sgd:momentum=0\udcff"],
         2,
-        "sgd: momentum: text is needed that UTF-8 can write, got '0\\udcff'",
+        "optimizer: sgd: momentum: text is needed that UTF-8 can write, got '0\\udcff'",
     ),
     ([*TRAIN, "--checkpoint", "good.csv"], 1, "good.csv: cannot be written: File exists"),
     ([*TRAIN, "--resume", "none"], 1, "none: cannot be resumed: no such folder"),
@@ -127,6 +149,7 @@ CATALOGUE = [
 )
 def test_bad_input_is_this_line_and_this_code(cli, tmp_path, arguments, code, line):
     (tmp_path / "good.csv").write_text(GOOD)
+    (tmp_path / "digits.toml").write_text(f"epochs = {'9' * 5000}")
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
     if "line.netkit" in arguments:
         (tmp_path / "line.csv").write_text("x,z,y\n" + "".join(f"{i},{i * i},{i / 7}\n" for i in range(30)))

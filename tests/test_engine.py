@@ -296,7 +296,7 @@ REFUSED = {
         "leaky_relu: slope: .* got nan",
     ),
     "no units": (lambda: Model([{"type": "dense", "inputdim": 2}], MSE), SettingError, "dense: units is required"),
-    "no layers": (lambda: Model([], MSE), SettingError, "at least one layer is needed"),
+    "no layers": (lambda: Model([], MSE), SettingError, "Model: 1 to 10000 layers are needed, got 0"),
     "no type": (lambda: Model([{"units": 1}], MSE), SettingError, "layer: a table needs a type"),
     "sizes": (
         lambda: Model([dense(8, inputdim=4), dense(1, inputdim=7)], MSE),

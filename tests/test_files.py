@@ -18,6 +18,7 @@ from fuzz.targets import sealed
 import netkit
 from netkit import DataError, Dense, Model, ModelFileError
 from netkit.files.atomic import atomic_write, check_writable
+from netkit.files.header import read_header
 from netkit.tables.model import TableModel
 
 DATA = "x,c,y\n" + "".join(f"{i},{'uvw'[i % 3]},{'ab'[i % 2]}\n" for i in range(40))
@@ -204,7 +205,7 @@ def refused(path, content):
     with pytest.raises(ModelFileError) as caught:
         netkit.load(path)
     with pytest.raises(ModelFileError):
-        netkit.files.model_file.read_header(path)
+        read_header(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

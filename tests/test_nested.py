@@ -10,7 +10,7 @@ import torch
 
 import netkit
 from netkit import Model, ModelFileError, registry
-from netkit.files.model_file import read_header
+from netkit.files.header import read_header
 
 SOFT = """
 from dataclasses import dataclass

@@ -43,20 +43,28 @@ def test_every_module_of_the_first_version_is_found():
     assert {old.removeprefix("netkit.") for old in RENAMED} <= set(MODULES)
 
 
-def test_old_names_are_the_new_things():
+def test_old_names_are_the_new_things(tmp_path):
     code = """
-import torch
-from netkit import bound as function
+import netkit
+from netkit import bind
 from netkit.bound import bound, Call
 from netkit.targets import like
-from netkit import table, tensors, TableModel, bound as both
+from netkit import table, tensors, TableModel
 from netkit.data.reading import read
-assert bound is function and both.bound is function and like is tensors.like and table.TableModel is TableModel
-out = torch.zeros(3)
-both(torch.mul, torch.ones(3), torch.full((3,), 2.0), out=out)()
-assert out.tolist() == [2, 2, 2]
+from netkit.data.grouping import check_groups
+from netkit.data.stream import ahead
+from netkit.plan import Plan
+from netkit.progress import logged, shown
+from netkit.checkpoint import Header, KeptModel, Source, load, read_header, save, sources, written
+assert bound is bind and like is tensors.like and table.TableModel is TableModel and load is netkit.load
+model = netkit.Model([netkit.Dense(2, 1)], "mean_squared_error")
+save(model, "m.netkit", training={"seed": 3})
+assert load("m.netkit").network.layers == model.layers and read_header("m.netkit").training == {"seed": 3}
+with written("text") as temporary, open(temporary, "w") as file:
+    file.write("whole")
+assert open("text").read() == "whole"
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     warned = subprocess.run(
         [sys.executable, "-W", "error", "-c", "import netkit.bound"], capture_output=True, text=True

@@ -155,7 +155,7 @@ def test_a_checkpoint_with_a_right_checksum_and_odd_content_is_refused(tmp_path)
     content = path.read_bytes()[len(SIGN) + 32 :]
     said = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["netkit"])
     changes = [
-        ({"format": 2}, "format 2 of netkit"),
+        ({"format": 3}, "format 3 of netkit"),
         ({"format": "x"}, "Expected `int`"),
         ({"counts": {"epoch": 1}}, "does not say where"),
         ({"counts": said["counts"] | {"row": -1}}, "does not say where"),
@@ -237,8 +237,8 @@ def test_resume_from_the_shell_gives_the_same_file(cli, table, tmp_path):
     for name in names[3:]:
         (tmp_path / "run" / name).unlink()
     (tmp_path / "part.netkit").unlink()
-    code, _, err = cli("train", "--resume", "run")
-    assert code == 0 and "goes on after epoch 3\n" in err
+    code, out, err = cli("train", "--resume", "run")
+    assert code == 0 and "goes on after epoch 3\n" in out
     assert (tmp_path / "whole.netkit").read_bytes() == (tmp_path / "part.netkit").read_bytes()
     logs = [
         [json.loads(line) | {"seconds": 0} for line in (tmp_path / name).read_text().splitlines()]
@@ -332,8 +332,8 @@ def test_a_signal_saves_and_exits_and_the_run_goes_on_to_the_same_bits(cli, tabl
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    assert re.search(
-        rf"stopped by {word}: netkit train --resume run goes on\nstopped by {word}: kept the weights of epoch \d+ of \d+\n",
+    assert re.fullmatch(
+        rf"note: netkit train --resume run goes on\nnote: stopped by {word}: kept the weights of epoch \d+ of \d+\n",
         err,
     )
     assert cli("train", "--resume", "run")[0] == 0
@@ -425,7 +425,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_leaves_the_last_checkpoint(cli
     options = [table, *OPTIONS, "--epochs", "30"]
     code, _, err = cli("train", *options, "--checkpoint", small_disk / "run", "--every", "1", "--keep", "99")
     first, second = err.splitlines()
-    assert code == 1 and first == f"netkit train --resume {small_disk}/run goes on"
+    assert code == 1 and first == f"note: netkit train --resume {small_disk}/run goes on"
     assert re.fullmatch(
         rf"netkit: {small_disk}/run/\d+-0+\.checkpoint: cannot be written: No space left on device", second
     )
@@ -482,15 +482,15 @@ def test_a_killed_resumed_run_keeps_what_was_logged(cli, table, tmp_path):
 
 def test_every_epoch_is_logged_however_often_the_run_is_stopped(cli, table, tmp_path, monkeypatch):
     """The signal comes with the end of an epoch."""
-    from netkit.cli import saving
+    from netkit.tables import run as running
 
-    call = saving.Saver.__call__
+    call = running.Saver.__call__
 
     def stopping(self, run):
         self._signals.came = signal.SIGTERM
         call(self, run)
 
-    monkeypatch.setattr(saving.Saver, "__call__", stopping)
+    monkeypatch.setattr(running.Saver, "__call__", stopping)
     options = ["train", table, *OPTIONS, "--batch", "150", "--checkpoint", "run", "--log", "log"]
     assert cli(*options)[0] == 143
     for _ in range(4):

@@ -365,12 +365,12 @@ def test_settings_may_hold_several_components_and_plain_values_beside_them():
         (
             {"layers": [0, 3, True, "dence"], "first": 2.5},
             "layers[0]: expected `int` >= 1, got 0; layers[2]: expected `int`, got True; "
-            "layer 'dence' is unknown; did you mean dense?; first: expected `int`, got 2.5",
+            "layers[3]: layer 'dence' is unknown; did you mean dense?; first: expected `int`, got 2.5",
         ),
         ({"metrics": "r2"}, "metrics: a list is needed, got 'r2'"),
         ({"layers": None}, "layers: a list is needed, got None"),
         ({"first": None}, "first: expected `int`, got None"),
-        ({"metrics": [None]}, "metric: a name, a table or a Metric is needed, got None"),
+        ({"metrics": [None]}, "metrics[0]: metric: a name, a table or a Metric is needed, got None"),
     ],
 )
 def test_settings_that_cannot_be_are_told_all_at_once(given, words):

@@ -106,9 +106,7 @@ def _run(arguments: list[str] | None) -> int:
         return _say(error.format_message(), error.exit_code)
     except NetkitError as error:
         return _say(str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort) as error:
-        if hasattr(error, "exit_code"):  # `Interrupted` has told already what is kept
-            return int(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
         return _say("stopped", 130)
     except BrokenPipeError:
         raise

@@ -31,9 +31,13 @@ def config() -> None:
 def fill(file: str | None) -> None:
     """Print FILE, or an empty configuration, with every default that it leaves unsaid; what has none is a comment."""
     from netkit.cli.schema import filled
+    from netkit.registry.requirements import following
+    from netkit.tables.settings import rules_in
 
     given = configured(file)
-    for name, about, value in filled(given):
+    with following(rules_in(given)):
+        settings = [*filled(given)]
+    for name, about, value in settings:
         if name == "plugins":
             lines = [f"{key} = {_toml(each)}" for key, each in (value or {}).items()]
             click.echo("\n".join(["", "[plugins]", *lines]) if lines else "", nl=bool(lines))

@@ -75,12 +75,13 @@ def configured(path: str | None) -> dict[str, Any]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except RecursionError:
         raise SettingError(f"{path}: not TOML: brackets are nested too deeply") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also of text that is not UTF-8, and of numbers with more digits than Python reads
         raise SettingError(f"{path}: not TOML: {error}") from None
     with following(rules_in(config)):
         _, wrong = read(config)
     if wrong:
-        raise SettingError(f"{path}: {'; '.join(map(str, wrong))}")
+        kind = type(wrong[0]) if len(wrong) == 1 else SettingError
+        raise kind(f"{path}: {'; '.join(map(str, wrong))}")
     return config
 
 

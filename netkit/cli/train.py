@@ -23,6 +23,7 @@ def train(ctx: click.Context, /, data: str | None, config: str | None, resume: s
 
     It is saved as DATA's name with .netkit, here, unless --out says otherwise.
     """
+    from netkit.tables.interruption import Interrupted
     from netkit.tables.training import train as run
 
     if resume and config:
@@ -32,4 +33,7 @@ def train(ctx: click.Context, /, data: str | None, config: str | None, resume: s
         if data is None:
             raise SettingError("data: a table is needed, such as netkit train table.csv --target y")
         given.setdefault("out", f"{Path(data).stem}.netkit")
-    run(data, resume=resume, **given)
+    try:
+        run(data, resume=resume, **given)
+    except Interrupted as stopped:  # and has told what is kept
+        ctx.exit(stopped.exit_code)

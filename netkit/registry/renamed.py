@@ -5,23 +5,24 @@ from __future__ import annotations
 import warnings
 from importlib import import_module
 from importlib.machinery import ModuleSpec
+from pkgutil import resolve_name
 from types import ModuleType
-from typing import Any
 
 __all__ = ["RENAMED", "spec_of"]
 
 _WINGS = {
     "engine": "network progress rows scoring storage:parameters training",
-    "engine.program": "bound:operations epochs:steps passes:buffers plan watched:record",
-    "files": "checkpoint:model_file resume:checkpoint",
+    "engine.program": "bound:operations epochs:plan passes:buffers plan watched:record",
+    "files": "resume:checkpoint",
     "registry": "discovery doctor face:attributes glance:source hookspecs naming:info scaffold",
     "tables": "data.budget:memory data.columns data.cutting:chunks data.formats data.gathering:first_pass "
-    "data.grouping:groups data.inspecting:describe data.parting:split data.prepared:encoders data.preparing:features "
-    "data.reading:read data.sources data.spill:store data.stream data.summary:summaries data.target "
+    "data.grouping:split data.inspecting:describe data.parting:split data.prepared:encoders data.preparing:features "
+    "data.reading:read data.sources data.spill:store data.stream:dataset data.summary:summaries data.target "
     "data.weighing:weights table:model",
     "cli": "data.writing:predictions",
 }
 RENAMED = {
+    "netkit.checkpoint": "netkit.model",
     "netkit.data": "netkit.tables",
     "netkit.targets": "netkit.tensors",
     "netkit.testing.others": "netkit.testing.metrics",
@@ -30,20 +31,23 @@ RENAMED = {
     for wing, names in _WINGS.items()
     for old, _, new in (name.partition(":") for name in names.split())
 }
-"""The new name of each module by its old one."""
-
-
-class _Module(ModuleType):
-    """A module under its old name. `netkit.bound` was a module and is a function: while it is both, it is callable."""
-
-    def __call__(self, *operands: Any, **settings: Any) -> Any:
-        return vars(self)[self.__name__.rpartition(".")[2]](*operands, **settings)
+"""The new name of each module by its old one: what is still called as it was, the old name gives too."""
+_ELSEWHERE = {
+    "netkit.checkpoint": {
+        "save": "netkit.model:Model.save",
+        "sources": "netkit.files.provenance:sources",
+        "Source": "netkit.files.provenance:Source",
+        "written": "netkit.files.atomic:atomic_write",
+    },
+    "netkit.progress": {"logged": "netkit.files.log:logged"},
+}
+"""Names that have left their module for another."""
 
 
 class _Loader:
     @staticmethod
-    def create_module(spec: ModuleSpec) -> ModuleType:
-        return _Module(spec.name)
+    def create_module(spec: ModuleSpec) -> None:
+        """An ordinary module."""
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
@@ -51,6 +55,7 @@ class _Loader:
         warnings.warn(f"{old} is now {new}; the old name goes with 0.3", DeprecationWarning, stacklevel=2)
         names = vars(import_module(new)).items()
         vars(module).update({name: value for name, value in names if not name.startswith("__")})
+        vars(module).update({name: resolve_name(path) for name, path in _ELSEWHERE.get(old, {}).items()})
 
 
 def spec_of(name: str) -> ModuleSpec | None:

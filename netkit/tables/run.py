@@ -89,9 +89,8 @@ def fit(
 
 def recipe(settings: Settings) -> Recipe:
     """What the engine is told of the settings."""
-    same = {each.name for each in fields(Recipe)} & {each.name for each in fields(Settings)}
-    given = {name: getattr(settings, name) for name in same}
-    return Recipe(**{**given, "optimizer": settings.optimizer or own_optimizer(), "keep_best": True})
+    given = {each.name: getattr(settings, each.name) for each in fields(Recipe) if hasattr(settings, each.name)}
+    return Recipe(**given | {"optimizer": settings.optimizer or own_optimizer(), "keep_best": True})
 
 
 def _run(model: Model, training: Dataset, validation: Dataset | None, settings: Settings, saver: Saver) -> Run:

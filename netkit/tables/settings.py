@@ -7,8 +7,10 @@ rules of `resume` are all read off `Settings`.
 from __future__ import annotations
 
 import re
+import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 Task = Literal["binary", "multiclass", "regression"]
-SIZE = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
+SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """Bytes: a number and a unit; with an i the unit is a power of 1024."""
 INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 """So many seconds, minutes or hours; without a unit, epochs."""
@@ -66,16 +68,16 @@ class Option:
 def _hidden(value: Any) -> Any:
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",")]
-        value = [int(part) if part.lstrip("-").isdigit() else part for part in parts if part]
+        value = [int(part) if re.fullmatch("-?[0-9]{1,99}", part) else part for part in parts if part]
     if isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise SettingError(f"layers read 64,32, got {value!r}")
-    for part in value:
+    for number, part in enumerate(value):
         if isinstance(part, bool) or not isinstance(part, (int, str, Mapping, Layer)):
-            raise SettingError(f"a number of units or a layer is needed, got {part!r}")
+            raise SettingError(f"[{number}]: a number of units or a layer is needed, got {part!r}")
         if isinstance(part, int) and part < 1:
-            raise SettingError(f"a layer has at least 1 unit, got {part}")
+            raise SettingError(f"[{number}]: a layer has at least 1 unit, got {part}")
     return tuple(value)
 
 
@@ -92,10 +94,10 @@ def _validation(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
         raise SettingError(f"a share of the rows or a table is needed, got {value!r}")
     try:
-        number = float(value) if isinstance(value, (int, float, str)) else None
+        number = float(value) if isinstance(value, str) else value
     except ValueError:
         return value  # a path
-    return value if number is None else spec.setting("validation", Share, number)
+    return spec.setting("validation", Share, number) if isinstance(number, (int, float)) else value
 
 
 def _memory(value: Any) -> Any:
@@ -116,6 +118,21 @@ def _every(value: Any) -> Any:
 
 def _metrics(value: Any) -> Any:
     return [value] if isinstance(value, (str, Mapping, Metric)) else value
+
+
+def _plugins(value: Any) -> Any:
+    if isinstance(value, Plugins):
+        return value
+    if not isinstance(value, Mapping):
+        raise SettingError(f"a table is needed, got {value!r}")
+    known = Plugins.__struct_fields__
+    for name, words in value.items():
+        if name not in known:
+            has = nearest(str(name), known) or f"; it has {', '.join(known)}"
+            raise SettingError(f"there is no setting {name!r}{has}")
+        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+            raise SettingError(f"{name}: a list of texts is needed, got {words!r}")
+    return Plugins(**value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +228,12 @@ class Settings:
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
         Plugins,
-        Option("What must be installed, who gets a name in dispute, what to leave out.", free=True, offered=False),
+        Option(
+            "What must be installed, who gets a name in dispute, what to leave out.",
+            reader=_plugins,
+            free=True,
+            offered=False,
+        ),
     ] = Plugins()
 
     @classmethod
@@ -254,7 +276,7 @@ class Settings:
             before = getattr(self, name)
             moved = name == "validation" and isinstance(value, str) and isinstance(before, str)
             if not (options()[name].free or moved or value == before):
-                said = f"with {_plain(before)!r}, got {_plain(value)!r}"
+                said = f"with {_plain(before, spec.text)!r}, got {_plain(value, spec.text)!r}"
                 wrong.append(SettingError(f"{name}: a resumed run goes on as it was begun, {said}"))
         if self.schedule and values.get("epochs", self.epochs) != self.epochs:
             said = f"the schedule of the run goes by its {self.epochs}, got {values['epochs']}"
@@ -306,9 +328,12 @@ def rules_in(given: Mapping[str, Any]) -> Plugins:
 
 
 def from_text(name: str, text: str) -> Any:
-    """What people write for a setting on a command line: a number or a list as TOML reads it, where that may be one."""
-    numbers = {int, float} & set(parts(hints()[name]))
-    return spec.read_value(text) if numbers and options()[name].reader is None else text
+    """What people write for a setting on a command line: a number where that may be one."""
+    if {int, float} & set(parts(hints()[name])) and options()[name].reader is None:
+        for number in (int, float):
+            with suppress(ValueError):
+                return number(text)
+    return text
 
 
 def kind_of(name: str) -> str | None:
@@ -338,14 +363,23 @@ def read(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[NetkitError]]:
 
 
 def _value(name: str, value: Any) -> Any:
-    reader, hint = options()[name].reader, hints()[name]
-    rule = typing.get_args(hint)[0] if kind_of(name) else hint
+    reader = options()[name].reader
     try:
-        return spec.setting(name, rule, value if reader is None or value is None else reader(value))
+        return spec.setting(name, _rule(name, value), value if reader is None or value is None else reader(value))
     except NetkitError as error:
         if str(error).startswith((f"{name}:", f"{name}[")):
             raise
-        raise type(error)(f"{name}: {error}") from None
+        raise type(error)(f"{name}{'' if str(error).startswith('[') else ': '}{error}") from None
+
+
+def _rule(name: str, value: Any) -> Any:
+    """The hint without what is for people, and of a value that is there without None: it would be in the message."""
+    hint, *rules = typing.get_args(hints()[name])
+    if any(isinstance(each, Meta) for each in rules):
+        return hints()[name]
+    if value is None or typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
+    return typing.Union[tuple(each for each in typing.get_args(hint) if each is not types.NoneType)]
 
 
 def _refuse(wrong: list[NetkitError]) -> None:
@@ -354,8 +388,8 @@ def _refuse(wrong: list[NetkitError]) -> None:
         raise wrong[0] if len(wrong) == 1 else SettingError("; ".join(map(str, wrong)))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, written: Callable[[Component], Any] = spec.table) -> Any:
     """As JSON would give it back."""
     if isinstance(value, Component):
-        return spec.table(value)
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return written(value)
+    return [_plain(each, written) for each in value] if isinstance(value, (list, tuple)) else value
