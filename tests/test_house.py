@@ -96,6 +96,7 @@ def blocks(language):
 def test_the_readmes_python_runs(tmp_path):
     found = blocks("python")
     assert found
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     for number, code in enumerate(found):
         script = tmp_path / f"block{number}.py"
         script.write_text(code)
@@ -116,3 +117,19 @@ def test_the_readmes_shell_session_runs(tmp_path):
 def test_nothing_tells_anyone_to_install_the_wrong_distribution():
     for path in [ROOT / "README.md", *CORE, *PLUGINS]:
         assert not re.search(r"pip install ['\"]?netkit(?!-)", path.read_text()), path
+
+
+def test_the_readmes_commands_run_as_they_stand(tmp_path):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    [toml] = blocks("toml")[:1]
+    (tmp_path / "net.toml").write_text(toml)
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    commands = [
+        *re.findall(r"^    (netkit .*)$", text, flags=re.M),
+        *re.findall(r"`(netkit train [^`]* net.toml)`", text),
+    ]
+    assert len(commands) >= 6
+    for line in commands:
+        command = line.replace("netkit ", f"{sys.executable} -m netkit ", 1)
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, (line, done.stderr)

@@ -12,7 +12,8 @@ import typing
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -379,7 +380,7 @@ def _rule(name: str, value: Any) -> Any:
         return hints()[name]
     if value is None or typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint
-    return typing.Union[tuple(each for each in typing.get_args(hint) if each is not types.NoneType)]
+    return reduce(or_, (each for each in typing.get_args(hint) if each is not types.NoneType))
 
 
 def _refuse(wrong: list[NetkitError]) -> None:
