@@ -31,8 +31,8 @@ __all__ = [
     "place",
     "plain_table",
     "refuse_infinite",
+    "rows_among",
     "rows_from",
-    "rows_with",
     "text",
     "with_value",
     "writable",
@@ -69,6 +69,15 @@ def place(schema: pa.Schema, name: str) -> int:
 def writable(name: str) -> bool:
     """Whether UTF-8 can write it: arguments of a command may hold half of a surrogate pair, names of columns cannot."""
     return name.encode(errors="ignore").decode() == name
+
+
+@contextmanager
+def rows_among(numbers: np.ndarray) -> Iterator[None]:
+    """Let errors tell the rows of a table of which some were left out by their numbers in the whole one."""
+    try:
+        yield
+    except RowError as error:
+        raise RowError(error.message, int(numbers[error.row])) from None
 
 
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -110,19 +119,11 @@ def plain_table(table: pa.Table) -> pa.Table:
     return pa.table([plain(values) for values in table.columns], table.column_names)
 
 
-def rows_with(table: pa.Table, name: str) -> tuple[pa.Table, list[str]]:
-    """The rows in which a column is not missing, and a note when some were left out."""
-    kept, lost = with_value(table, name)
-    if lost and not len(kept):
-        raise all_missing(name)
-    return kept, lost_rows(name, lost)
-
-
-def with_value(table: pa.Table, name: str) -> tuple[pa.Table, int]:
-    """The rows in which a column is not missing, and the number of the others."""
+def with_value(table: pa.Table, name: str) -> tuple[pa.Table, np.ndarray]:
+    """The rows in which a column is not missing, and their numbers."""
     present = pc.invert(pc.is_null(column(table, name), nan_is_null=True))
-    lost = len(present) - pc.sum(present, min_count=0).as_py()
-    return (table.filter(present) if lost else table), lost
+    rows = np.flatnonzero(present.to_numpy())
+    return (table.filter(present) if len(rows) < len(table) else table), rows
 
 
 def all_missing(name: str) -> DataError:

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from netkit.engine.rows import Rows, Window
-from netkit.tables.columns import all_missing, column, lost_rows, rows_from, with_value
+from netkit.tables.columns import all_missing, column, lost_rows, rows_among, rows_from, with_value
 from netkit.tables.features import Features, unseen_notes
-from netkit.tables.store import Store
 from netkit.tables.target import Target
 
 __all__ = ["Encoding", "TableRows"]
@@ -50,14 +49,10 @@ class Encoding:
         """The targets of rows that all have one, (n, width). Raises `DataError`."""
         return self.target.encode(column(table, self.target.name))
 
-    def check(self, store: Store) -> list[str]:
-        """Notes about stored rows that training never saw. Raises `DataError` where they cannot be encoded."""
-        unseen, rows = Counter[str](), 0
-        for _, table in self.inputs(store.tables(), unseen):
-            with rows_from(rows):
-                self.targets(table)
-            rows += len(table)
-        return unseen_notes(unseen)
+    def check(self, table: pa.Table, unseen: Counter[str]) -> None:
+        """Raise `DataError` for a row that cannot be encoded; `unseen` counts values that training never saw."""
+        unseen.update(self.features.encode(table, torch.zeros(len(table), self.features.width)))
+        self.targets(table)
 
 
 class TableRows:
@@ -73,10 +68,18 @@ class TableRows:
 
     def windows(self, rng: torch.Generator | None, start: int = 0) -> Iterator[Window]:
         """One window for each batch. Raises `DataError`."""
-        for x, table in self._encoding.inputs(self._present(), self._unseen):
-            with rows_from(self._rows):
+        first = 0
+        for whole in self._tables:
+            table, numbers = with_value(whole, self._encoding.target.name)
+            x = torch.zeros(len(table), self._encoding.features.width)
+            with rows_from(first), rows_among(numbers):
+                self._unseen.update(self._encoding.features.encode(table, x))
                 rows = Rows(x, self._encoding.targets(table))
-            self._rows += len(rows)
+            first, self._lost, self._rows = (
+                first + len(whole),
+                self._lost + len(whole) - len(rows),
+                self._rows + len(rows),
+            )
             yield Window(rows, None, 0)
         if not self._rows:
             raise all_missing(self._encoding.target.name)
@@ -85,9 +88,3 @@ class TableRows:
     def notes(self) -> list[str]:
         """What was left out, and what training never saw."""
         return [*lost_rows(self._encoding.target.name, self._lost), *unseen_notes(self._unseen)]
-
-    def _present(self) -> Iterator[pa.Table]:
-        for table in self._tables:
-            kept, lost = with_value(table, self._encoding.target.name)
-            self._lost += lost
-            yield kept

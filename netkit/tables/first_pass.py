@@ -20,6 +20,7 @@ from netkit.tables.columns import (
     lost_rows,
     numbers,
     refuse_infinite,
+    rows_among,
     rows_from,
     with_value,
 )
@@ -31,12 +32,16 @@ from netkit.tables.store import Store
 from netkit.tables.summaries import Labels, Numbers
 from netkit.tables.weights import check_weights
 
-__all__ = ["FirstPass", "check_types", "first_pass"]
+__all__ = ["FirstPass", "check_types", "first_pass", "no_check"]
 
 STRICT: dict[str, Any] = {"number": numbers, "date": dates}
 """How the values of a column that is set to be one of these are read."""
 ROLES = {"weights": check_weights, "group": check_groups}
 """What the values of a column must be that is no input, by what it is for."""
+
+
+def no_check(table: pa.Table) -> None:
+    """Any rows can be used."""
 
 
 def first_pass(
@@ -48,14 +53,15 @@ def first_pass(
     store: Callable[[], Store],
     size: int | None = None,
     block: int | None = Numbers.block,
+    check: Callable[[pa.Table], None] = no_check,
 ) -> FirstPass:
     """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text,
     or where no row was held out. types: what columns are set to be; roles: the columns that are no inputs, by what they
-    are for; without a target every row counts; block: values that are summed up at once. Raises `DataError`,
+    are for; without a target every row counts; block: values that are summed up at once; check: what raises where rows cannot be used. Raises `DataError`,
     `SettingError`."""
 
     def once(source: Source, split: Split | None) -> FirstPass:
-        found = FirstPass(target, types, roles, split and split.anew(), store, block)
+        found = FirstPass(target, types, roles, split and split.anew(), store, block, check)
         for where, piece in source.pieces(size):
             found.take(where, piece)
             pa.default_memory_pool().release_unused()
@@ -81,9 +87,10 @@ class FirstPass:
         split: Split | None,
         store: Callable[[], Store],
         block: int | None,
+        check: Callable[[pa.Table], None],
     ) -> None:
         self._target, self._types, self._roles, self._met = target, types, roles, Types()
-        self.split = split
+        self.split, self._check = split, check
         self.summary = TableSummary({target, *roles.values()}, types, block)
         """Of the columns of the training rows."""
         self.labels, self.scale = Labels(), Numbers(target or "")
@@ -109,11 +116,14 @@ class FirstPass:
         if piece.schema.get_field_index(UNNAMED) == 0:
             self._starts.add(counted_from(piece[UNNAMED], self.rows))
         self.rows += len(piece)
+        kept = piece
         if self._target is not None:
-            piece, lost = with_value(piece, self._target)
-            self.lost += lost
-        if len(piece):
-            self._keep(piece)
+            kept, numbers = with_value(piece, self._target)
+            self.lost += len(piece) - len(kept)
+            with rows_from(self.rows - len(piece)), rows_among(numbers):
+                self._check(kept)
+        if len(kept):
+            self._keep(kept)
 
     def end(self, who: str) -> FirstPass:
         """When all is taken. Raises `DataError` where no row has a target."""

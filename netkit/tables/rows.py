@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from netkit.engine.network import Network
@@ -13,8 +15,8 @@ from netkit.errors import DataError, SettingError
 from netkit.tables import split_before
 from netkit.tables.dataset import dataset
 from netkit.tables.encoding import Encoding
-from netkit.tables.features import SKIP, text_among
-from netkit.tables.first_pass import FirstPass, first_pass
+from netkit.tables.features import SKIP, text_among, unseen_notes
+from netkit.tables.first_pass import FirstPass, first_pass, no_check
 from netkit.tables.memory import Budget, budget_for
 from netkit.tables.read import source_of
 from netkit.tables.settings import Settings
@@ -69,13 +71,14 @@ class FoundRows:
         roles = {"weights": settings.weights} if settings.weights else {}
         size = self.budget.piece if self.budget else None
         try:
-            own = first_pass(source, settings.target, {}, roles, None, _store(settings), size)
-            notes = [*own.notes, *encoding.check(own.training)]
+            unseen, store = Counter[str](), _store(settings)
+            check = partial(encoding.check, unseen=unseen)
+            own = first_pass(source, settings.target, {}, roles, None, store, size, check=check)
             rows = dataset(own.training, encoding, weights, "validation", window)
         except DataError as error:
             said = str(error)
             raise DataError(said if said.startswith(source.where) else f"{source.where}: {said}") from None
-        for note in notes:
+        for note in [*own.notes, *unseen_notes(unseen)]:
             logger.warning("%s: %s", source.where, note)
         return rows
 
@@ -96,7 +99,8 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     split = _split(settings, task, before)
     size = budget.piece if budget else None
     block = None if before else Numbers.block
-    found = first_pass(source, settings.target, types, roles, split, _store(settings), size, block)
+    check = partial(encoding.check, unseen=Counter()) if encoding else no_check
+    found = first_pass(source, settings.target, types, roles, split, _store(settings), size, block, check)
     return FoundRows(source.where, found, budget, settings)
 
 
