@@ -7,7 +7,6 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pkgutil import resolve_name
 from types import ModuleType
-from typing import Any
 
 __all__ = ["RENAMED", "spec_of"]
 
