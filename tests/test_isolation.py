@@ -238,7 +238,8 @@ def test_a_reference_that_does_not_resolve_is_an_error_of_the_one_who_uses_it(en
     environment.install(environment.make("lab-reference", hook("return {'thing': 'lab_reference:Gone'}")))
     train = ["train", penguins, "--target", "species"]
     said = environment.run(*train, "--activation", "thing", code=1).stderr
-    assert said == "netkit: activation 'thing' of lab-reference 0.1: lab_reference:Gone: the module has no such name\n"
+    gone = "activation 'thing' of lab-reference 0.1: lab_reference:Gone: the module has no such name"
+    assert said == f"netkit: activation: {gone}\n"
     assert "BROKEN  it raises PluginError" in environment.run("check", "--plugin", "lab-reference", code=1).stdout
 
 
@@ -249,7 +250,7 @@ def test_two_strangers_with_one_name(environment, penguins, untouched):
     assert re.findall(r"lab-\w/softsign", listed) == ["lab-a/softsign", "lab-b/softsign"]
     train = ["train", penguins, "--target", "species", "--epochs", 1]
     said = environment.run(*train, "--activation", "softsign", code=1).stderr
-    assert said == "netkit: activation 'softsign' is in dispute: write lab-a/softsign or lab-b/softsign\n"
+    assert said == "netkit: activation: activation 'softsign' is in dispute: write lab-a/softsign or lab-b/softsign\n"
     said = environment.run(*train, "--activation", "lab-b/softsign", "--out", "b.netkit").stdout
     assert "\nusing activation lab-b/softsign (lab-b 0.1)\n" in said and "using" not in environment.run(*train).stdout
     assert "activation lab-b/softsign (lab-b 0.1)" in environment.run("describe", "b.netkit").stdout
