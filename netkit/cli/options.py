@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from netkit.errors import DataError, SettingError
+from netkit.errors import DataError, PluginError, SettingError
 
 if TYPE_CHECKING:
     from netkit.registry import Lookup
@@ -77,8 +77,11 @@ def configured(path: str | None) -> dict[str, Any]:
         raise SettingError(f"{path}: not TOML: brackets are nested too deeply") from None
     except ValueError as error:  # also of text that is not UTF-8, and of numbers with more digits than Python reads
         raise SettingError(f"{path}: not TOML: {error}") from None
-    with following(rules_in(config)):
-        _, wrong = read(config)
+    try:
+        with following(rules_in(config)):
+            _, wrong = read(config)
+    except PluginError as error:  # what is required is not there
+        wrong = [error]
     if wrong:
         kind = type(wrong[0]) if len(wrong) == 1 else SettingError
         raise kind(f"{path}: {'; '.join(map(str, wrong))}")
