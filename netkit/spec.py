@@ -47,7 +47,7 @@ def make(kind: str, value: Any) -> Any:
     if isinstance(value, type) and issubclass(value, KINDS[kind]):
         value = _called(value, value.__name__, {})
     if not isinstance(value, KINDS[kind]):
-        raise SettingError(f"{kind}: a name, a table or a {KINDS[kind].__name__} is needed, got {value!r}")
+        raise SettingError(f"{kind}: a name, a table or an instance of {KINDS[kind].__name__} is needed, got {value!r}")
     return _settled(name(value), value)
 
 

@@ -201,6 +201,25 @@ def test_a_trained_model_takes_whatever_train_takes(tmp_path):
         model.fit(table, hidden=[3])
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_row_that_cannot_be_used_is_told_by_its_number_in_the_file(cli, tmp_path, way):
+    rows = [f"{i},{'ab'[i % 2]}" for i in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]) + "\n")
+    model = netkit.train(tmp_path / "t.csv", "y", epochs=1, quiet=True, columns={"x": "number"})
+    rows[1], rows[20] = "1,", "word,a"
+    (tmp_path / "bad.csv").write_text("\n".join(["x,y", *rows]) + "\n")
+    for use in (model.evaluate, model.predict, lambda data: model.fit(data, quiet=True, **WAYS[way])):
+        with pytest.raises(DataError, match="x: row 21: 'word' is not a number$"):
+            use(tmp_path / "bad.csv")
+    rows[20] = "20,c"
+    (tmp_path / "bad.csv").write_text("\n".join(["x,y", *rows]) + "\n")
+    for use in (model.evaluate, lambda data: model.fit(data, quiet=True, **WAYS[way])):
+        with pytest.raises(DataError, match="y: row 21 holds 'c', a class that training never saw$"):
+            use(tmp_path / "bad.csv")
+    with pytest.raises(DataError, match="bad.csv: y: row 21 holds 'c', a class that training never saw$"):
+        netkit.train(tmp_path / "t.csv", "y", validation=str(tmp_path / "bad.csv"), quiet=True, **WAYS[way])
+
+
 def _saved(model, folder):
     model.save(folder / "m.netkit")
     return folder / "m.netkit"

@@ -56,9 +56,11 @@ def first_pass(
     check: Callable[[pa.Table], None] = no_check,
 ) -> FirstPass:
     """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text,
-    or where no row was held out. types: what columns are set to be; roles: the columns that are no inputs, by what they
-    are for; without a target every row counts; block: values that are summed up at once; check: what raises where rows cannot be used. Raises `DataError`,
-    `SettingError`."""
+    or where no row was held out. Raises `DataError`, `SettingError`.
+
+    types: what columns are set to be. roles: the columns that are no inputs, by what they are for. Without a target every
+    row counts. block: values that are summed up at once. check: raises where rows cannot be used.
+    """
 
     def once(source: Source, split: Split | None) -> FirstPass:
         found = FirstPass(target, types, roles, split and split.anew(), store, block, check)
