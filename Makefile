@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-QUICK := $(addprefix tests/test_, engine.py)
+QUICK := $(addprefix tests/test_, $(addsuffix .py, engine reference training derived data face))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: train test quick lint bench clean
@@ -12,7 +12,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 
 quick: .venv/tested
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(QUICK)
+	$(BIN)/python -m pytest -n 2 $(QUICK)
 
 lint: .venv/tested
 	$(BIN)/ruff format --check .

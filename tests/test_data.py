@@ -53,7 +53,7 @@ def prepared(features, columns):
     """The inputs of a table, and what is said of values that training never saw."""
     table = pa.table(columns)
     x = torch.zeros(len(table), features.width)
-    return x, unseen_notes(features.prepare(table, x))
+    return x, unseen_notes(features.encode(table, x))
 
 
 def inputs_of(values, name="x", **types):

@@ -370,7 +370,7 @@ def test_settings_may_hold_several_components_and_plain_values_beside_them():
         ({"metrics": "r2"}, "metrics: a list is needed, got 'r2'"),
         ({"layers": None}, "layers: a list is needed, got None"),
         ({"first": None}, "first: expected `int`, got None"),
-        ({"metrics": [None]}, "metrics[0]: metric: a name, a table or a Metric is needed, got None"),
+        ({"metrics": [None]}, "metrics[0]: metric: a name, a table or an instance of Metric is needed, got None"),
     ],
 )
 def test_settings_that_cannot_be_are_told_all_at_once(given, words):

@@ -58,8 +58,8 @@ def first_pass(
     """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text,
     or where no row was held out. Raises `DataError`, `SettingError`.
 
-    types: what columns are set to be. roles: the columns that are no inputs, by what they are for. Without a target every
-    row counts. block: values that are summed up at once. check: raises where rows cannot be used.
+    types: what columns are set to be. roles: the columns that are no inputs, by what they are for. Without a target
+    every row counts. block: values that are summed up at once. check: raises where rows cannot be used.
     """
 
     def once(source: Source, split: Split | None) -> FirstPass:
