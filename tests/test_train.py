@@ -148,6 +148,21 @@ def test_a_run_that_netkit_0_1_began_ends_in_the_bits_of_0_1(netkit, tmp_path, n
     assert one == two and len(one.splitlines()) == 161
 
 
+def test_a_run_that_0_1_began_may_be_interrupted_again(tmp_path):
+    for name in ("classes-memory", "groups-stream"):
+        run = tmp_path / name
+        run.mkdir()
+        shutil.copy(BEFORE / f"{name}.checkpoint", run / "000002-000000000000.checkpoint")
+        how = {"resume": run, "quiet": True, "out": str(tmp_path / "m.netkit")}
+        with pytest.raises(ZeroDivisionError):
+            netkit.train(BEFORE / "table.csv", **how, callbacks=[lambda epoch: 1 / (epoch.number - 4)])
+        assert (run / "000003-000000000000.checkpoint").exists()
+        model = netkit.train(BEFORE / "table.csv", **how)
+        wanted = load_file(BEFORE / f"{name}.model")
+        assert len(model.history) == 1
+        assert all(torch.equal(value, wanted[each]) for each, value in model.model.parameters().items())
+
+
 def test_a_run_of_a_table_in_python_goes_on_with_the_table(tmp_path):
     table = numbers(400)
     options = {"target": "y", "epochs": 4, "quiet": True, "columns": {"who": "skip"}}
@@ -199,6 +214,8 @@ def test_a_trained_model_takes_whatever_train_takes(tmp_path):
     assert again.evaluate(table) == model.evaluate(table)
     with pytest.raises(SettingError, match="^hidden: a trained model keeps its own; netkit.train makes another$"):
         model.fit(table, hidden=[3])
+    with pytest.raises(SettingError, match="^checkpoint: only a run of netkit.train can be resumed, not one of "):
+        model.fit(table, checkpoint=str(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,10 +27,10 @@ __all__ = ["evaluate", "predict"]
 def predict(ctx: click.Context, /, model: str, data: str, out: str | None, probabilities: bool, **dialect: Any) -> None:
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.cli.predictions import write_csv
-    from netkit.files.atomic import check_writable
+    from netkit.files.atomic import check_writable, same_path
 
     for path in (model, data):
-        if out and os.path.realpath(out) == os.path.realpath(path):
+        if out and same_path(out, path):
             raise SettingError(f"out: another file than one that is read is needed, got {out!r}")
     if out:
         check_writable(out)

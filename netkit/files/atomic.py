@@ -16,13 +16,18 @@ from pathlib import Path
 
 from netkit.errors import DataError
 
-__all__ = ["atomic_write", "check_writable"]
+__all__ = ["atomic_write", "check_writable", "same_path"]
 
 
 def check_writable(path: str | Path) -> None:
     """Raise `DataError` for a path that `atomic_write` could not write, before the work is done and not after."""
     with _one_line(path):
         _target(path)
+
+
+def same_path(one: str | Path, two: str | Path) -> bool:
+    """Whether two paths lead to one place."""
+    return os.path.realpath(one) == os.path.realpath(two)
 
 
 @contextmanager

@@ -57,11 +57,13 @@ class Checkpoints:
     """A folder that keeps the last few checkpoints of one run. Raises `DataError` when it cannot be made.
 
     began: how to begin the run anew. keep: how many stay. fresh: the run is a new one, and the folder may hold no
-    other's.
+    other's. format: that in which the run was begun, since its rows go by it.
     """
 
-    def __init__(self, folder: str | Path, began: Began, keep: int = 3, fresh: bool = False) -> None:
-        self.folder, self._began, self._keep = Path(folder), began, keep
+    def __init__(
+        self, folder: str | Path, began: Began, keep: int = 3, fresh: bool = False, format: int = FORMAT
+    ) -> None:
+        self.folder, self._began, self._keep, self._format = Path(folder), began, keep, format
         if fresh and _files(self.folder):
             raise DataError(
                 f"{folder}: holds the checkpoints of another run; go on with it by --resume, or name another folder"
@@ -76,14 +78,12 @@ class Checkpoints:
     def write(self, run: Run) -> Path:
         """The run as it stands. Raises `DataError`, after which the checkpoints before it are still there."""
         path = self.folder / f"{run.epoch:06d}-{run.row:012d}.checkpoint"
-        content = _packed(run, self._began)
+        content = _packed(run, self._began, self._format)
         with atomic_write(path) as temporary:
             temporary.write_bytes(content)
         before = [each for each in _files(self.folder) if each.name < path.name]
-        behind = [
-            each for each in _files(self.folder) if each.name > path.name
-        ]  # damaged, or this run would have begun there
-        for old in before[: max(0, len(before) - self._keep + 1)] + behind:
+        later = [each for each in _files(self.folder) if each.name > path.name]  # damaged, or it would have begun there
+        for old in before[: max(0, len(before) - self._keep + 1)] + later:
             old.unlink(missing_ok=True)
         return path
 
@@ -142,11 +142,11 @@ def _seeds(state: Tensor) -> bool:
     return True
 
 
-def _packed(run: Run, began: Began) -> bytes:
+def _packed(run: Run, began: Began, format: int) -> bytes:
     from safetensors.torch import save
 
     counts = {name: getattr(run, name) for name in COUNTS}
-    state = State(FORMAT, discovery.version(), began, _digest(run), counts, _numbers(run))
+    state = State(format, discovery.version(), began, _digest(run), counts, _numbers(run))
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in _tensors(run).items()}
     content = save(tensors, {"netkit": msgspec.json.encode(state).decode()})
     return SIGN + hashlib.sha256(content).digest() + content

@@ -60,7 +60,7 @@ class TableModel:
         model = load(path)
         if model.network.in_shape != (features.width,):
             raise ModelFileError(
-                f"{path}: {features.width} prepared inputs do not fit layers for {model.network.in_shape}"
+                f"{path}: {features.width} encoded inputs do not fit layers for {model.network.in_shape}"
             )
         return cls(features, model, target, dict(header.scores), header.training)
 
@@ -91,7 +91,7 @@ class TableModel:
         self.history, self.training = fitted.history, {"seed": settings.seed, "rows": len(parts.training)}
         named = {"validation": parts.validation, "training": parts.training}
         metrics = settings.metric or None
-        self.scores = {name: self.score_of(rows, metrics) for name, rows in named.items() if rows is not None}
+        self.scores = {name: self.score_of(part, metrics) for name, part in named.items() if part is not None}
         for name, values in self.scores.items():
             logger.info("%10s  %s", name, "  ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
         if settings.out is not None:
@@ -107,6 +107,8 @@ class TableModel:
         for name in ("target", "task", "columns", "hidden", "layers", "activation", "loss"):
             if name in given:
                 raise SettingError(f"{name}: a trained model keeps its own; netkit.train makes another")
+        if "checkpoint" in given:
+            raise SettingError("checkpoint: only a run of netkit.train can be resumed, not one of TableModel.fit")
         return Settings.of({"target": self.target.name, "loss": self.model.loss, **given})
 
     def outputs(self, data: Any, **dialect: Any) -> Tensor:

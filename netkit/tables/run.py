@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,14 +16,14 @@ from netkit.engine.rows import Dataset
 from netkit.engine.scoring import make_metrics
 from netkit.engine.training import Epoch, Recipe, Run
 from netkit.errors import DataError, DivergenceError, MemoryExhausted, SettingError
-from netkit.files.checkpoint import Began, Checkpoints, restore
+from netkit.files.checkpoint import FORMAT, Began, Checkpoints, restore
 from netkit.files.log import logged
 from netkit.model import Model
 from netkit.tables.interruption import Interrupted, Signals, signals
 from netkit.tables.settings import INTERVAL, Settings, own_optimizer
 from netkit.tensors import generator
 
-__all__ = ["Fitted", "Saver", "fit", "recipe", "same_folder"]
+__all__ = ["Fitted", "Saver", "fit", "recipe"]
 
 logger = logging.getLogger("netkit")
 SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -67,7 +66,7 @@ def fit(
     if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
         raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
     with signals() as taken:
-        saver = Saver(settings, began, taken, fresh)
+        saver = Saver(settings, began, taken, fresh, resumed[0].format if resumed else FORMAT)
         run = _run(model, training, validation, settings, saver)
         if resumed:
             restore(run, *resumed)
@@ -109,9 +108,9 @@ def _reported(records: Iterator[Epoch], run: Run, settings: Settings) -> Iterato
 class Saver:
     """What a run calls whenever it is at rest: writes a checkpoint when it is time, or when somebody wants to stop."""
 
-    def __init__(self, settings: Settings, began: Began, taken: Signals, fresh: bool) -> None:
+    def __init__(self, settings: Settings, began: Began, taken: Signals, fresh: bool, format: int) -> None:
         folder = settings.checkpoint
-        self._checkpoints = Checkpoints(folder, began, settings.keep, fresh) if folder else None
+        self._checkpoints = Checkpoints(folder, began, settings.keep, fresh, format) if folder else None
         number, unit = re.findall(INTERVAL, settings.every)[0]
         self._seconds = int(number) * SECONDS[unit] if unit else None
         self._epochs = int(number)
@@ -132,8 +131,3 @@ class Saver:
         if self._seconds is not None:
             return time.monotonic() - self._time >= self._seconds
         return not run.row and run.epoch - self._epoch >= self._epochs
-
-
-def same_folder(one: str, two: str) -> bool:
-    """Whether two paths lead to one place."""
-    return os.path.realpath(one) == os.path.realpath(two)

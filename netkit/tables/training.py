@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from netkit import spec
 from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
-from netkit.files.atomic import check_writable
+from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import Began, newest
 from netkit.files.provenance import sources
 from netkit.kinds import Loss
@@ -24,7 +24,7 @@ from netkit.tables.features import Features
 from netkit.tables.first_pass import FirstPass
 from netkit.tables.model import TableModel
 from netkit.tables.rows import FoundRows, find_rows
-from netkit.tables.run import recipe, same_folder
+from netkit.tables.run import recipe
 from netkit.tables.settings import Settings, rules_in
 from netkit.tables.target import Target
 
@@ -98,7 +98,7 @@ def _trained(
     if saved is None:
         return model.trained(rows, began, callbacks=callbacks)
     folder = settings.checkpoint or saved.folder
-    fresh = not same_folder(folder, saved.folder)
+    fresh = not same_path(folder, saved.folder)
     rows = replace(rows, settings=replace(rows.settings, checkpoint=folder))
     return model.trained(rows, began, resumed=(saved.state, saved.tensors), fresh=fresh, callbacks=callbacks)
 
@@ -120,7 +120,7 @@ def _check_paths(data: Any, settings: Settings) -> None:
             continue
         check_writable(path)
         for table in (data, settings.validation):
-            if isinstance(table, (str, Path)) and same_folder(path, str(table)):
+            if isinstance(table, (str, Path)) and same_path(path, str(table)):
                 raise SettingError(f"{name}: another file than one that is read is needed, got {path!r}")
 
 
