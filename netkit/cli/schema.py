@@ -16,7 +16,7 @@ from netkit.errors import NetkitError
 from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
-from netkit.tables.settings import Settings, hints, options, own_loss, own_optimizer
+from netkit.tables.settings import Settings, Task, hints, options, own_loss, own_optimizer
 
 __all__ = ["filled", "json_schema"]
 
@@ -90,7 +90,15 @@ def filled(given: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     defaults = {each.name: None if each.default is MISSING else each.default for each in fields(Settings)}
     chosen = _chosen(given)
     for name, option in options().items():
-        yield name, option.help, given.get(name, chosen.get(name, None if name == "plugins" else defaults[name]))
+        value = given.get(name, chosen.get(name, None if name == "plugins" else defaults[name]))
+        yield name, option.help if value else f"{option.help}{_by_task(name)}", value
+
+
+def _by_task(name: str) -> str:
+    """What the task decides, where nobody chose."""
+    own = [own_loss(task) for task in typing.get_args(Task)] if name in ("loss", "metric") else []
+    taken = [(loss.task, spec.name(loss) if name == "loss" else loss.metric) for loss in own]
+    return " By the task: " + ", ".join(f"{word} for {task}" for task, word in taken) + "." if taken else ""
 
 
 def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:

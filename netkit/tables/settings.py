@@ -27,6 +27,7 @@ from netkit.registry.requirements import Plugins
 __all__ = [
     "Option",
     "Settings",
+    "Task",
     "from_text",
     "hints",
     "kind_of",
