@@ -193,7 +193,7 @@ def test_prepared_inputs_must_fit_the_network(cli, tmp_path, penguins):
     assert cli("train", penguins, "--target", "species", "--epochs", 1, "--out", "p.netkit")[0] == 0
     rewritten(tmp_path / "p.netkit", lambda header: header["features"]["columns"].pop())
     code, _, err = cli("predict", "p.netkit", penguins)
-    assert code == 1 and "prepared inputs do not fit layers for (14,)" in err
+    assert code == 1 and "encoded inputs do not fit layers for (14,)" in err
 
 
 def test_a_part_that_was_never_registered_is_not_saved(tmp_path):

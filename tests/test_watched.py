@@ -67,8 +67,8 @@ def test_what_is_bound_gives_the_same_bits_again_and_again(expression, n, k, tur
     inputs = [new(), new()]
     out = new() if over is None else inputs[over]
     calls = record(lambda x, y: value(expression, x, y), inputs, out)
-    if calls is None:  # torch's sign of nan is 0, numpy's is nan
-        assert "'sign'" in repr(expression)
+    if calls is None:  # numpy has another sign of nan than torch, and another zero where 0 and -0 are compared
+        assert any(f"'{name}'" in repr(expression) for name in ("sign", "maximum", "minimum"))
         return
     rng = torch.Generator().manual_seed(seed)
     for _ in range(3):

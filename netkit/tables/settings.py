@@ -49,6 +49,9 @@ INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 Units = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0)]
+Hidden = tuple[Units | Layer, ...]
+Size = Annotated[str, Meta(pattern=SIZE)]
+Interval = Units | Annotated[str, Meta(pattern=INTERVAL)]
 
 
 @dataclass(frozen=True)
@@ -149,28 +152,20 @@ class Settings:
             "What columns are: number, text, date, embedding, skip.", "NAME=TYPE,...", _columns, str | dict[str, str]
         ),
     ] = field(default_factory=dict)
-    separator: Annotated[str | None, Option("Between the columns of a CSV file; by default a comma.", "CHARACTER")] = (
-        None
-    )
+    separator: Annotated[str | None, Option("Between columns of a CSV file; by default a comma.", "CHARACTER")] = None
     decimal: Annotated[str, Option("The decimal point of a CSV file.", "CHARACTER")] = "."
     hidden: Annotated[
-        tuple[Units | Layer, ...],
-        Option(
-            "Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | tuple[Units | Layer, ...]
-        ),
+        Hidden, Option("Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | Hidden)
     ] = (100,)
     layers: Annotated[
-        tuple[Layer, ...],
-        Option("The layers from first to last, instead of hidden and activation.", "LAYER;...", _hidden, offered=False),
+        tuple[Layer, ...], Option("All layers, instead of hidden and activation.", "LAYER;...", _hidden, offered=False)
     ] = ()
     activation: Annotated[Activation | None, Option("Of the hidden layers.")] = None
     loss: Annotated[Loss | None, Option("What to make small; by default the one for the task.")] = None
     optimizer: Annotated[Optimizer | None, Option("Such as NAME:setting=value.")] = None
     metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=_metrics)] = ()
     alpha: Annotated[Positive | None, Option("Learning rate; by default the optimizer's own.")] = None
-    schedule: Annotated[Schedule | None, Option("How the learning rate changes on the way; by default it stays.")] = (
-        None
-    )
+    schedule: Annotated[Schedule | None, Option("How the learning rate changes; by default it stays.")] = None
     average: Annotated[
         Share | None,
         Option("Decay of an exponential moving average of the parameters, such as 0.999, to validate and keep."),
@@ -186,9 +181,7 @@ class Settings:
     ] = None
     weights: Annotated[
         str | None,
-        Option(
-            "Sample weights in the loss: a column that is no input. Metrics and `evaluate` count all alike.", "COLUMN"
-        ),
+        Option("Sample weights in the loss: a column that is no input. Metrics count all rows alike.", "COLUMN"),
     ] = None
     balanced: Annotated[
         bool, Option("Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).")
@@ -202,14 +195,7 @@ class Settings:
         str | None, Option("Where the run is saved while it trains, to be resumed.", "FOLDER", free=True)
     ] = None
     every: Annotated[
-        str,
-        Option(
-            "How often: 30s, 5min, 2h, or a number of epochs.",
-            "INTERVAL",
-            _every,
-            Units | Annotated[str, Meta(pattern=INTERVAL)],
-            free=True,
-        ),
+        str, Option("How often: 30s, 5min, 2h, or a number of epochs.", "INTERVAL", _every, Interval, free=True)
     ] = "5min"
     keep: Annotated[int, Meta(ge=1), Option("Checkpoints that stay.", free=True)] = 3
     precision: Annotated[
@@ -218,24 +204,13 @@ class Settings:
     ] = "float32"
     memory: Annotated[
         int | None,
-        Option(
-            "All that may be taken, such as 2GB; by default what the table needs.",
-            "SIZE",
-            _memory,
-            Annotated[str, Meta(pattern=SIZE)],
-        ),
+        Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", _memory, Size),
     ] = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), Option("Same seed, same model.")] = 0
     out: Annotated[str | None, Option("Where the model goes.", "FILE", free=True)] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
-        Plugins,
-        Option(
-            "What must be installed, who gets a name in dispute, what to leave out.",
-            reader=_plugins,
-            free=True,
-            offered=False,
-        ),
+        Plugins, Option("Which plugins to require, prefer and disable.", reader=_plugins, free=True, offered=False)
     ] = Plugins()
 
     @classmethod
