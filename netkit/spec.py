@@ -19,6 +19,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import cache, reduce
+from numbers import Integral, Real
 from operator import or_
 from typing import Any, Literal, Union
 
@@ -216,8 +217,8 @@ def _item(who: str, hint: Any, value: Any) -> Any:
 
 def _converted(who: str, hint: Any, value: Any) -> Any:
     """A plain value by the rule in its annotation."""
-    if isinstance(value, float):
-        value = float(value)  # numpy's is one too
+    if isinstance(value, Real) and not isinstance(value, bool):  # numpy's numbers too
+        value = int(value) if isinstance(value, Integral) else float(value)
     try:
         settled = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -197,6 +198,48 @@ def test_every_mistake_is_told_at_once_and_names_its_setting():
     )
     with pytest.raises(SettingError, match="^target: the column to predict is needed$"):
         netkit.train(numbers(9))
+
+
+ODD = {
+    "share of nothing": ({"validation": 5e-324}, "300 rows are too few to hold out a share of 4.94066e-324"),
+    "empty out": ({"out": ""}, "out: expected `str` of length >= 1, got ''"),
+    "empty checkpoint": ({"checkpoint": ""}, "checkpoint: expected `str` of length >= 1, got ''"),
+    "wrong type": ({"columns": {"x": "txt"}}, "columns: x: number, text, date, embedding or skip is needed, got 'txt'"),
+    "no validation table": ({"validation": "nowhere.csv"}, "nowhere.csv: cannot be read: no such file"),
+    "nothing to resume": ({"resume": 3}, "resume: a folder of checkpoints is needed, got 3"),
+    "empty resume": ({"resume": ""}, "resume: a folder of checkpoints is needed, got ''"),
+    "null": ({"batch": None}, "batch: expected `int`, got None"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_cannot_be_is_one_line_before_anything_is_trained(case):
+    given, message = ODD[case]
+    with pytest.raises((SettingError, DataError)) as caught:
+        netkit.train(numbers(300), "y", quiet=True, **given)
+    assert str(caught.value) == message
+
+
+def test_an_empty_path_is_no_table():
+    with pytest.raises(DataError, match="^table: a path, a table or an array is needed, got ''$"):
+        netkit.train("", "y")
+
+
+def test_paths_and_numbers_of_numpy_are_what_they_are(tmp_path):
+    given = {"epochs": np.int64(2), "validation": np.float32(0.25), "hidden": [np.int64(3)], "alpha": np.float64(0.01)}
+    model = netkit.train(numbers(100), "y", quiet=True, out=tmp_path / "m.netkit", log=tmp_path / "log", **given)
+    assert model.model.network.links[0].out_shape == (3,) and (tmp_path / "m.netkit").exists()
+    assert len((tmp_path / "log").read_text().splitlines()) == 2 and model.training["rows"] == 75
+
+
+def test_a_log_to_a_pipe_that_nobody_reads_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe: cannot be written: No such device or address"):
+        netkit.train(numbers(60), "y", quiet=True, log=str(tmp_path / "pipe"))
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    netkit.train(numbers(60), "y", quiet=True, epochs=2, log=str(tmp_path / "pipe"))
+    assert os.read(reader, 10**6).count(b"\n") == 2
+    os.close(reader)
 
 
 def test_a_trained_model_takes_whatever_train_takes(tmp_path):

@@ -163,15 +163,15 @@ class Run:
             values, gradient = loss_gradient(loss, logits, trace.output, batch.target, batch.weight)
             network.backward(trace, gradient / len(batch), logits)
             total = values.sum()[None]
-            if bool(total.isfinite()):  # else `_learned` ends the run
+            if bool(total.isfinite()):  # else `_after_batches` ends the run
                 self._clip()
                 self.optimizer.step(network.params, network.grads, self.state, self._rate(self.steps))
                 self._average(self.steps)
-            self._learned(total, len(batch))
+            self._after_batches(total, len(batch))
 
     def _planned(self) -> Callable[[Window], Any]:
         """The same steps in buffers, with the optimizer bound to its vectors."""
-        learn = partial(plan.learn, self.network, self.loss, step=self._bound_step(), on_pause=self._learned)
+        learn = partial(plan.learn, self.network, self.loss, step=self._bound_step(), on_pause=self._after_batches)
         return partial(learn, batch=self.recipe.batch, noise=self.noise, precision=self.recipe.precision)
 
     def _bound_step(self) -> Callable[[], Any]:
@@ -207,7 +207,7 @@ class Run:
             decay = min(self.recipe.average, (1 + number) / (10 + number))
             self.averaged.lerp_(self.network.params, 1 - decay)
 
-    def _learned(self, sums: Tensor, rows: int) -> None:
+    def _after_batches(self, sums: Tensor, rows: int) -> None:
         """After a few batches of so many rows, with the sum of the losses in each."""
         finite = torch.isfinite(sums)
         if not bool(finite.all()):

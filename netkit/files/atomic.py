@@ -13,16 +13,27 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from netkit.errors import DataError
 
-__all__ = ["atomic_write", "check_writable", "same_path"]
+__all__ = ["atomic_write", "check_writable", "open_stream", "same_path"]
 
 
 def check_writable(path: str | Path) -> None:
     """Raise `DataError` for a path that `atomic_write` could not write, before the work is done and not after."""
     with _one_line(path):
         _target(path)
+
+
+def open_stream(path: str | Path, append: bool = False) -> TextIO:
+    """A file to write lines to as they come. Raises `DataError`, also for a pipe without a reader: who waits for one
+    takes no signal."""
+    with _one_line(path):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | (os.O_APPEND if append else os.O_TRUNC)
+        descriptor = os.open(path, flags, 0o666)
+        os.set_blocking(descriptor, True)
+        return open(descriptor, "w", encoding="utf-8")
 
 
 def same_path(one: str | Path, two: str | Path) -> bool:

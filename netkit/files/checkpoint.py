@@ -52,6 +52,11 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     numbers: dict[str, float]
     """What the optimizer remembers in plain numbers."""
 
+    @property
+    def begun_by_0_1(self) -> bool:
+        """Whether the run was begun by netkit 0.1, which held out other rows."""
+        return self.format == 1
+
 
 class Checkpoints:
     """A folder that keeps the last few checkpoints of one run. Raises `DataError` when it cannot be made.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netkit.engine.training import Epoch
 from netkit.errors import DataError
-from netkit.files.atomic import atomic_write, check_writable
+from netkit.files.atomic import atomic_write, check_writable, open_stream
 
 __all__ = ["logged"]
 
@@ -28,7 +28,7 @@ def logged(epochs: Iterator[Epoch], path: str | Path, done: int = 0) -> Iterator
         if kept:
             with atomic_write(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        with open(path, "a" if kept else "w", encoding="utf-8") as file:
+        with open_stream(path, append=bool(kept)) as file:
             for epoch in epochs:
                 file.write(json.dumps({**asdict(epoch), "seconds": round(time.monotonic() - start, 3)}) + "\n")
                 file.flush()

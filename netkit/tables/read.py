@@ -30,6 +30,8 @@ def source_of(
     point. text: columns that are text even if all their values look like numbers. spelled: columns of CSV files of
     which the spelling is kept, and whole numbers are read to the last digit.
     """
+    if isinstance(data, str) and not data.strip():
+        raise DataError(f"table: a path, a table or an array is needed, got {data!r}")
     if isinstance(data, (str, Path)):
         return Files(str(data), separator, decimal, tuple(text), {name: Spelling() for name in spelled})
     return InMemory(plain_table(_in_memory(data)))

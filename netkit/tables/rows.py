@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from netkit.engine.network import Network
@@ -20,6 +21,7 @@ from netkit.tables.first_pass import FirstPass, first_pass, no_check
 from netkit.tables.memory import Budget, budget_for
 from netkit.tables.read import source_of
 from netkit.tables.settings import Settings
+from netkit.tables.sources import Files
 from netkit.tables.split import Split
 from netkit.tables.store import FileStore, MemoryStore, Store, temporary_folder
 from netkit.tables.summaries import Numbers
@@ -90,6 +92,8 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     Raises `DataError`, `SettingError`.
     """
     roles, task = settings.roles, settings.known_task
+    if isinstance(settings.validation, (str, Path)):  # whether it is there, before the other table is read
+        Files(str(settings.validation), settings.separator, settings.decimal).paths  # noqa: B018
     spelled = [settings.target, *([settings.group] if settings.group else [])]
     types = {} if encoding else settings.columns
     text = encoding.text if encoding else text_among(types)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, reduce
+from numbers import Integral, Real
 from operator import or_
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -23,6 +25,7 @@ from netkit.errors import NetkitError, SettingError, nearest
 from netkit.kinds import Activation, Component, Layer, Loss, Metric, Optimizer, Schedule
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
+from netkit.tables.features import TYPES
 
 __all__ = [
     "Option",
@@ -49,8 +52,9 @@ INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 Units = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(min_length=1)]
 Hidden = tuple[Units | Layer, ...]
-Size = Annotated[str, Meta(pattern=SIZE)]
+Bytes = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=SIZE)]
 Interval = Units | Annotated[str, Meta(pattern=INTERVAL)]
 
 
@@ -79,11 +83,15 @@ def _hidden(value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         raise SettingError(f"layers read 64,32, got {value!r}")
     for number, part in enumerate(value):
-        if isinstance(part, bool) or not isinstance(part, (int, str, Mapping, Layer)):
+        if isinstance(part, bool) or not isinstance(part, (Integral, str, Mapping, Layer)):
             raise SettingError(f"[{number}]: a number of units or a layer is needed, got {part!r}")
-        if isinstance(part, int) and part < 1:
+        if isinstance(part, Integral) and int(part) < 1:
             raise SettingError(f"[{number}]: a layer has at least 1 unit, got {part}")
     return tuple(value)
+
+
+def _path(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _columns(value: Any) -> Any:
@@ -92,6 +100,9 @@ def _columns(value: Any) -> Any:
         pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
     if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
         raise SettingError(f"columns read name=type,..., got {value!r}")
+    if wrong := [name for name, kind in pairs.items() if kind not in TYPES]:
+        words = f"{', '.join(TYPES[:-1])} or {TYPES[-1]}"
+        raise SettingError(f"{wrong[0]}: {words} is needed, got {pairs[wrong[0]]!r}")
     return dict(pairs)
 
 
@@ -102,7 +113,7 @@ def _validation(value: Any) -> Any:
         number = float(value) if isinstance(value, str) else value
     except ValueError:
         return value  # a path
-    return spec.setting("validation", Share, number) if isinstance(number, (int, float)) else value
+    return spec.setting("validation", Share, number) if isinstance(number, Real) else value
 
 
 def _memory(value: Any) -> Any:
@@ -144,7 +155,7 @@ def _plugins(value: Any) -> Any:
 class Settings:
     """How to train on a table. Components are names, texts such as `adam:beta1=0.8`, tables or instances."""
 
-    target: Annotated[str, Option("The column to predict.", "COLUMN")]
+    target: Annotated[Name, Option("The column to predict.", "COLUMN")]
     task: Annotated[Task | None, Option("Else read off the target.")] = None
     columns: Annotated[
         dict[str, str],
@@ -177,10 +188,10 @@ class Settings:
         Option("Share of rows held out, 0 for none; or a table of its own.", "SHARE|FILE", _validation, Share | str),
     ] = 0.1
     group: Annotated[
-        str | None, Option("Hold out whole groups of rows: a column that is no input, such as the patient.", "COLUMN")
+        Name | None, Option("Hold out whole groups of rows: a column that is no input, such as the patient.", "COLUMN")
     ] = None
     weights: Annotated[
-        str | None,
+        Name | None,
         Option("Sample weights in the loss: a column that is no input. Metrics count all rows alike.", "COLUMN"),
     ] = None
     balanced: Annotated[
@@ -190,9 +201,9 @@ class Settings:
         Units | None, Option("Stop after so many epochs without a better one; by default never.", free=True)
     ] = None
     clip: Annotated[Positive | None, Option("Scale gradients down to this norm; by default never.")] = None
-    log: Annotated[str | None, Option("Where a line of JSON for each epoch goes.", "FILE", free=True)] = None
+    log: Annotated[Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", _path, free=True)] = None
     checkpoint: Annotated[
-        str | None, Option("Where the run is saved while it trains, to be resumed.", "FOLDER", free=True)
+        Name | None, Option("Where the run is saved while it trains, to be resumed.", "FOLDER", _path, free=True)
     ] = None
     every: Annotated[
         str, Option("How often: 30s, 5min, 2h, or a number of epochs.", "INTERVAL", _every, Interval, free=True)
@@ -204,10 +215,10 @@ class Settings:
     ] = "float32"
     memory: Annotated[
         int | None,
-        Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", _memory, Size),
+        Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", _memory, Bytes),
     ] = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), Option("Same seed, same model.")] = 0
-    out: Annotated[str | None, Option("Where the model goes.", "FILE", free=True)] = None
+    out: Annotated[Name | None, Option("Where the model goes.", "FILE", _path, free=True)] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
         Plugins, Option("Which plugins to require, prefer and disable.", reader=_plugins, free=True, offered=False)

@@ -15,6 +15,8 @@ from netkit.tables.columns import RowError, column, labels
 
 __all__ = ["Places", "Split", "by_name", "check_groups", "drawn", "uniform"]
 
+FAR = 2**53
+"""More rows than a table has."""
 KNOWN = 1000
 """Values of a target, or groups, that are told from each other; the later ones are taken together."""
 
@@ -35,7 +37,7 @@ class Split:
         self._places, self._rows = Places(), 0
         self._taken: set[int] = set()
         """The numbers of the groups that are held out."""
-        self._first, self._shared = ceil(1 / share), 0
+        self._first, self._shared = ceil(min(1 / share, FAR)), 0
         """How many rows of a value are counted with those of the others, and how many were."""
 
     def held_out(self, table: pa.Table) -> np.ndarray:
@@ -125,7 +127,7 @@ class Places:
 def drawn(seed: int, share: float, places: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     """Whether the row at each place of a stratum is the one that is drawn of the 1 / share around it."""
     stretch = np.floor(places * share)
-    first, end = np.ceil(stretch / share), np.ceil((stretch + 1) / share)
+    first, end = np.ceil(stretch / share), np.ceil(np.minimum((stretch + 1) / max(share, 1 / FAR), FAR))
     at = uniform(seed, stratum.astype(np.uint64), stretch.astype(np.uint64))
     chosen: np.ndarray = places == first + np.floor(at * (end - first))
     return chosen

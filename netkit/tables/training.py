@@ -57,6 +57,8 @@ def train(
     if resume is None:
         with following(rules_in(given)):
             return _trained(data, Settings.of(given), callbacks)
+    if not isinstance(resume, (str, Path)) or not str(resume):
+        raise SettingError(f"resume: a folder of checkpoints is needed, got {resume!r}")
     saved = _newest(resume)
     with following(rules_in({"plugins": saved.state.began.plugins})):
         chosen = _begun(resume, saved).changed(given)
@@ -92,7 +94,7 @@ def _trained(
     data: Any, settings: Settings, callbacks: Sequence[Callable[[Epoch], Any]], saved: _Saved | None = None
 ) -> TableModel:
     _check_paths(data, settings)
-    model, rows = prepare(data, settings, saved is not None and saved.state.format == 1)
+    model, rows = prepare(data, settings, saved is not None and saved.state.begun_by_0_1)
     _name_strangers(model.model, settings)
     began = Began(_options(data, rows.settings), settings.plugins.to_json())
     if saved is None:
