@@ -10,8 +10,6 @@ from netkit.cli.options import chosen, setting_options
 from netkit.errors import SettingError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from netkit.tables.model import TableModel
 
 __all__ = ["evaluate", "predict"]
@@ -36,10 +34,11 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
         check_writable(out)
     table_model = _loaded(model)
     target = table_model.target
-    _refuse_values(table_model, probabilities)
+    if probabilities:
+        table_model.check_probabilities()
     names = [target.name, *(f"{target.name}={each}" for each in target.labels if probabilities)]
     columns = (
-        [table_model.labels(outputs), *(_probabilities(outputs) if probabilities else ())]
+        [table_model.labels(outputs), *(table_model.probabilities(outputs) if probabilities else ())]
         for outputs in table_model.batches(data, **_dialect(ctx))
     )
     write_csv(out, names, columns)
@@ -65,16 +64,3 @@ def _loaded(model: str) -> TableModel:
     from netkit.tables.model import TableModel
 
     return TableModel.load(model)
-
-
-def _refuse_values(table_model: TableModel, probabilities: bool) -> None:
-    head = table_model.model.network.links[-1].activation
-    if probabilities and (head is None or head.outputs == "real"):
-        name = table_model.target.name
-        raise SettingError(f"{name}: this model has no class probabilities, its outputs are plain values")
-
-
-def _probabilities(outputs: Tensor) -> list[list[float]]:
-    """A column for each class."""
-    columns = outputs.T if outputs.shape[1] > 1 else [1 - outputs[:, 0], outputs[:, 0]]
-    return [values.tolist() for values in columns]

@@ -131,6 +131,18 @@ class TableModel:
         """Outputs as values of the target column."""
         return self.target.decode(outputs, self.model.loss.threshold)
 
+    def check_probabilities(self) -> None:
+        """Raise `SettingError` where outputs are no probabilities of classes."""
+        head = self.model.network.links[-1].activation
+        if head is None or head.outputs == "real":
+            name = self.target.name
+            raise SettingError(f"{name}: this model has no class probabilities, its outputs are plain values")
+
+    def probabilities(self, outputs: Tensor) -> list[list[float]]:
+        """Of outputs (n, units) the probabilities of each class, n in a list, in the order of `target.labels`."""
+        columns = outputs.T if outputs.shape[1] > 1 else [1 - outputs[:, 0], outputs[:, 0]]
+        return [values.tolist() for values in columns]
+
     def evaluate(self, data: Any, metrics: Sequence[Any] | None = None, **dialect: Any) -> dict[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units, of the
         rows of a table that have a target."""

@@ -25,7 +25,6 @@ from netkit.errors import NetkitError, SettingError, nearest
 from netkit.kinds import Activation, Component, Layer, Loss, Metric, Optimizer, Schedule
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
-from netkit.tables.features import TYPES
 
 __all__ = [
     "Option",
@@ -95,6 +94,8 @@ def _path(value: Any) -> Any:
 
 
 def _columns(value: Any) -> Any:
+    from netkit.tables.features import TYPES  # it needs torch, and the help of a command does not
+
     pairs = value
     if isinstance(value, str):
         pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
