@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -94,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        with warnings.catch_warnings(), _listening():
+        with warnings.catch_warnings():
             warnings.showwarning = _warn
             warnings.filterwarnings("default", category=UserWarning, module="netkit")
             code = cli.main(arguments, prog_name="netkit", standalone_mode=False)
@@ -114,31 +111,6 @@ def _run(arguments: list[str] | None) -> int:
         return _left(error)
     except BaseException as error:  # some plugin's own kind of exception may be no Exception
         return _unforeseen(error)
-
-
-class _Terminal(logging.Handler):
-    """What netkit has to say: on stdout, and notes on stderr."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from netkit.registry.guard import printable
-
-        note = record.levelno >= logging.WARNING
-        text = printable(record.getMessage(), limit=None) if note else record.getMessage()
-        click.echo(f"note: {text}" if note else text, err=note)
-
-
-@contextmanager
-def _listening() -> Iterator[None]:
-    logger, terminal = logging.getLogger("netkit"), _Terminal()
-    before = logger.level, logger.propagate
-    logger.addHandler(terminal)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(terminal)
-        logger.level, logger.propagate = before
 
 
 def _left(error: SystemExit) -> int:

@@ -17,6 +17,9 @@ __all__ = ["config", "schema"]
 def schema() -> None:
     """Print a JSON Schema of the TOML configuration, with every installed component and its settings."""
     from netkit.cli.schema import json_schema
+    from netkit.cli.terminal import listening
+
+    click.get_current_context().with_resource(listening())
 
     click.echo(json.dumps(json_schema(), indent=2))
 

@@ -30,8 +30,11 @@ def inspect(ctx: click.Context, /, data: str, config: str | None, as_json: bool,
 
     Types and ranges are those of all rows; training fits the same on the rows that it does not hold out.
     """
+    from netkit.cli.terminal import listening
     from netkit.tables.describe import about_table
     from netkit.tables.settings import read
+
+    ctx.with_resource(listening())
 
     given = {**configured(config), **chosen(ctx, "data", "config", "as_json")}
     values, wrong = read({name: value for name, value in given.items() if name in SETTINGS})

@@ -23,8 +23,11 @@ def train(ctx: click.Context, /, data: str | None, config: str | None, resume: s
 
     It is saved as DATA's name with .netkit, here, unless --out says otherwise.
     """
+    from netkit.cli.terminal import listening
     from netkit.tables.interruption import Interrupted
     from netkit.tables.training import train as run
+
+    ctx.with_resource(listening())
 
     if resume and config:
         raise SettingError("config: a resumed run goes on as it was begun, and takes no configuration")

@@ -25,7 +25,10 @@ __all__ = ["evaluate", "predict"]
 def predict(ctx: click.Context, /, model: str, data: str, out: str | None, probabilities: bool, **dialect: Any) -> None:
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.cli.predictions import write_csv
+    from netkit.cli.terminal import listening
     from netkit.files.atomic import check_writable, same_path
+
+    ctx.with_resource(listening())
 
     for path in (model, data):
         if out and same_path(out, path):
@@ -51,6 +54,9 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
 @click.pass_context
 def evaluate(ctx: click.Context, /, model: str, data: str, metric: tuple[Any, ...], **dialect: Any) -> None:
     """Score the predictions for DATA against its target column."""
+    from netkit.cli.terminal import listening
+
+    ctx.with_resource(listening())
     scores = _loaded(model).evaluate(data, list(metric) or None, **_dialect(ctx))
     for name, value in scores.items():
         click.echo(f"{name} {value:.6g}")
