@@ -44,6 +44,14 @@ def test_the_lesson_is_short_and_each_wing_has_its_size():
     assert {path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"} == {*WINGS}
 
 
+@pytest.mark.parametrize("wing", sorted(WINGS))
+def test_no_module_imports_the_init_of_its_own_package(wing):
+    """Where that imports modules of the package as well, it is a circle, which import-linter does not see."""
+    init, *modules = sorted((ROOT / "netkit" / wing).glob("*.py"))
+    if any(name.startswith(f"netkit.{wing}.") for name in imports(init)):
+        assert [path.name for path in modules if f"netkit.{wing}" in imports(path)] == []
+
+
 @pytest.mark.parametrize("path", [*PLUGINS, *(ROOT / "examples").rglob("netkit_*.py")], ids=lambda path: path.stem)
 def test_plugins_import_netkits_public_names_and_never_each_other(path):
     import netkit

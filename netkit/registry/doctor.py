@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from netkit.errors import PluginError
-from netkit.registry import names_of
 from netkit.registry.discovery import Plugin
 from netkit.registry.guard import cause, printable
 from netkit.registry.info import without_bad_names
+from netkit.registry.lookup import names_of
 
 __all__ = ["Diagnosis", "examine"]
 

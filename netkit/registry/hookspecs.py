@@ -7,16 +7,24 @@ netkit takes the first of its own that fits.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import pluggy
 
 from netkit.kinds import Activation, Initializer, Layer, Loss, Metric, Optimizer, Schedule
 
-__all__ = ["hookimpl", "hookspec"]
+__all__ = ["hookimpl", "hookspec", "plugin_manager"]
 
 hookspec = pluggy.HookspecMarker("netkit")
 hookimpl = pluggy.HookimplMarker("netkit")
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """A manager that knows these hooks, and no plugin yet."""
+    manager = pluggy.PluginManager("netkit")
+    manager.add_hookspecs(sys.modules[__name__])
+    return manager
 
 
 @hookspec

@@ -11,9 +11,9 @@ from typing import Any
 
 from netkit.errors import PluginError
 from netkit.kinds import KINDS, Component
-from netkit.registry import source
 from netkit.registry.discovery import Plugin, normal, resolve
 from netkit.registry.guard import printable
+from netkit.registry.source import doc_of, home_of, is_derived
 
 __all__ = ["NAME", "RUN_TIME", "Info", "missing_methods", "qualified", "without_bad_names"]
 
@@ -42,12 +42,12 @@ class Info:
     @property
     def summary(self) -> str:
         """What it is: the first line of its docstring."""
-        return printable(source.doc_of(self.component).strip().partition("\n")[0])
+        return printable(doc_of(self.component).strip().partition("\n")[0])
 
     @property
     def derived(self) -> bool:
         """Whether torch works out its gradient."""
-        return source.is_derived(self.component)
+        return is_derived(self.component)
 
     @property
     def reference_text(self) -> str:
@@ -85,7 +85,7 @@ class Info:
         asked."""
         if not isinstance(self.component, str):
             return False
-        if (home := source.home_of(self.component)) != self.component and _leads_to(home, wanted):
+        if (home := home_of(self.component)) != self.component and _leads_to(home, wanted):
             return True
         module, _, name = self.component.partition(":")
         with suppress(Exception):

@@ -22,9 +22,9 @@ import pluggy
 
 from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
-from netkit.registry import discovery, hookspecs
-from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, excuses, normal
+from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, excuses, find, import_plugin, normal
 from netkit.registry.guard import guarded
+from netkit.registry.hookspecs import plugin_manager
 from netkit.registry.info import RUN_TIME, Info, qualified, without_bad_names
 
 __all__ = ["Lookup", "Registry", "current", "names_of", "own", "refresh", "using"]
@@ -180,7 +180,7 @@ class Registry:
         self._rules = Rules.parse(os.environ.get("NETKIT_PLUGINS", "") if plugins is None else plugins, self._blocked)
         self._plugins: list[Plugin] | None = None
         self._unread: set[int] = set()
-        self._manager = pluggy.PluginManager("netkit")
+        self._manager = plugin_manager()
         self.kinds = {kind: Lookup(self, kind) for kind in KINDS}
 
     def with_rules(self, disable: Iterable[str], prefer: Iterable[str]) -> Registry:
@@ -204,8 +204,7 @@ class Registry:
         """The plugins as far as they are known; works once, and imports none."""
         if self._plugins is None:
             distributions = metadata.distributions() if self._distributions is None else self._distributions
-            self._plugins = discovery.find(distributions, self._rules)
-            self._manager.add_hookspecs(hookspecs)
+            self._plugins = find(distributions, self._rules)
             self._unread = {number for number, row in enumerate(self._plugins) if row.status == "ok"}
             for warning in self._rules.unmet(self._plugins, self.preferred):
                 warnings.warn(warning, stacklevel=1)
@@ -263,10 +262,8 @@ def _at_hand(plugin: Plugin) -> bool:
 
 def names_of(plugin: Plugin, manager: pluggy.PluginManager | None = None) -> list[Info]:
     """What a plugin's hooks return. Raises `PluginError`, whatever the plugin does."""
-    if manager is None:
-        manager = pluggy.PluginManager("netkit")
-        manager.add_hookspecs(hookspecs)
-    module = discovery.import_plugin(plugin)
+    manager = manager or plugin_manager()
+    module = import_plugin(plugin)
     try:
         with guarded():
             manager.register(module, plugin.name)

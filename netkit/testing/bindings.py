@@ -11,13 +11,13 @@ from torch import Tensor
 from netkit.kinds import Activation, Layer, Loss, Optimizer
 from netkit.testing.comparing import need, rand
 
-__all__ = ["activation", "layer", "loss", "optimizer"]
+__all__ = ["bound_activation", "bound_layer", "bound_loss", "bound_optimizer"]
 
 SIZES = [(1, 1), (1, 3), (7, 3), (64, 5), (130, 70)]
 """Rows and columns: one, odd ones, and more values than numpy's operations are used for."""
 
 
-def activation(component: Activation) -> float:
+def bound_activation(component: Activation) -> float:
     """bound forms give the numbers of forward and backward, with grad and dz in one memory, z and a if it says so"""
     worst = 0.0
     for (rows, columns), dtype, turned in _cases():
@@ -42,7 +42,7 @@ def activation(component: Activation) -> float:
     return worst
 
 
-def loss(component: Loss) -> float:
+def bound_loss(component: Loss) -> float:
     """bind_gradient gives scale times the gradient of the loss, or of its fused form where it has one"""
     from netkit.testing.losses import judged
 
@@ -65,7 +65,7 @@ def loss(component: Loss) -> float:
     return worst
 
 
-def layer(component: Layer) -> float:
+def bound_layer(component: Layer) -> float:
     """bound forms give the numbers of forward and backward, with a column of ones behind x if it says so"""
     from netkit.testing.layers import built
 
@@ -97,7 +97,7 @@ def layer(component: Layer) -> float:
     return worst
 
 
-def optimizer(component: Optimizer) -> float:
+def bound_optimizer(component: Optimizer) -> float:
     """bind_step takes the steps of step, with any alpha"""
     worst = 0.0
     if component.bind_step is None:

@@ -13,8 +13,14 @@ from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.registry.discovery import normal
 from netkit.registry.guard import printable
-from netkit.testing import activations, bindings, initializers, layers, losses, metrics, optimizers
+from netkit.testing.activations import ACTIVATION, ACTIVATION_AT_ANY_SETTING
+from netkit.testing.bindings import bound_activation, bound_layer, bound_loss, bound_optimizer
 from netkit.testing.comparing import BrokenPromise, need
+from netkit.testing.initializers import INITIALIZER
+from netkit.testing.layers import LAYER
+from netkit.testing.losses import LOSS, LOSS_AT_ANY_SETTING
+from netkit.testing.metrics import METRIC
+from netkit.testing.optimizers import OPTIMIZER, SCHEDULE
 from netkit.testing.sampling import other_settings
 from netkit.testing.settings import EVERY
 from netkit.testing.surroundings import one_thread, unchanged
@@ -22,15 +28,15 @@ from netkit.testing.surroundings import one_thread, unchanged
 __all__ = ["Report", "check", "examine", "promises_of"]
 
 PROMISES: dict[str, list[Any]] = {
-    "activation": [*activations.ACTIVATION, bindings.activation],
-    "layer": [*layers.LAYER, bindings.layer],
-    "loss": [*losses.LOSS, bindings.loss],
-    "metric": metrics.METRIC,
-    "optimizer": [*optimizers.OPTIMIZER, bindings.optimizer],
-    "initializer": initializers.INITIALIZER,
-    "schedule": optimizers.SCHEDULE,
+    "activation": [*ACTIVATION, bound_activation],
+    "layer": [*LAYER, bound_layer],
+    "loss": [*LOSS, bound_loss],
+    "metric": METRIC,
+    "optimizer": [*OPTIMIZER, bound_optimizer],
+    "initializer": INITIALIZER,
+    "schedule": SCHEDULE,
 }
-AT_ANY_SETTING: dict[str, list[Any]] = {"activation": activations.AT_ANY_SETTING, "loss": losses.AT_ANY_SETTING}
+AT_ANY_SETTING: dict[str, list[Any]] = {"activation": ACTIVATION_AT_ANY_SETTING, "loss": LOSS_AT_ANY_SETTING}
 """Those that are also tried with settings that nobody gave as an example."""
 
 
