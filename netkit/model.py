@@ -14,7 +14,7 @@ from torch import Tensor
 from netkit import spec
 from netkit.engine.network import Network
 from netkit.engine.program.predict import predictor
-from netkit.engine.progress import shown
+from netkit.engine.progress import check_callbacks, shown, with_callbacks
 from netkit.engine.rows import Rows
 from netkit.engine.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
 from netkit.engine.training import Epoch, Recipe, Run
@@ -158,8 +158,7 @@ class Model:
         Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, and `DivergenceError`, after which the
         model has its last finite weights.
         """
-        if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
-            raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
+        check_callbacks(callbacks)
         recipe = Recipe(
             batch=batch,
             epochs=epochs,
@@ -179,13 +178,8 @@ class Model:
         if validation is not None:
             validation_rows = self._rows(*_parts(validation))
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
-        history: list[Epoch] = []
         with closing(run.epochs()) as records, closing(shown(records, recipe.epochs, progress)) as epochs_shown:
-            for record in epochs_shown:
-                history.append(record)
-                if sum(callback(record) is True for callback in callbacks):  # every one is called
-                    break
-        return history
+            return [*with_callbacks(epochs_shown, callbacks)]
 
     def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None, weights: Any = None) -> dict[str, float]:
         """The mean loss and the metrics on these rows; weights (n,) are what each row counts in the loss."""

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -184,8 +185,9 @@ def test_a_run_of_a_table_in_python_goes_on_with_the_table(tmp_path):
 def test_a_callback_ends_a_run_and_must_be_a_function():
     model = netkit.train(numbers(100), "y", quiet=True, callbacks=[lambda epoch: epoch.number == 3])
     assert len(model.history) == 3
-    with pytest.raises(SettingError, match="^callbacks: a list of functions is needed, got 3$"):
-        netkit.train(numbers(100), "y", quiet=True, callbacks=3)
+    for train in (partial(netkit.train, target="y"), model.fit):  # before the table is read
+        with pytest.raises(SettingError, match="^callbacks: a list of functions is needed, got 3$"):
+            train("no-such-table.csv", quiet=True, callbacks=3)
 
 
 def test_every_mistake_is_told_at_once_and_names_its_setting():

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netkit.engine.progress import check_callbacks
 from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.engine.training import Epoch
@@ -80,6 +81,7 @@ class TableModel:
         settings: those of `netkit.train` that say how to train. The model itself is changed, and returned. Raises as
         `netkit.train` does.
         """
+        check_callbacks(callbacks)
         return self.trained(find_rows(data, self._chosen(settings), self.encoding), callbacks=callbacks)
 
     def trained(self, rows: FoundRows, began: Began | None = None, **how: Any) -> TableModel:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from netkit.engine.progress import shown
+from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.rows import Dataset
 from netkit.engine.scoring import make_metrics
 from netkit.engine.training import Epoch, Recipe, Run
-from netkit.errors import DataError, DivergenceError, MemoryExhausted, SettingError
+from netkit.errors import DataError, DivergenceError, MemoryExhausted
 from netkit.files.checkpoint import FORMAT, Began, Checkpoints, restore
 from netkit.files.log import logged
 from netkit.model import Model
@@ -63,8 +63,6 @@ def fit(
 ) -> Fitted:
     """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: a checkpoint to go on
     from; fresh: the folder of checkpoints may hold no other run's."""
-    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
-        raise SettingError(f"callbacks: a list of functions is needed, got {callbacks!r}")
     with signals() as taken:
         saver = Saver(settings, began, taken, fresh, resumed[0].format if resumed else FORMAT)
         run = _run(model, training, validation, settings, saver)
@@ -75,10 +73,8 @@ def fit(
         fitted = Fitted(run, [])
         try:
             with closing(run.epochs()) as records:
-                for epoch in _reported(records, run, settings):
+                for epoch in with_callbacks(_reported(records, run, settings), callbacks):
                     fitted.history.append(epoch)
-                    if any([callback(epoch) is True for callback in callbacks]):  # noqa: C419  # every one is called
-                        break
         except (Interrupted, DivergenceError, DataError, MemoryExhausted) as error:
             fitted.trouble = error
     if saver.last and fitted.trouble:

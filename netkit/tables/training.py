@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netkit import spec
+from netkit.engine.progress import check_callbacks
 from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
@@ -53,6 +54,7 @@ def train(
     Raises `SettingError` for a setting, `DataError` for a table that cannot be used, `DivergenceError`, and on Ctrl-C
     `Interrupted`, a KeyboardInterrupt whose `model` has the best weights so far.
     """
+    check_callbacks(callbacks)
     given = settings if target is None else {"target": target, **settings}
     if resume is None:
         with following(rules_in(given)):
