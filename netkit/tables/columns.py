@@ -24,19 +24,20 @@ __all__ = [
     "is_number",
     "is_text",
     "is_whole",
+    "iso_text",
     "labels",
     "lost_rows",
     "numbers",
-    "plain",
     "place",
+    "plain",
     "plain_table",
     "refuse_infinite",
     "rows_among",
     "rows_from",
     "text",
+    "type_of",
     "with_value",
     "writable",
-    "iso_text",
 ]
 
 UNNAMED = "column 1"
@@ -175,6 +176,12 @@ def is_text(values: pa.ChunkedArray) -> bool:
     """Whether the values are text, also as a dictionary."""
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def type_of(values: pa.ChunkedArray) -> str:
+    """What a column of such values is where nobody sets it: number, date or text; empty for what is none of them."""
+    tests = {"number": is_number, "date": is_date, "text": is_text}
+    return next((name for name, test in tests.items() if test(values)), "")
 
 
 def is_whole(values: pa.ChunkedArray) -> bool:

@@ -64,9 +64,8 @@ class StoredRows:
     @cached_property
     def digest(self) -> int:
         """A checksum of everything in them, and of the windows that they come in."""
-        return crc32(
-            repr((self.encoding.features.columns, self.encoding.target, self.size)).encode(), self.store.digest()
-        )
+        about = (self.encoding.features.columns, self.encoding.target, self.size)
+        return crc32(repr(about).encode(), self.store.digest())
 
     def steps(self, batch: int) -> int:
         """The number of batches in an epoch, in order; of shuffled rows the short window may make one more or less."""
@@ -97,10 +96,8 @@ class StoredRows:
 
     def _encoded(self, blocks: list[int]) -> Rows:
         ends = [0, *accumulate(self.store.sizes[number] for number in blocks)]
-        x, target = (
-            torch.zeros(ends[-1], self.encoding.features.width),
-            torch.empty(ends[-1], self.encoding.target.width),
-        )
+        x = torch.zeros(ends[-1], self.encoding.features.width)
+        target = torch.empty(ends[-1], self.encoding.target.width)
         weight = torch.empty(ends[-1]) if self.weights else None
         for first in range(0, len(blocks), GROUP):
             table = self.store.table(blocks[first : first + GROUP])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit import spec
-from netkit.tables.columns import column, is_date, is_number, is_text, numbers, text
+from netkit.tables.columns import column, is_text, numbers, text, type_of
 from netkit.tables.features import Features, text_among
 from netkit.tables.first_pass import first_pass
 from netkit.tables.read import source_of
@@ -60,7 +60,7 @@ def about_columns(table: pa.Table, features: Features) -> list[dict[str, Any]]:
         if name in fitted or name in features.left_out:
             made = fitted.get(name)
             becomes = made.treatment if made else f"left out: {features.left_out[name]}"
-            kind = msgspec.to_builtins(made)["type"] if made else _kind(table[name])
+            kind = msgspec.to_builtins(made)["type"] if made else type_of(table[name]) or "other"
             rows.append(
                 {
                     "name": name,
@@ -83,15 +83,10 @@ def about_target(table: pa.Table, target: Target) -> dict[str, Any]:
     return about | {"classes": {str(each["values"]): each["counts"] for each in _counted(values)}}
 
 
-def _kind(values: pa.ChunkedArray) -> str:
-    tests = {"number": is_number, "date": is_date, "text": is_text}
-    return next((kind for kind, test in tests.items() if test(values)), "other")
-
-
 def _values(values: pa.ChunkedArray) -> dict[str, Any]:
     missing = pc.sum(pc.is_null(values, nan_is_null=True)).as_py()
     about: dict[str, Any] = {"missing": missing, "distinct": None}
-    if _kind(values) == "other" or missing == len(values):
+    if not type_of(values) or missing == len(values):
         return about
     known = values.filter(pc.is_valid(values)) if values.null_count else values
     about["distinct"] = pc.count_distinct(text(known) if is_text(known) else known).as_py()

@@ -75,11 +75,9 @@ class TableRows:
             with rows_from(first), rows_among(numbers):
                 self._unseen.update(self._encoding.features.encode(table, x))
                 rows = Rows(x, self._encoding.targets(table))
-            first, self._lost, self._rows = (
-                first + len(whole),
-                self._lost + len(whole) - len(rows),
-                self._rows + len(rows),
-            )
+            first += len(whole)
+            self._lost += len(whole) - len(rows)
+            self._rows += len(rows)
             yield Window(rows, None, 0)
         if not self._rows:
             raise all_missing(self._encoding.target.name)

@@ -15,11 +15,20 @@ import torch
 from torch import Tensor
 
 from netkit.errors import DataError, ModelFileError, SettingError
-from netkit.tables.columns import UNNAMED, column, is_date, is_number, is_text
+from netkit.tables.columns import UNNAMED, column, type_of
 from netkit.tables.encoders import Codes, Column, Date, Number, Text
 from netkit.tables.summaries import Levels, Numbers
 
-__all__ = ["SKIP", "TYPES", "Features", "ColumnSummary", "TableSummary", "text_among", "unseen_notes", "unnamed"]
+__all__ = [
+    "SKIP",
+    "ColumnSummary",
+    "Features",
+    "TableSummary",
+    "check_column_types",
+    "text_among",
+    "unnamed",
+    "unseen_notes",
+]
 
 SKIP = "skip"
 """The type of a column that is left out."""
@@ -179,7 +188,9 @@ class TableSummary:
     def feed(self, table: pa.Table) -> None:
         """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another
         type."""
-        _check(table, self.types)
+        check_column_types(self.types)
+        for name in self.types:
+            column(table, name)
         names = [name for name in table.column_names if name not in self._exclude]
         for name in names:
             self.columns.setdefault(name, ColumnSummary(name, self.types.get(name), self._block))
@@ -199,10 +210,7 @@ class ColumnSummary:
     def feed(self, values: pa.ChunkedArray) -> None:
         """Take in a piece. Raises `DataError`."""
         if self.kind is None and not pa.types.is_null(values.type):
-            self.type = values.type
-            self.kind = (
-                "number" if is_number(values) else "date" if is_date(values) else "text" if is_text(values) else ""
-            )
+            self.type, self.kind = values.type, type_of(values)
             self._begin()
         if self.summary:
             self.summary.feed(values)
@@ -217,9 +225,9 @@ class ColumnSummary:
                 self.summary.block = self._block
 
 
-def _check(table: pa.Table, types: Mapping[str, str]) -> None:
+def check_column_types(types: Mapping[str, str]) -> None:
+    """Raise `SettingError` where a column is set to something that none can be."""
     for name, kind in types.items():
-        column(table, name)
         if kind not in TYPES:
             raise SettingError(f"columns: {name}: {', '.join(TYPES[:-1])} or {SKIP} is needed, got {kind!r}")
 

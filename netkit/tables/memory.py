@@ -21,7 +21,6 @@ __all__ = ["Budget", "budget_for"]
 logger = logging.getLogger("netkit")
 SHARE = 0.75
 """Of the memory that is available, what a run takes that was given no number: it is not alone."""
-
 ARENAS = -8
 """What mallopt calls the most arenas there may be."""
 BASE = 400 * 10**6
@@ -29,7 +28,7 @@ BASE = 400 * 10**6
 WORK = 60 * 10**6
 """Bytes that are needed for anything at all beside that."""
 COPIES = 12
-"""Bytes that a byte of a piece takes while it is parsed, parted and summarised."""
+"""Bytes that a byte of a piece takes while it is parsed, split and summarised."""
 PER_PARAMETER = 24
 """Bytes: of itself, its gradient, what an optimizer remembers of it, and the copies that training keeps."""
 PER_VALUE = 12
@@ -58,13 +57,11 @@ class Budget:
         """Rows of a window: three are there at once, one that is trained on, the next, and one just done with."""
         parameters, values = network.params.numel(), batch * sum(prod(link.out_shape) for link in network.links)
         raw = store.size // max(len(store), 1)
-        fixed = (
-            BASE + PER_PARAMETER * parameters + PER_VALUE * values + GROUP * ROWS * (3 * raw + 8 * len(store.schema))
-        )
+        group = GROUP * ROWS * (3 * raw + 8 * len(store.schema))
+        fixed = BASE + PER_PARAMETER * parameters + PER_VALUE * values + group
         row = 3 * 4 * (inputs + outputs + 2)
-        self._refuse_less_than(
-            fixed + BLOCKS * ROWS * row, f" for {inputs} inputs, {parameters} parameters and {values} values a batch"
-        )
+        why = f" for {inputs} inputs, {parameters} parameters and {values} values a batch"
+        self._refuse_less_than(fixed + BLOCKS * ROWS * row, why)
         return (self.total - fixed) // row // ROWS * ROWS
 
     def _refuse_less_than(self, least: int, why: str) -> None:

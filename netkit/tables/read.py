@@ -82,8 +82,7 @@ def check_names(who: str, names: list[str], rows: int) -> None:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"{who}: column names must differ, {twice[0]!r} comes twice")
     if not all(name.strip() for name in names):
-        raise DataError(
-            f"{who}: every column needs a name, column {[bool(n.strip()) for n in names].index(False) + 1} has none"
-        )
+        number = [bool(name.strip()) for name in names].index(False) + 1
+        raise DataError(f"{who}: every column needs a name, column {number} has none")
     if not rows:
         raise DataError(f"{who}: a header alone, and no rows")

@@ -94,16 +94,14 @@ def _path(value: Any) -> Any:
 
 
 def _columns(value: Any) -> Any:
-    from netkit.tables.features import TYPES  # it needs torch, and the help of a command does not
+    from netkit.tables.features import check_column_types  # it needs torch, and the help of a command does not
 
     pairs = value
     if isinstance(value, str):
         pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
     if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
         raise SettingError(f"columns read name=type,..., got {value!r}")
-    if wrong := [name for name, kind in pairs.items() if kind not in TYPES]:
-        words = f"{', '.join(TYPES[:-1])} or {TYPES[-1]}"
-        raise SettingError(f"{wrong[0]}: {words} is needed, got {pairs[wrong[0]]!r}")
+    check_column_types(pairs)
     return dict(pairs)
 
 

@@ -73,7 +73,7 @@ class FileStore:
         """Bytes of the file, and the rows of each block."""
         self._left: pa.Table | None = None
         with self._one_line():
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # it lives as long as the store
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # lives as long as this
         weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:

@@ -1,7 +1,6 @@
 """What an encoding is fitted from: a small summary of a column, fed with one batch of its values after another.
 
-However the values are cut into batches, counts, ends, levels and quartiles come out the same, and mean and deviation
-up to rounding.
+However the values are cut into batches, it comes out the same, to the bit, up to `MOST` levels.
 """
 
 from __future__ import annotations
