@@ -182,6 +182,21 @@ def test_a_run_of_a_table_in_python_goes_on_with_the_table(tmp_path):
         netkit.train(table, resume=tmp_path, batch=8)
 
 
+def test_a_run_begun_with_relative_paths_goes_on_from_another_folder(tmp_path, monkeypatch):
+    begun, elsewhere = tmp_path / "begun", tmp_path / "elsewhere"
+    begun.mkdir()
+    elsewhere.mkdir()
+    for name in ("t.csv", "v.csv"):
+        pyarrow.csv.write_csv(numbers(100), begun / name)
+    monkeypatch.chdir(begun)
+    how = {"quiet": True, "validation": "v.csv", "out": "m.netkit", "log": "log.jsonl", "checkpoint": "run"}
+    netkit.train("t.csv", "y", epochs=2, **how)
+    monkeypatch.chdir(elsewhere)
+    assert len(netkit.train(resume=begun / "run", epochs=4).history) == 2
+    assert not [*elsewhere.iterdir()] and len((begun / "log.jsonl").read_text().splitlines()) == 4
+    assert netkit.tables.model.TableModel.load(begun / "m.netkit").scores.keys() == {"validation", "training"}
+
+
 def test_a_callback_ends_a_run_and_must_be_a_function():
     model = netkit.train(numbers(100), "y", quiet=True, callbacks=[lambda epoch: epoch.number == 3])
     assert len(model.history) == 3
@@ -257,8 +272,9 @@ def test_a_trained_model_takes_whatever_train_takes(tmp_path):
     assert model.evaluate(table)["loss"] < before and len(model.history) == 20
     again = netkit.tables.model.TableModel.load(_saved(model, tmp_path))
     assert again.evaluate(table) == model.evaluate(table)
-    with pytest.raises(SettingError, match="^hidden: a trained model keeps its own; netkit.train makes another$"):
-        model.fit(table, hidden=[3])
+    for name in ("target", "task", "columns", "hidden", "layers", "activation", "loss"):
+        with pytest.raises(SettingError, match=f"^{name}: a trained model keeps its own; netkit.train makes another$"):
+            model.fit(table, **{name: None})
     with pytest.raises(SettingError, match="^checkpoint: only a run of netkit.train can be resumed, not one of "):
         model.fit(table, checkpoint=str(tmp_path / "run"))
 

@@ -26,7 +26,7 @@ from netkit.tables.interruption import Interrupted
 from netkit.tables.read import batches, source_of
 from netkit.tables.rows import FoundRows, find_rows
 from netkit.tables.run import fit
-from netkit.tables.settings import Settings
+from netkit.tables.settings import Settings, options
 from netkit.tables.target import Target
 
 __all__ = ["TableModel"]
@@ -106,8 +106,8 @@ class TableModel:
         return self
 
     def _chosen(self, given: Mapping[str, Any]) -> Settings:
-        for name in ("target", "task", "columns", "hidden", "layers", "activation", "loss"):
-            if name in given:
+        for name, option in options().items():
+            if option.model and name in given:
                 raise SettingError(f"{name}: a trained model keeps its own; netkit.train makes another")
         if "checkpoint" in given:
             raise SettingError("checkpoint: only a run of netkit.train can be resumed, not one of TableModel.fit")

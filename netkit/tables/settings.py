@@ -47,7 +47,6 @@ SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 """So many seconds, minutes or hours; without a unit, epochs."""
 
-
 Units = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -69,6 +68,10 @@ class Option:
     """The type of what they write, where it is another than the value's."""
     free: bool = False
     """Whether it may differ when a run is resumed; all else would make it another run."""
+    model: bool = False
+    """Whether it says what the model is: one that is trained on keeps it."""
+    path: bool = False
+    """Whether it may name a file or a folder."""
     offered: bool = True
     """Whether the command has an option for it that its help shows."""
 
@@ -154,24 +157,30 @@ def _plugins(value: Any) -> Any:
 class Settings:
     """How to train on a table. Components are names, texts such as `adam:beta1=0.8`, tables or instances."""
 
-    target: Annotated[Name, Option("The column to predict.", "COLUMN")]
-    task: Annotated[Task | None, Option("Else read off the target.")] = None
+    target: Annotated[Name, Option("The column to predict.", "COLUMN", model=True)]
+    task: Annotated[Task | None, Option("Else read off the target.", model=True)] = None
     columns: Annotated[
         dict[str, str],
         Option(
-            "What columns are: number, text, date, embedding, skip.", "NAME=TYPE,...", _columns, str | dict[str, str]
+            "What columns are: number, text, date, embedding, skip.",
+            "NAME=TYPE,...",
+            _columns,
+            str | dict[str, str],
+            model=True,
         ),
     ] = field(default_factory=dict)
     separator: Annotated[str | None, Option("Between columns of a CSV file; by default a comma.", "CHARACTER")] = None
     decimal: Annotated[str, Option("The decimal point of a CSV file.", "CHARACTER")] = "."
     hidden: Annotated[
-        Hidden, Option("Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | Hidden)
+        Hidden,
+        Option("Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | Hidden, model=True),
     ] = (100,)
     layers: Annotated[
-        tuple[Layer, ...], Option("All layers, instead of hidden and activation.", "LAYER;...", _hidden, offered=False)
+        tuple[Layer, ...],
+        Option("All layers, instead of hidden and activation.", "LAYER;...", _hidden, offered=False, model=True),
     ] = ()
-    activation: Annotated[Activation | None, Option("Of the hidden layers.")] = None
-    loss: Annotated[Loss | None, Option("What to make small; by default the one for the task.")] = None
+    activation: Annotated[Activation | None, Option("Of the hidden layers.", model=True)] = None
+    loss: Annotated[Loss | None, Option("What to make small; by default the one for the task.", model=True)] = None
     optimizer: Annotated[Optimizer | None, Option("Such as NAME:setting=value.")] = None
     metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=_metrics)] = ()
     alpha: Annotated[Positive | None, Option("Learning rate; by default the optimizer's own.")] = None
@@ -184,7 +193,13 @@ class Settings:
     epochs: Annotated[int, Meta(ge=1), Option("Passes over the training rows.", free=True)] = 100
     validation: Annotated[
         Any,
-        Option("Share of rows held out, 0 for none; or a table of its own.", "SHARE|FILE", _validation, Share | str),
+        Option(
+            "Share of rows held out, 0 for none; or a table of its own.",
+            "SHARE|FILE",
+            _validation,
+            Share | str,
+            path=True,
+        ),
     ] = 0.1
     group: Annotated[
         Name | None, Option("Hold out whole groups of rows: a column that is no input, such as the patient.", "COLUMN")
@@ -200,9 +215,12 @@ class Settings:
         Units | None, Option("Stop after so many epochs without a better one; by default never.", free=True)
     ] = None
     clip: Annotated[Positive | None, Option("Scale gradients down to this norm; by default never.")] = None
-    log: Annotated[Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", _path, free=True)] = None
+    log: Annotated[
+        Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", _path, free=True, path=True)
+    ] = None
     checkpoint: Annotated[
-        Name | None, Option("Where the run is saved while it trains, to be resumed.", "FOLDER", _path, free=True)
+        Name | None,
+        Option("Where the run is saved while it trains, to be resumed.", "FOLDER", _path, free=True, path=True),
     ] = None
     every: Annotated[
         str, Option("How often: 30s, 5min, 2h, or a number of epochs.", "INTERVAL", _every, Interval, free=True)
@@ -217,7 +235,7 @@ class Settings:
         Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", _memory, Bytes),
     ] = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), Option("Same seed, same model.")] = 0
-    out: Annotated[Name | None, Option("Where the model goes.", "FILE", _path, free=True)] = None
+    out: Annotated[Name | None, Option("Where the model goes.", "FILE", _path, free=True, path=True)] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
         Plugins, Option("Which plugins to require, prefer and disable.", reader=_plugins, free=True, offered=False)

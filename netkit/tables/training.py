@@ -26,13 +26,12 @@ from netkit.tables.first_pass import FirstPass
 from netkit.tables.model import TableModel
 from netkit.tables.rows import FoundRows, find_rows
 from netkit.tables.run import recipe
-from netkit.tables.settings import Settings, rules_in
+from netkit.tables.settings import Settings, options, rules_in
 from netkit.tables.target import Target
 
 __all__ = ["prepare", "train"]
 
 logger = logging.getLogger("netkit")
-PATHS = ("out", "log", "validation")
 
 
 def train(
@@ -109,11 +108,10 @@ def _trained(
 
 def _options(data: Any, settings: Settings) -> dict[str, Any]:
     """How to begin the run anew, wherever it is taken up: a table that is no file has to be given again."""
-    options = {"data": data if isinstance(data, (str, Path)) else None, **settings.to_json()}
-    paths = {
-        name: os.path.abspath(options[name]) for name in ("data", *PATHS) if isinstance(options[name], (str, Path))
-    }
-    return {**options, **paths}
+    given = {"data": data if isinstance(data, (str, Path)) else None, **settings.to_json()}
+    named = ["data", *(name for name, option in options().items() if option.path)]
+    paths = {name: os.path.abspath(path) for name in named if isinstance(path := given.get(name), (str, Path))}
+    return {**given, **paths}
 
 
 def _check_paths(data: Any, settings: Settings) -> None:
