@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from netkit.engine.training import Run
 
-__all__ = ["Began", "Checkpoints", "State", "newest", "restore"]
+__all__ = ["FORMAT", "Began", "Checkpoint", "Checkpoints", "State", "newest", "restore"]
 
 FORMAT = 2
 """1 held out rows by other rules."""
@@ -56,6 +56,15 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def begun_by_0_1(self) -> bool:
         """Whether the run was begun by netkit 0.1, which held out other rows."""
         return self.format == 1
+
+
+class Checkpoint(NamedTuple):
+    """One of a run that is taken up again."""
+
+    state: State
+    tensors: dict[str, Tensor]
+    notes: list[str]
+    """What is damaged beside it."""
 
 
 class Checkpoints:
@@ -93,7 +102,7 @@ class Checkpoints:
         return path
 
 
-def newest(folder: str | Path) -> tuple[State, dict[str, Tensor], list[str]]:
+def newest(folder: str | Path) -> Checkpoint:
     """The newest checkpoint in a folder that is whole, and a note for each damaged one that is newer.
 
     Raises `DataError` when there is none, `ModelFileError` when none is whole.
@@ -105,7 +114,7 @@ def newest(folder: str | Path) -> tuple[State, dict[str, Tensor], list[str]]:
     notes: list[str] = []
     for path in reversed(files):
         try:
-            return *_unpacked(path), notes
+            return Checkpoint(*_unpacked(path), notes)
         except ModelFileError as error:
             notes.append(f"{error}; the one before it is taken")
     raise ModelFileError(f"{folder}: cannot be resumed: all of its {len(files)} checkpoints are damaged")
@@ -116,17 +125,14 @@ def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
     `ModelFileError` when the network, the optimizer or the versions have changed."""
     if state.digest != _digest(run):
         raise DataError("resume: the table or its preparation is not what it was when the checkpoint was written")
-    mine = _tensors(run)
-    found = {name: (value.dtype, value.shape) for name, value in tensors.items()}
-    if found != {name: (value.dtype, value.shape) for name, value in mine.items()} or set(state.numbers) != set(
-        _numbers(run)
-    ):
+    own = _tensors(run)
+    if _types(own) != _types(tensors) or set(state.numbers) != set(_numbers(run)):
         raise ModelFileError("resume: the checkpoint does not fit this network and this optimizer")
     if state.counts["row"] >= len(run.source) or not all(
         _seeds(tensors[name]) for name in ("shuffling", "noise", "order")
     ):
         raise ModelFileError("resume: damaged checkpoint: no run can stand where it says")
-    for name, value in mine.items():
+    for name, value in own.items():
         value.copy_(tensors[name])
     run.shuffling.set_state(tensors["shuffling"])
     run.noise.set_state(tensors["noise"])
@@ -134,6 +140,10 @@ def restore(run: Run, state: State, tensors: dict[str, Tensor]) -> None:
     run.state.update(state.numbers)
     for name in COUNTS:
         setattr(run, name, state.counts[name])
+
+
+def _types(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: (value.dtype, value.shape) for name, value in tensors.items()}
 
 
 def _seeds(state: Tensor) -> bool:
@@ -195,7 +205,7 @@ def _tensors(run: Run) -> dict[str, Tensor]:
     """Every tensor that a run changes; those of the optimizer and the network are the run's own."""
     import torch
 
-    mine = {
+    tensors = {
         "params": run.network.params,
         "kept": run.kept,
         "order": run.order,
@@ -204,8 +214,8 @@ def _tensors(run: Run) -> dict[str, Tensor]:
         "losses": torch.tensor([run.total, run.best], dtype=torch.float64),
     }
     if run.averaged is not run.network.params:
-        mine["averaged"] = run.averaged
-    return mine | {f"state.{name}": value for name, value in run.state.items() if isinstance(value, torch.Tensor)}
+        tensors["averaged"] = run.averaged
+    return tensors | {f"state.{name}": value for name, value in run.state.items() if isinstance(value, torch.Tensor)}
 
 
 def _numbers(run: Run) -> dict[str, float]:

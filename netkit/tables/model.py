@@ -17,7 +17,7 @@ from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, SettingError
-from netkit.files.checkpoint import Began
+from netkit.files.checkpoint import Checkpoint, Checkpoints
 from netkit.files.header import read_header
 from netkit.model import Model, load
 from netkit.tables.encoding import Encoding, TableRows
@@ -84,11 +84,17 @@ class TableModel:
         check_callbacks(callbacks)
         return self.trained(find_rows(data, self._chosen(settings), self.encoding), callbacks=callbacks)
 
-    def trained(self, rows: FoundRows, began: Began | None = None, **how: Any) -> TableModel:
+    def trained(
+        self,
+        rows: FoundRows,
+        checkpoints: Checkpoints | None = None,
+        resumed: Checkpoint | None = None,
+        callbacks: Sequence[Callable[[Epoch], Any]] = (),
+    ) -> TableModel:
         """Train on rows that were found, score and save as their settings say. Raises what ended the training too
         early, when the weights that are kept are saved."""
         settings, parts = rows.settings, rows.parts(self.encoding, self.model.network)
-        fitted = fit(self.model, *parts, settings, began or Began({}), **how)
+        fitted = fit(self.model, *parts, settings, checkpoints, resumed, callbacks)
         fitted.check()
         self.history, self.training = fitted.history, {"seed": settings.seed, "rows": len(parts.training)}
         named = {"validation": parts.validation, "training": parts.training}

@@ -16,7 +16,7 @@ from netkit.engine.rows import Dataset
 from netkit.engine.scoring import make_metrics
 from netkit.engine.training import Epoch, Recipe, Run
 from netkit.errors import DataError, DivergenceError, MemoryExhausted
-from netkit.files.checkpoint import FORMAT, Began, Checkpoints, restore
+from netkit.files.checkpoint import Checkpoint, Checkpoints, restore
 from netkit.files.log import logged
 from netkit.model import Model
 from netkit.tables.interruption import Interrupted, Signals, signals
@@ -56,18 +56,16 @@ def fit(
     training: Dataset,
     validation: Dataset | None,
     settings: Settings,
-    began: Began,
-    resumed: tuple[Any, Any] | None = None,
-    fresh: bool = True,
+    checkpoints: Checkpoints | None = None,
+    resumed: Checkpoint | None = None,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
 ) -> Fitted:
-    """Train as the settings say. began: how a checkpoint says that the run was begun; resumed: a checkpoint to go on
-    from; fresh: the folder of checkpoints may hold no other run's."""
+    """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from."""
     with signals() as taken:
-        saver = Saver(settings, began, taken, fresh, resumed[0].format if resumed else FORMAT)
+        saver = Saver(settings.every, checkpoints, taken)
         run = _run(model, training, validation, settings, saver)
         if resumed:
-            restore(run, *resumed)
+            restore(run, resumed.state, resumed.tensors)
             rows = f" and {run.row} rows" if run.row else ""
             logger.info("goes on after epoch %d%s", run.epoch, rows)
         fitted = Fitted(run, [])
@@ -104,13 +102,11 @@ def _reported(records: Iterator[Epoch], run: Run, settings: Settings) -> Iterato
 class Saver:
     """What a run calls whenever it is at rest: writes a checkpoint when it is time, or when somebody wants to stop."""
 
-    def __init__(self, settings: Settings, began: Began, taken: Signals, fresh: bool, format: int) -> None:
-        folder = settings.checkpoint
-        self._checkpoints = Checkpoints(folder, began, settings.keep, fresh, format) if folder else None
-        number, unit = re.findall(INTERVAL, settings.every)[0]
+    def __init__(self, every: str, checkpoints: Checkpoints | None, taken: Signals) -> None:
+        number, unit = re.findall(INTERVAL, every)[0]
         self._seconds = int(number) * SECONDS[unit] if unit else None
         self._epochs = int(number)
-        self._signals = taken
+        self._checkpoints, self._signals = checkpoints, taken
         self._time, self._epoch = time.monotonic(), 0
         self.last: Path | None = None
         """The checkpoint that was written last."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from netkit import spec
 from netkit.engine.progress import check_callbacks
 from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
-from netkit.files.checkpoint import Began, newest
+from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest
 from netkit.files.provenance import sources
 from netkit.kinds import Loss
 from netkit.model import Model
@@ -60,50 +59,42 @@ def train(
             return _trained(data, Settings.of(given), callbacks)
     if not isinstance(resume, (str, Path)) or not str(resume):
         raise SettingError(f"resume: a folder of checkpoints is needed, got {resume!r}")
-    saved = _newest(resume)
-    with following(rules_in({"plugins": saved.state.began.plugins})):
-        chosen = _begun(resume, saved).changed(given)
-        data = saved.state.began.options.get("data") if data is None else data
-        return _trained(data, chosen, callbacks, saved)
-
-
-class _Saved(NamedTuple):
-    """A checkpoint of a run that goes on."""
-
-    folder: str
-    state: Any
-    tensors: Any
-
-
-def _newest(folder: str | Path) -> _Saved:
-    state, tensors, notes = newest(folder)
-    for line in notes:
+    saved = newest(resume)
+    for line in saved.notes:
         logger.warning(line)
-    return _Saved(str(folder), state, tensors)
+    began, folder = saved.state.began, resume if given.get("checkpoint") is None else given["checkpoint"]
+    with following(rules_in({"plugins": began.plugins})):
+        chosen = _begun(resume, began).changed({**given, "checkpoint": folder})
+        data = began.options.get("data") if data is None else data
+        return _trained(data, chosen, callbacks, saved, fresh=not same_path(folder, resume))
 
 
-def _begun(folder: str | Path, saved: _Saved) -> Settings:
+def _begun(folder: str | Path, began: Began) -> Settings:
     """What a run was begun with. Raises `ModelFileError`."""
-    options = {name: value for name, value in saved.state.began.options.items() if value is not None and name != "data"}
+    options = {name: value for name, value in began.options.items() if value is not None and name != "data"}
     try:
-        return Settings.of({**options, "plugins": saved.state.began.plugins})
+        return Settings.of({**options, "plugins": began.plugins})
     except NetkitError as error:
         raise ModelFileError(f"{folder}: cannot be resumed: {error}") from None
 
 
 def _trained(
-    data: Any, settings: Settings, callbacks: Sequence[Callable[[Epoch], Any]], saved: _Saved | None = None
+    data: Any,
+    settings: Settings,
+    callbacks: Sequence[Callable[[Epoch], Any]],
+    resumed: Checkpoint | None = None,
+    fresh: bool = True,
 ) -> TableModel:
+    """resumed: the checkpoint to go on from. fresh: the folder of checkpoints may hold no other run's."""
     _check_paths(data, settings)
-    model, rows = prepare(data, settings, saved is not None and saved.state.begun_by_0_1)
+    model, rows = prepare(data, settings, resumed is not None and resumed.state.begun_by_0_1)
     _name_strangers(model.model, settings)
-    began = Began(_options(data, rows.settings), settings.plugins.to_json())
-    if saved is None:
-        return model.trained(rows, began, callbacks=callbacks)
-    folder = settings.checkpoint or saved.folder
-    fresh = not same_path(folder, saved.folder)
-    rows = replace(rows, settings=replace(rows.settings, checkpoint=folder))
-    return model.trained(rows, began, resumed=(saved.state, saved.tensors), fresh=fresh, callbacks=callbacks)
+    checkpoints = None
+    if settings.checkpoint is not None:
+        began = Began(_options(data, rows.settings), settings.plugins.to_json())
+        format = resumed.state.format if resumed else FORMAT
+        checkpoints = Checkpoints(settings.checkpoint, began, settings.keep, fresh, format)
+    return model.trained(rows, checkpoints, resumed, callbacks)
 
 
 def _options(data: Any, settings: Settings) -> dict[str, Any]:
