@@ -105,16 +105,16 @@ def targets_for(network: Network, loss: Loss, y: Tensor) -> Tensor:
         raise ShapeError(f"y: shape {tuple(y.shape)} does not match the network's outputs {shape}") from None
 
 
-def weights_for(rows: int, given: Any, who: str = "weights") -> Tensor:
+def weights_for(rows: int, given: Any) -> Tensor:
     """What each row weighs, (n,) in float64, scaled to a mean of one. Raises `ShapeError`, `DataError`."""
-    values = finite(who, tensor(who, given).double())
+    values = finite("weights", tensor("weights", given).double())
     if values.shape not in ((rows,), (rows, 1)):
-        raise ShapeError(f"{who}: one for each of {rows} rows is needed, got shape {tuple(values.shape)}")
+        raise ShapeError(f"weights: one for each of {rows} rows is needed, got shape {tuple(values.shape)}")
     if bool((values < 0).any()):
         row = int((values.flatten() < 0).nonzero()[0])
-        raise DataError(f"{who}: none may be negative, row {row} holds {float(values.flatten()[row]):g}")
+        raise DataError(f"weights: none may be negative, row {row} holds {float(values.flatten()[row]):g}")
     if not bool((values > 0).any()):
-        raise DataError(f"{who}: one must be above 0, all are 0")
+        raise DataError("weights: one must be above 0, all are 0")
     return values.flatten() / values.mean()
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
+from typing import Any
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
-from netkit.errors import PluginError, SettingError
+from netkit.errors import PluginError, SettingError, nearest
 from netkit.registry.discovery import applies
 from netkit.registry.lookup import Registry, current, using
 
@@ -25,6 +26,22 @@ class Plugins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Distributions that a name in dispute goes to."""
     disable: list[str] = []
     """Plugins to leave out, by distribution or entry point."""
+
+    @classmethod
+    def of(cls, given: Any) -> Plugins:
+        """From the table as it is written. Raises `SettingError`."""
+        if isinstance(given, Plugins):
+            return given
+        if not isinstance(given, Mapping):
+            raise SettingError(f"a table is needed, got {given!r}")
+        known = cls.__struct_fields__
+        for name, words in given.items():
+            if name not in known:
+                has = nearest(str(name), known) or f"; it has {', '.join(known)}"
+                raise SettingError(f"there is no setting {name!r}{has}")
+            if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+                raise SettingError(f"{name}: a list of texts is needed, got {words!r}")
+        return cls(**given)
 
     def to_json(self) -> dict[str, list[str]]:
         """The table."""

@@ -138,21 +138,6 @@ def _metrics(value: Any) -> Any:
     return [value] if isinstance(value, (str, Mapping, Metric)) else value
 
 
-def _plugins(value: Any) -> Any:
-    if isinstance(value, Plugins):
-        return value
-    if not isinstance(value, Mapping):
-        raise SettingError(f"a table is needed, got {value!r}")
-    known = Plugins.__struct_fields__
-    for name, words in value.items():
-        if name not in known:
-            has = nearest(str(name), known) or f"; it has {', '.join(known)}"
-            raise SettingError(f"there is no setting {name!r}{has}")
-        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
-            raise SettingError(f"{name}: a list of texts is needed, got {words!r}")
-    return Plugins(**value)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How to train on a table. Components are names, texts such as `adam:beta1=0.8`, tables or instances."""
@@ -238,7 +223,7 @@ class Settings:
     out: Annotated[Name | None, Option("Where the model goes.", "FILE", _path, free=True, path=True)] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
-        Plugins, Option("Which plugins to require, prefer and disable.", reader=_plugins, free=True, offered=False)
+        Plugins, Option("Which plugins to require, prefer and disable.", reader=Plugins.of, free=True, offered=False)
     ] = Plugins()
 
     @classmethod
