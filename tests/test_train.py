@@ -197,6 +197,24 @@ def test_a_run_begun_with_relative_paths_goes_on_from_another_folder(tmp_path, m
     assert netkit.tables.model.TableModel.load(begun / "m.netkit").scores.keys() == {"validation", "training"}
 
 
+def test_a_table_in_memory_that_validates_is_given_again_when_a_run_is_resumed(tmp_path):
+    table = numbers(100)
+    how = {"validation": table.slice(0, 30), "quiet": True}
+    netkit.train(table, "y", epochs=2, checkpoint=tmp_path / "run", **how)
+    with pytest.raises(SettingError, match="^validation: the table in memory has to be given again, got none$"):
+        netkit.train(table, resume=tmp_path / "run", epochs=4, quiet=True)
+    with pytest.raises(DataError, match="^resume: the table or its preparation is not what it was"):
+        netkit.train(table, resume=tmp_path / "run", epochs=4, quiet=True, validation=table.slice(1, 30))
+    resumed = netkit.train(table, resume=tmp_path / "run", epochs=4, **how)
+    assert resumed.scores == netkit.train(table, "y", epochs=4, **how).scores
+    netkit.train(table, "y", epochs=2, checkpoint=tmp_path / "share", quiet=True)
+    said = "^validation: a resumed run goes on as it was begun, with 0.1, got 'Table'$"
+    with pytest.raises(SettingError, match=said):
+        netkit.train(table, resume=tmp_path / "share", **how)
+    with pytest.raises(SettingError, match="^group: groups are held out by a share of the rows, validation is Table$"):
+        netkit.train(table, "y", group="x", **how)
+
+
 def test_a_callback_ends_a_run_and_must_be_a_function():
     model = netkit.train(numbers(100), "y", quiet=True, callbacks=[lambda epoch: epoch.number == 3])
     assert len(model.history) == 3

@@ -115,7 +115,7 @@ def _validation(value: Any) -> Any:
         number = float(value) if isinstance(value, str) else value
     except ValueError:
         return value  # a path
-    return spec.setting("validation", Share, number) if isinstance(number, Real) else value
+    return spec.setting("validation", Share, number) if isinstance(number, Real) else _path(value)
 
 
 def _memory(value: Any) -> Any:
@@ -256,7 +256,8 @@ class Settings:
             if name == self.target:
                 raise SettingError(f"{role}: another column than the target is needed, got {name!r}")
         if self.group is not None and not self.share:
-            raise SettingError(f"group: groups are held out by a share of the rows, validation is {self.validation}")
+            said = f"validation is {_plain(self.validation)}"
+            raise SettingError(f"group: groups are held out by a share of the rows, {said}")
         return roles
 
     def changed(self, given: Mapping[str, Any]) -> Settings:
@@ -264,8 +265,7 @@ class Settings:
         values, wrong = read(given)
         for name, value in values.items():
             before = getattr(self, name)
-            moved = name == "validation" and isinstance(value, str) and isinstance(before, str)
-            if not (options()[name].free or moved or value == before):
+            if not (options()[name].free or _as_begun(name, value, before)):
                 said = f"with {_plain(before, spec.text)!r}, got {_plain(value, spec.text)!r}"
                 wrong.append(SettingError(f"{name}: a resumed run goes on as it was begun, {said}"))
         if self.schedule and values.get("epochs", self.epochs) != self.epochs:
@@ -378,8 +378,17 @@ def _refuse(wrong: list[NetkitError]) -> None:
         raise wrong[0] if len(wrong) == 1 else SettingError("; ".join(map(str, wrong)))
 
 
-def _plain(value: Any, written: Callable[[Component], Any] = spec.table) -> Any:
-    """As JSON would give it back."""
+def _as_begun(name: str, value: Any, before: Any) -> bool:
+    """Whether a setting is as it was. A table that validates may lie elsewhere: the run looks at its rows."""
+    if name != "validation" or isinstance(value, float) and isinstance(before, float):
+        return bool(value == before)
+    return not isinstance(value, float) and not isinstance(before, float)
+
+
+def _plain(value: Any, component: Callable[[Component], Any] = spec.table) -> Any:
+    """As JSON would give it back; the type alone of a table in memory."""
     if isinstance(value, Component):
-        return written(value)
-    return [_plain(each, written) for each in value] if isinstance(value, (list, tuple)) else value
+        return component(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each, component) for each in value]
+    return value if isinstance(value, (str, int, float, dict, types.NoneType)) else type(value).__name__

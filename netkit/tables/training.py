@@ -64,14 +64,18 @@ def train(
         logger.warning(line)
     began, folder = saved.state.began, resume if given.get("checkpoint") is None else given["checkpoint"]
     with following(rules_in({"plugins": began.plugins})):
-        chosen = _begun(resume, began).changed({**given, "checkpoint": folder})
+        chosen = _begun(resume, began, given).changed({**given, "checkpoint": folder})
         data = began.options.get("data") if data is None else data
         return _trained(data, chosen, callbacks, saved, fresh=not same_path(folder, resume))
 
 
-def _begun(folder: str | Path, began: Began) -> Settings:
-    """What a run was begun with. Raises `ModelFileError`."""
+def _begun(folder: str | Path, began: Began, given: Mapping[str, Any]) -> Settings:
+    """What a run was begun with. Raises `ModelFileError`, `SettingError`."""
     options = {name: value for name, value in began.options.items() if value is not None and name != "data"}
+    if began.options.get("validation", 0) is None:
+        if "validation" not in given:
+            raise SettingError("validation: the table in memory has to be given again, got none")
+        options["validation"] = given["validation"]
     try:
         return Settings.of({**options, "plugins": began.plugins})
     except NetkitError as error:
@@ -98,8 +102,10 @@ def _trained(
 
 
 def _options(data: Any, settings: Settings) -> dict[str, Any]:
-    """How to begin the run anew, wherever it is taken up: a table that is no file has to be given again."""
-    given = {"data": data if isinstance(data, (str, Path)) else None, **settings.to_json()}
+    """How to begin the run anew, wherever it is taken up; None: a table in memory, which has to be given again."""
+    tables = {"data": data, "validation": settings.validation}
+    held = {name: None for name, table in tables.items() if not isinstance(table, (str, Path, float))}
+    given = {"data": data, **settings.to_json(), **held}
     named = ["data", *(name for name, option in options().items() if option.path)]
     paths = {name: os.path.abspath(path) for name in named if isinstance(path := given.get(name), (str, Path))}
     return {**given, **paths}
