@@ -451,21 +451,8 @@ def test_list_plugins_of_one_distribution(cli):
 
 
 def test_training_stops_early_and_leaves_a_log(cli, tmp_path, penguins):
-    train = [
-        "train",
-        penguins,
-        "--target",
-        "body_mass_g",
-        "--epochs",
-        60,
-        "--hidden",
-        "100",
-        "--alpha",
-        "0.01",
-        "--quiet",
-        "--log",
-        "log.jsonl",
-    ]
+    how = "--target body_mass_g --epochs 60 --hidden 100 --alpha 0.01 --quiet --log log.jsonl"
+    train = ["train", penguins, *how.split()]
     code, out, _ = cli(*train, "--patience", 3, "--clip", 5, "--out", "m.netkit")
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     best = [line["number"] for line in lines if line["best"]][-1]

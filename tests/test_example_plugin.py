@@ -41,18 +41,8 @@ def test_swish_is_everywhere_once_it_is_installed(environment, penguins):
         _NETKIT_COMPLETE="bash_complete", COMP_WORDS="netkit train x --activation sw", COMP_CWORD="4"
     ).stdout
     assert "swish" in completed
-    train = [
-        "train",
-        penguins,
-        "--target",
-        "body_mass_g",
-        "--epochs",
-        30,
-        "--activation",
-        "swish:beta=1.5",
-        "--loss",
-        "pinball:q=0.9",
-    ]
+    how = "--target body_mass_g --epochs 30 --activation swish:beta=1.5 --loss pinball:q=0.9"
+    train = ["train", penguins, *how.split()]
     said = environment.run(*train, "--out", "m.netkit").stdout
     covered = float(re.search(r"training  loss \S+  coverage (\S+)", said)[1])
     assert 0.75 < covered < 1

@@ -582,56 +582,17 @@ def test_a_streamed_model_is_a_model(cli, many, tmp_path, monkeypatch, target):
     monkeypatch.setattr(Budget, "window", lambda *given: 1024)
     monkeypatch.setattr(Budget, "piece", 50_000)
     monkeypatch.setattr(store, "ROWS", 128)
-    code, out, err = cli(
-        "train",
-        many,
-        "--target",
-        target,
-        "--memory",
-        "1GB",
-        "--epochs",
-        "3",
-        "--quiet",
-        "--out",
-        "s.netkit",
-        "--columns",
-        "many=embedding",
-    )
+    train = ["train", many, "--target", target, *"--epochs 3 --quiet --columns many=embedding".split()]
+    code, out, err = cli(*train, "--out", "s.netkit", "--memory", "1GB")
     assert code == 0, err
     assert re.search(r"^streamed: 5,4\d\d rows in windows of 1,024$", out, flags=re.M)
-    whole = cli(
-        "train",
-        many,
-        "--target",
-        target,
-        "--epochs",
-        "3",
-        "--quiet",
-        "--out",
-        "w.netkit",
-        "--columns",
-        "many=embedding",
-    )[1]
+    whole = cli(*train, "--out", "w.netkit")[1]
     assert out.splitlines()[0].partition("; network")[0] == whole.splitlines()[0].partition("; network")[0]
     losses = [float(re.search(r"validation  loss (\S+)", text)[1]) for text in (out, whole)]
     assert max(losses) < 0.2 if target == "y" else losses[0] == pytest.approx(losses[1], rel=0.3)
     one, two = (TableModel.load(name) for name in ("s.netkit", "w.netkit"))
     assert (one.features, one.target) == (two.features, two.target)
-    again = cli(
-        "train",
-        many,
-        "--target",
-        target,
-        "--memory",
-        "1GB",
-        "--epochs",
-        "3",
-        "--quiet",
-        "--out",
-        "s2.netkit",
-        "--columns",
-        "many=embedding",
-    )
+    again = cli(*train, "--out", "s2.netkit", "--memory", "1GB")
     assert again[0] == 0 and (tmp_path / "s.netkit").read_bytes() == (tmp_path / "s2.netkit").read_bytes()
     model = TableModel.load("s.netkit")
     assert cli("predict", "s.netkit", many, "--out", "p.csv")[0] == 0

@@ -20,7 +20,6 @@ def schema() -> None:
     from netkit.cli.terminal import listening
 
     click.get_current_context().with_resource(listening())
-
     click.echo(json.dumps(json_schema(), indent=2))
 
 

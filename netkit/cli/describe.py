@@ -30,8 +30,8 @@ def describe(model: str, plan: bool, batch: int) -> None:
     total = sum(prod(shape) for shape in header.tensors.values())
     _say(f"{model}: netkit {header.netkit}, {header.dtype}, {total} parameters, inputs {_shape(header.in_shape)}")
     for number, layer in enumerate(header.layers):
-        mine = {name: shape for name, shape in header.tensors.items() if name.startswith(f"{number}.")}
-        shapes = "  ".join(f"{name} {_shape(shape)}" for name, shape in sorted(mine.items()))
+        own = {name: shape for name, shape in header.tensors.items() if name.startswith(f"{number}.")}
+        shapes = "  ".join(f"{name} {_shape(shape)}" for name, shape in sorted(own.items()))
         _say(f"  layer {number}: {_component(layer)}  {shapes}".rstrip())
     _say(f"  loss: {_component(header.loss)}")
     _say("from plugins")
@@ -43,11 +43,11 @@ def describe(model: str, plan: bool, batch: int) -> None:
 
 
 def _plan(path: str, batch: int) -> Iterator[str]:
-    from netkit.engine.program.plan import Plan, slots_for
+    from netkit.engine.program.plan import plan_text
     from netkit.model import load
 
     model = load(path)
-    return Plan(model.network, model.loss, batch, slots_for(model.network, batch), simplex=True).describe()
+    return plan_text(model.network, model.loss, batch)
 
 
 def _columns(header: Header) -> None:

@@ -35,7 +35,6 @@ def inspect(ctx: click.Context, /, data: str, config: str | None, as_json: bool,
     from netkit.tables.settings import read
 
     ctx.with_resource(listening())
-
     given = {**configured(config), **chosen(ctx, "data", "config", "as_json")}
     values, wrong = read({name: value for name, value in given.items() if name in SETTINGS})
     if wrong:

@@ -28,7 +28,6 @@ def train(ctx: click.Context, /, data: str | None, config: str | None, resume: s
     from netkit.tables.training import train as run
 
     ctx.with_resource(listening())
-
     if resume and config:
         raise SettingError("config: a resumed run goes on as it was begun, and takes no configuration")
     given = {**configured(config), **chosen(ctx, "data", "config", "resume")}

@@ -29,7 +29,6 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
     from netkit.files.atomic import check_writable, same_path
 
     ctx.with_resource(listening())
-
     for path in (model, data):
         if out and same_path(out, path):
             raise SettingError(f"out: another file than one that is read is needed, got {out!r}")

@@ -25,7 +25,7 @@ from netkit.engine.program.operations import ALONE, Call, described, macs, round
 from netkit.engine.rows import Rows, Window, by_rows
 from netkit.kinds import Loss
 
-__all__ = ["Plan", "learn", "plans_of", "slots_for"]
+__all__ = ["Plan", "learn", "plan_text", "plans_of", "slots_for"]
 
 CHUNK = 64
 """Steps whose rows are gathered at once."""
@@ -70,6 +70,11 @@ def learn(
                     start = stop
     finally:
         increment_version(network.params)  # which inference mode and numpy do not
+
+
+def plan_text(network: Network, loss: Loss, batch: int) -> Iterator[str]:
+    """How a step of so many rows runs on this machine, line by line: every call, its route, and the memory."""
+    return Plan(network, loss, batch, slots_for(network, batch), simplex=True).describe()
 
 
 def plans_of(network: Network) -> dict[Any, Plan]:
