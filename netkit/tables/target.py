@@ -45,9 +45,12 @@ class Target:
         cls, name: str, values: pa.ChunkedArray, task: str | None = None, spelled: Mapping[Any, str] | None = None
     ) -> Target:
         """From all its values, none missing, as `of` does."""
-        labels = Labels()
+        labels, found = Labels(), Numbers(name)
         labels.feed(values)
-        return cls.of(name, labels, task, spelled).rescaled(values)
+        target = cls.of(name, labels, task, spelled)
+        if target.task == "regression":
+            found.feed(values)
+        return target.scaled(found)
 
     @classmethod
     def of(cls, name: str, labels: Labels, task: str | None = None, spelled: Mapping[Any, str] | None = None) -> Target:
@@ -88,14 +91,6 @@ class Target:
     def width(self) -> int:
         """Columns of the encoded target."""
         return len(self.classes) if self.task == "multiclass" else 1
-
-    def rescaled(self, values: pa.ChunkedArray) -> Target:
-        """In a regression, with mean and scale of these values: the training rows alone."""
-        if self.task != "regression":
-            return self
-        found = Numbers(self.name)
-        found.feed(values)
-        return self.scaled(found)
 
     def scaled(self, found: Numbers) -> Target:
         """In a regression, with mean and scale of the values that were summarised."""
