@@ -19,12 +19,15 @@ from netkit.registry.hookspecs import hookimpl as hookimpl
 from netkit.kinds import Activation as Activation
 from netkit.kinds import Call as Call
 from netkit.kinds import Component as Component
+from netkit.kinds import Encoder as Encoder
 from netkit.kinds import Initializer as Initializer
 from netkit.kinds import Layer as Layer
 from netkit.kinds import Loss as Loss
 from netkit.kinds import Metric as Metric
 from netkit.kinds import Optimizer as Optimizer
 from netkit.kinds import Params as Params
+from netkit.kinds import Reader as Reader
+from netkit.kinds import Reporter as Reporter
 from netkit.kinds import Schedule as Schedule
 from netkit.kinds import Shape as Shape
 from netkit.tensors import by_row as by_row
@@ -87,6 +90,7 @@ __all__ = [
     "Component",
     "DataError",
     "DivergenceError",
+    "Encoder",
     "Initializer",
     "Interrupted",
     "Layer",
@@ -99,6 +103,8 @@ __all__ = [
     "Optimizer",
     "Params",
     "PluginError",
+    "Reader",
+    "Reporter",
     "Schedule",
     "SettingError",
     "Shape",

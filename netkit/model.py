@@ -15,9 +15,11 @@ from netkit import spec
 from netkit.engine.network import Network
 from netkit.engine.program.predict import predictor
 from netkit.engine.progress import check_callbacks, shown, with_callbacks
+from netkit.engine.recipe import Epoch, Recipe
 from netkit.engine.rows import Rows
-from netkit.engine.scoring import check_head, decide, evaluate, make_metrics, targets_for, weights_for
-from netkit.engine.training import Epoch, Recipe, Run
+from netkit.engine.scoring import decide, evaluate, make_metrics
+from netkit.engine.targets import check_head, targets_for, weights_for
+from netkit.engine.training import Run
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files import tensor_file
 from netkit.files.header import Header, header_of, read_header

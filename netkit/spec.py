@@ -242,7 +242,8 @@ def hints(component: Any) -> dict[str, Any]:
     """The annotations of the settings alone: others may name types that exist for a type checker only."""
     every: dict[str, Any] = {}
     for owner in reversed(component.__mro__):
-        own = {f.name: f.type for f in fields(component) if f.name in inspect.get_annotations(owner)}
+        annotated = inspect.get_annotations(owner) if "__dataclass_fields__" in vars(owner) else {}
+        own = {f.name: annotated[f.name] for f in fields(component) if f.name in annotated}
         settings = type("Settings", (), {"__annotations__": own})
         try:
             every |= typing.get_type_hints(settings, vars(sys.modules[owner.__module__]), include_extras=True)

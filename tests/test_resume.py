@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netkit import DataError, Model, ModelFileError, SettingError, registry
+from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Rows
-from netkit.engine.training import Recipe, Run
+from netkit.engine.training import Run
 from netkit.files.checkpoint import COUNTS, SIGN, Began, Checkpoints, newest, restore
 from netkit.tensors import generator
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from pyarrow import feather
 
 from netkit import DataError, Model, SettingError
-from netkit.engine.training import Recipe, Run
+from netkit.engine.recipe import Recipe
+from netkit.engine.training import Run
 from netkit.tables import dataset, memory, store
 from netkit.tables import summaries as summary
 from netkit.tables.columns import RowError, rows_from

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from netkit import DataError, DivergenceError, Layer, Metric, Model, SettingError, ShapeError, registry, spec
+from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Rows
-from netkit.engine.training import Recipe, Run
+from netkit.engine.training import Run
 from netkit.tensors import generator
 
 X = torch.randn(60, 4, generator=generator(1, 0), dtype=torch.float64)

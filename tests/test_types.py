@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from environments import Environment
 
-from netkit.registry.stub import PATH, stub
+from netkit.registry.stub import PATH, REGISTRY_PATH, registry_stub, stub
 
 CODE = """
 from netkit import Accuracy, Activation, Dense, Model, Relu, TableModel, registry, spec
@@ -66,8 +66,9 @@ def test_a_type_checker_sees_types_and_mistakes(tmp_path, clone, options):
     assert [line.rpartition(" ")[2] for line in lines if "error:" in line] == MISTAKES, checked.stdout
 
 
-def test_the_stub_is_what_there_is():
+def test_the_stubs_are_what_there_is():
     assert stub() == PATH.read_text(), "write it again: python -m netkit.registry.stub"
+    assert registry_stub() == REGISTRY_PATH.read_text(), "write it again: python -m netkit.registry.stub"
 
 
 def test_the_face_shows_every_name_and_loads_torch_for_none():

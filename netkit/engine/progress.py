@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from netkit.engine.training import Epoch
+from netkit.engine.recipe import Epoch
 from netkit.errors import SettingError
 
 __all__ = ["check_callbacks", "shown", "with_callbacks"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from netkit.engine.training import Epoch
+from netkit.engine.recipe import Epoch
 from netkit.errors import DataError
 from netkit.files.atomic import atomic_write, check_writable, open_stream
 

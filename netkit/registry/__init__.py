@@ -15,18 +15,10 @@ from netkit.registry.lookup import Lookup, Registry, current, names_of, refresh,
 
 __all__ = ["RUN_TIME", "Info", "Lookup", "Registry", "current", "names_of", "refresh", "using"]
 
-activations: Lookup
-layers: Lookup
-losses: Lookup
-metrics: Lookup
-optimizers: Lookup
-initializers: Lookup
-schedules: Lookup
-
-if not TYPE_CHECKING:  # a name that is not declared above is a mistake, which a type checker can tell
+if not TYPE_CHECKING:  # __init__.pyi has the name of every kind, for type checkers
 
     def __getattr__(name):
-        if name in __annotations__:
+        if name in __dir__():
             return getattr(current(), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

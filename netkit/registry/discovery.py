@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.errors import PluginError, nearest
 from netkit.kinds import KINDS
 from netkit.registry.guard import cause, guarded, printable
-from netkit.registry.hookspecs import hookimpl
+from netkit.registry.hookspecs import hook_name, hookimpl
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -222,11 +222,14 @@ def import_plugin(plugin: Plugin) -> Any:
     """The plugin's module, or an object whose hooks return the names it announced. Raises `PluginError`."""
     if not plugin.announced:
         return _imported(plugin.value)
-    unknown = sorted(set(plugin.announced) - {kind.plural for kind in KINDS.values()})
-    if unknown:
+    kinds = {kind.plural: kind for kind in KINDS.values()}
+    if unknown := sorted(set(plugin.announced) - set(kinds)):
         raise PluginError(f"announces in the group {GROUP}.{unknown[0]}, and there is no such kind")
     return SimpleNamespace(
-        **{f"netkit_{plural}": _hook_for(dict(sorted(names.items()))) for plural, names in plugin.announced.items()}
+        **{
+            hook_name(kinds[plural]): _hook_for(dict(sorted(names.items())))
+            for plural, names in plugin.announced.items()
+        }
     )
 
 

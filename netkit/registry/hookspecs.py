@@ -1,4 +1,8 @@
-"""Everything that can be extended, on one page: one hook for each kind of component.
+"""Everything that can be extended, on one page: one hook for each kind of component, such as `netkit_activations`.
+
+    @hookimpl
+    def netkit_activations():
+        return {"swish": "netkit_swish:Swish"}
 
 A hook takes nothing and returns {name: component}, where component is the class or a reference "package.module:Name"
 that is imported at first use. Names are snake_case. Order matters in one place: where nobody chose a component,
@@ -8,16 +12,21 @@ netkit takes the first of its own that fits.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pluggy
 
-from netkit.kinds import Activation, Initializer, Layer, Loss, Metric, Optimizer, Schedule
+from netkit.kinds import KINDS, Component
 
-__all__ = ["hookimpl", "hookspec", "plugin_manager"]
+__all__ = ["hook_name", "hookimpl", "hookspec", "plugin_manager"]
 
 hookspec = pluggy.HookspecMarker("netkit")
 hookimpl = pluggy.HookimplMarker("netkit")
+
+
+def hook_name(kind: type[Component]) -> str:
+    """`netkit_layers` for layers."""
+    return f"netkit_{kind.plural}"
 
 
 def plugin_manager() -> pluggy.PluginManager:
@@ -27,36 +36,12 @@ def plugin_manager() -> pluggy.PluginManager:
     return manager
 
 
-@hookspec
-def netkit_activations() -> Mapping[str, type[Activation] | str]:  # type: ignore[empty-body]
-    """Functions applied to each row: relu, softmax, ..."""
+def _hook(kind: type[Component]) -> Callable[[], Mapping[str, type[Component] | str]]:
+    def hook() -> Mapping[str, type[Component] | str]:
+        return {}
+
+    hook.__name__, hook.__doc__ = hook_name(kind), kind.__doc__
+    return hookspec(hook)
 
 
-@hookspec
-def netkit_layers() -> Mapping[str, type[Layer] | str]:  # type: ignore[empty-body]
-    """Functions with parameters: dense, ..."""
-
-
-@hookspec
-def netkit_losses() -> Mapping[str, type[Loss] | str]:  # type: ignore[empty-body]
-    """What training makes small."""
-
-
-@hookspec
-def netkit_metrics() -> Mapping[str, type[Metric] | str]:  # type: ignore[empty-body]
-    """What people read."""
-
-
-@hookspec
-def netkit_optimizers() -> Mapping[str, type[Optimizer] | str]:  # type: ignore[empty-body]
-    """Rules that move parameters."""
-
-
-@hookspec
-def netkit_initializers() -> Mapping[str, type[Initializer] | str]:  # type: ignore[empty-body]
-    """Sources of starting values."""
-
-
-@hookspec
-def netkit_schedules() -> Mapping[str, type[Schedule] | str]:  # type: ignore[empty-body]
-    """How the learning rate changes on the way."""
+globals().update({hook_name(kind): _hook(kind) for kind in KINDS.values()})

@@ -1,9 +1,8 @@
 """Names to components: where each came from, and what is broken, blocked or in dispute.
 
 `registry.activations["relu"]` is a class, and `registry.activations.info("relu")` tells where it came from; likewise
-`layers`, `losses`, `metrics`, `optimizers`, `initializers` and `schedules`. A component's qualified name is
-`distribution/name`. netkit's own components keep their bare names whatever is installed; of two strangers with one name
-neither gets it.
+for every kind. A component's qualified name is `distribution/name`. netkit's own components keep their bare names
+whatever is installed; of two strangers with one name neither gets it.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from netkit.errors import NetkitError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, excuses, find, import_plugin, normal
 from netkit.registry.guard import guarded
-from netkit.registry.hookspecs import plugin_manager
+from netkit.registry.hookspecs import hook_name, plugin_manager
 from netkit.registry.info import RUN_TIME, Info, qualified, without_bad_names
 
 __all__ = ["Lookup", "Registry", "current", "names_of", "own", "refresh", "using"]
@@ -282,7 +281,7 @@ def names_of(plugin: Plugin, manager: pluggy.PluginManager | None = None) -> lis
 
 def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
     """What one hook of one plugin returns. Called by itself, not through pluggy: the first exception would lose all."""
-    kind = next(name for name, kind in KINDS.items() if f"netkit_{kind.plural}" == caller.name)
+    kind = next(name for name, kind in KINDS.items() if hook_name(kind) == caller.name)
     [hook] = [hook for hook in caller.get_hookimpls() if hook.plugin_name == plugin.name]
     names = hook.function()
     if not isinstance(names, Mapping):
@@ -292,7 +291,7 @@ def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
 
 
 def _hooks() -> list[str]:
-    return [f"netkit_{kind.plural}" for kind in KINDS.values()]
+    return [*map(hook_name, KINDS.values())]
 
 
 _current: Registry | None = None

@@ -40,6 +40,7 @@ _ELSEWHERE = {
         "written": "netkit.files.atomic:atomic_write",
     },
     "netkit.progress": {"logged": "netkit.files.log:logged"},
+    "netkit.scoring": {name: f"netkit.engine.targets:{name}" for name in ("check_head", "targets_for", "weights_for")},
 }
 """Names that have left their module for another."""
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from netkit.engine.progress import check_callbacks
+from netkit.engine.recipe import Epoch
 from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
-from netkit.engine.training import Epoch
 from netkit.errors import ModelFileError, SettingError
 from netkit.files.checkpoint import Checkpoint, Checkpoints
 from netkit.files.header import read_header

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from netkit.engine.progress import shown, with_callbacks
+from netkit.engine.recipe import Epoch, Recipe
 from netkit.engine.rows import Dataset
 from netkit.engine.scoring import make_metrics
-from netkit.engine.training import Epoch, Recipe, Run
+from netkit.engine.training import Run
 from netkit.errors import DataError, DivergenceError, MemoryExhausted
 from netkit.files.checkpoint import Checkpoint, Checkpoints, restore
 from netkit.files.log import logged

@@ -10,7 +10,7 @@ from typing import Any
 
 from netkit import spec
 from netkit.engine.progress import check_callbacks
-from netkit.engine.training import Epoch
+from netkit.engine.recipe import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest

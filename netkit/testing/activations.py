@@ -12,7 +12,7 @@ from netkit.kinds import Activation
 from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
 from netkit.testing.sampling import LARGE, LARGEST, OUTPUTS, places, representable
 
-__all__ = ["ACTIVATION", "ACTIVATION_AT_ANY_SETTING"]
+__all__ = ["AT_ANY_SETTING", "PROMISES"]
 
 SIZES = [0.0, 1e-30, 1.0, 17.0, 45.0, 90.0, 350.0, 1400.0, 1e4, 1e19, 1e30, 3e38]
 EXTREME = [sign * size for size in SIZES for sign in (1, -1)]
@@ -189,5 +189,5 @@ def _at(component: Activation, z: Tensor) -> tuple[Tensor, Tensor]:
     return a, component.backward(torch.ones_like(z), z, a)
 
 
-ACTIVATION_AT_ANY_SETTING = [derivative, autograd]
-ACTIVATION = [pure, derivative, shapes, autograd, single, near_zero, rows, extremes]
+AT_ANY_SETTING = [derivative, autograd]
+PROMISES = [pure, derivative, shapes, autograd, single, near_zero, rows, extremes]

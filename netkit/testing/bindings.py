@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from netkit.kinds import Activation, Layer, Loss, Optimizer
+from netkit.kinds import Activation, Component, Layer, Loss, Optimizer
 from netkit.testing.comparing import need, rand
 
-__all__ = ["bound_activation", "bound_layer", "bound_loss", "bound_optimizer"]
+__all__ = ["BOUND"]
 
 SIZES = [(1, 1), (1, 3), (7, 3), (64, 5), (130, 70)]
 """Rows and columns: one, odd ones, and more values than numpy's operations are used for."""
@@ -165,3 +165,12 @@ def _same(rule: str, got: Tensor, wanted: Tensor, **inputs: Tensor) -> float:
             **{name: each[row : row + 1] if len(each) == len(got) else each for name, each in inputs.items()},
         )
     return float(((got - wanted).abs() / (1 + wanted.abs())).max()) if got.numel() else 0.0
+
+
+BOUND: dict[type[Component], list[Callable[[Any], float]]] = {
+    Activation: [bound_activation],
+    Layer: [bound_layer],
+    Loss: [bound_loss],
+    Optimizer: [bound_optimizer],
+}
+"""What is promised of the kinds that may have bound forms, beside the promises of their readable ones."""

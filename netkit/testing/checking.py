@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from netkit import spec
@@ -13,31 +14,13 @@ from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.registry.discovery import normal
 from netkit.registry.guard import printable
-from netkit.testing.activations import ACTIVATION, ACTIVATION_AT_ANY_SETTING
-from netkit.testing.bindings import bound_activation, bound_layer, bound_loss, bound_optimizer
+from netkit.testing.bindings import BOUND
 from netkit.testing.comparing import BrokenPromise, need
-from netkit.testing.initializers import INITIALIZER
-from netkit.testing.layers import LAYER
-from netkit.testing.losses import LOSS, LOSS_AT_ANY_SETTING
-from netkit.testing.metrics import METRIC
-from netkit.testing.optimizers import OPTIMIZER, SCHEDULE
 from netkit.testing.sampling import other_settings
 from netkit.testing.settings import EVERY
 from netkit.testing.surroundings import one_thread, unchanged
 
 __all__ = ["Report", "check", "examine", "promises_of"]
-
-PROMISES: dict[str, list[Any]] = {
-    "activation": [*ACTIVATION, bound_activation],
-    "layer": [*LAYER, bound_layer],
-    "loss": [*LOSS, bound_loss],
-    "metric": METRIC,
-    "optimizer": [*OPTIMIZER, bound_optimizer],
-    "initializer": INITIALIZER,
-    "schedule": SCHEDULE,
-}
-AT_ANY_SETTING: dict[str, list[Any]] = {"activation": ACTIVATION_AT_ANY_SETTING, "loss": LOSS_AT_ANY_SETTING}
-"""Those that are also tried with settings that nobody gave as an example."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +70,10 @@ class _Run:
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name, self.count, self.worst, self.where = kind, name, 0, 0.0, ""
-        self.promises = [*EVERY, *PROMISES[kind]]
+        module = import_module(f"netkit.testing.{KINDS[kind].plural}")  # each kind has one, with its promises
+        self.promises = [*EVERY, *module.PROMISES, *BOUND.get(KINDS[kind], [])]
+        self._at_any_setting = getattr(module, "AT_ANY_SETTING", [])
+        """Those that are also tried with settings that nobody gave as an example."""
 
     def disagreement(self, component: str) -> str:
         return current().kinds[self.kind].disagreement(spec.parse(component)[0])
@@ -99,8 +85,8 @@ class _Run:
             self.count, first = self.count + 1, first or example
             self.one(example, self.promises)
         need(first, "examples() yields nothing")
-        for other in other_settings(first) if self.kind in AT_ANY_SETTING and first else ():
-            self.one(other, AT_ANY_SETTING[self.kind])
+        for other in other_settings(first) if self._at_any_setting and first else ():
+            self.one(other, self._at_any_setting)
         return self.worst
 
     def one(self, example: Component, promises: list[Any]) -> None:

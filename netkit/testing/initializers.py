@@ -9,7 +9,7 @@ import torch
 from netkit.kinds import Initializer
 from netkit.testing.comparing import need, rng
 
-__all__ = ["INITIALIZER"]
+__all__ = ["PROMISES"]
 
 
 def seeded(component: Initializer) -> float:
@@ -35,4 +35,4 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(shape[1:]), shape[0] * math.prod(shape[2:])
 
 
-INITIALIZER = [seeded]
+PROMISES = [seeded]

@@ -15,7 +15,7 @@ from netkit.kinds import Layer
 from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
 from netkit.testing.sampling import places
 
-__all__ = ["LAYER", "built"]
+__all__ = ["PROMISES", "built"]
 
 SHAPES = [(4,), (3, 4), (2, 6, 6)]
 """Shapes of one row that are tried, in this order, for a layer that does not say its own."""
@@ -185,4 +185,4 @@ def layer_seeded(component: Layer) -> float:
     return 0.0
 
 
-LAYER = [layer_pure, layer_again, layer_derivative, layer_single, layer_rows, layer_seeded]
+PROMISES = [layer_pure, layer_again, layer_derivative, layer_single, layer_rows, layer_seeded]

@@ -13,7 +13,7 @@ from netkit.registry import current
 from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
 from netkit.testing.sampling import LARGE, OUTPUTS, TASKS, places
 
-__all__ = ["LOSS_AT_ANY_SETTING", "LOSS", "judged"]
+__all__ = ["AT_ANY_SETTING", "PROMISES", "judged"]
 
 
 def words(component: Loss) -> float:
@@ -164,5 +164,5 @@ def fused(component: Loss) -> float:
     return worst
 
 
-LOSS_AT_ANY_SETTING = [loss_derivative]
-LOSS = [words, loss_shape, loss_derivative, loss_single, loss_edges, loss_far, fused]
+AT_ANY_SETTING = [loss_derivative]
+PROMISES = [words, loss_shape, loss_derivative, loss_single, loss_edges, loss_far, fused]

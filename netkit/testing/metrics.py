@@ -11,7 +11,7 @@ from netkit.kinds import Metric
 from netkit.testing.comparing import need, rand, rng, untouched
 from netkit.testing.sampling import TASKS
 
-__all__ = ["METRIC"]
+__all__ = ["PROMISES"]
 
 
 def _scored(component: Metric, n: int = 40) -> tuple[Tensor, Tensor]:
@@ -102,4 +102,4 @@ def _worse(component: Metric, target: Tensor, columns: list[int]) -> Tensor:
     return wrong
 
 
-METRIC = [words, tallies, exact, better, columns]
+PROMISES = [words, tallies, exact, better, columns]

@@ -1,16 +1,14 @@
-"""What is promised of optimizers and of the schedules of their learning rate."""
+"""What is promised of optimizers."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
-from netkit.kinds import Optimizer, Schedule
+from netkit.kinds import Optimizer
 from netkit.testing.comparing import need, rand, untouched
 
-__all__ = ["OPTIMIZER", "SCHEDULE"]
+__all__ = ["PROMISES"]
 
 
 def moves(component: Optimizer) -> float:
@@ -65,18 +63,4 @@ def _moved(component: Optimizer, grads: Tensor, alpha: float, count: int = 1) ->
     return params - begin
 
 
-def factors(component: Schedule) -> float:
-    """a finite factor of at least 0 at every place of a run, above 0 at one, and a function of the place alone"""
-    places = [number / 1000 for number in range(1001)]
-    forth = [component(done) for done in places]
-    for done, factor in zip(places, forth):
-        need(isinstance(factor, float), f"a factor must be a float, got {type(factor).__name__} at done = {done}")
-        need(0 <= factor < math.inf, f"a factor must be finite and at least 0, got {factor} at done = {done}")
-    need(max(forth) > 0, "a factor of 0 all the way: nothing would be learnt")
-    back = [component(done) for done in reversed(places)][::-1]
-    need(forth == back, "the same place gives another factor in another order: something is remembered")
-    return 0.0
-
-
-OPTIMIZER = [moves, steps]
-SCHEDULE = [factors]
+PROMISES = [moves, steps]

@@ -37,9 +37,9 @@ class Adam(Optimizer):
         t = torch.zeros((), dtype=torch.float32, device=params.device)
         return {"t": t, "m": torch.zeros_like(params), "v": torch.zeros_like(params)}
 
-    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
-        g = grads.add(params, alpha=self.weight_decay) if self.weight_decay else grads
-        params.addcdiv_(*self._moments(state, g), value=-alpha)
+    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float | Tensor) -> None:
+        m, size = self._moments(state, grads + self.weight_decay * params)
+        params -= alpha * m / size
 
     def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
         return self._bound(torch._fused_adam_, params, grads, state)
@@ -72,9 +72,10 @@ class Adamw(Adam):
 
     weight_decay: NotNegative = 0.01
 
-    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
-        params.mul_(1 - alpha * self.weight_decay)
-        params.addcdiv_(*self._moments(state, grads), value=-alpha)
+    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float | Tensor) -> None:
+        params *= 1 - alpha * self.weight_decay
+        m, size = self._moments(state, grads)
+        params -= alpha * m / size
 
     def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
         return self._bound(torch._fused_adamw_, params, grads, state)

@@ -34,7 +34,7 @@ class Rmsprop(Optimizer):
     def start(self, params: Tensor) -> dict[str, Any]:
         return {"v": torch.zeros_like(params), "steps": torch.zeros_like(params)}
 
-    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
+    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float | Tensor) -> None:
         v = state["v"].mul_(self.decay).addcmul_(grads, grads, value=1 - self.decay)
         steps = state["steps"].mul_(self.momentum).addcdiv_(grads, v.sqrt().add_(self.epsilon))
-        params.sub_(steps, alpha=alpha)
+        params -= alpha * steps

@@ -39,12 +39,12 @@ class Sgd(Optimizer):
     def start(self, params: Tensor) -> dict[str, Any]:
         return {"v": torch.zeros_like(params)} if self.momentum else {}
 
-    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
-        step = grads.add(params, alpha=self.weight_decay) if self.weight_decay else grads
+    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float | Tensor) -> None:
+        g = grads + self.weight_decay * params
         if self.momentum:
-            velocity = state["v"].mul_(self.momentum).add_(step)
-            step = step.add(velocity, alpha=self.momentum) if self.nesterov else velocity
-        params.sub_(step, alpha=alpha)
+            v = state["v"].mul_(self.momentum).add_(g)
+            g = g + self.momentum * v if self.nesterov else v
+        params -= alpha * g
 
     def bind_step(self, params: Tensor, grads: Tensor, state: dict[str, Any]) -> Callable[[float], Any]:
         if self.momentum or self.weight_decay:

@@ -1,56 +1,17 @@
-"""The promises: one base class for each kind of component.
-
-A component is a frozen dataclass of settings with pure functions on tensors. It owns no parameters and hides no
-state: what a pass must remember is returned and handed back. The words are the same everywhere: x y z a grad dx
-params saved state tally prediction target rng. n is the number of rows, and the first axis of every tensor.
-
-What is called `bind_...` is optional and changes no number: a component that has it is bound to its buffers once (see
-`netkit.engine.program.plan`), and gives a list of calls without arguments that do the same work in place, best made by
-`netkit.engine.program.operations.bind`. Buffers keep their memory from step to step, in row-major order or transposed.
-"""
+"""What a network consists of, and what it is judged by: activations, layers, losses and metrics."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netkit.kinds.component import Call, Component, Params, Shape
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-__all__ = ["KINDS", "Activation", "Component", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Schedule"]
-
-READABLE = {"forward", "backward", "param_grads", "build", "__call__", "fused", "start", "step"}
-"""The methods that say what a component does; what is `bind_...`, and a loss's `fused` forms, say the same faster."""
-Call = Callable[[], Any]
-Shape = tuple[int, ...]
-Params = Mapping[str, "Tensor"]
-
-
-@dataclass(frozen=True)
-class Component(ABC):
-    """What all kinds share. Settings are dataclass fields; a rule for one is `Annotated[float, msgspec.Meta(ge=0)]`."""
-
-    kind: ClassVar[str]
-    plural: ClassVar[str]
-    derived: ClassVar[bool] = False
-    """Whether torch works out the gradient, instead of a formula that its author wrote."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """A class that writes a readable form anew does not inherit the fast forms of the old one."""
-        super().__init_subclass__(**options)
-        own = set(vars(cls))
-        if READABLE & own:
-            fast = {name for name in dir(cls) if name.startswith("bind_") or name == "fused_values"}
-            fast |= {"fused"} & set(dir(cls)) if "__call__" in own else set()
-            for name in fast - own:
-                setattr(cls, name, None)
-
-    @classmethod
-    def examples(cls) -> Iterator[Self]:
-        """The settings that netkit's checks try. Override when the defaults leave out a branch or do not exist."""
-        yield cls()
+__all__ = ["Activation", "Layer", "Loss", "Metric"]
 
 
 class Activation(Component):
@@ -87,6 +48,12 @@ class Layer(Component):
     """The activation after the layer, a name or an `Activation`; None is none. Make it a field to let people choose."""
     codes: ClassVar[bool] = False
     """True: its settings `columns`, `levels`, `dimensions` say which inputs hold codes of levels, how many and wide."""
+    keeps_shape: ClassVar[bool] = False
+    """True: a row of y has the shape of a row of x, so it may be named wherever an activation is."""
+    mixes_rows: ClassVar[bool] = False
+    """True: while training, a row of y depends on the other rows of its batch; in evaluation it never does."""
+    initialized: ClassVar[Mapping[str, str]] = {}
+    """By the name of a parameter the setting that holds its initializer, such as {"W": "initializer"}."""
 
     @property
     def in_shape(self) -> Shape | None:
@@ -99,6 +66,19 @@ class Layer(Component):
 
         The engine keeps each parameter in the memory order in which it is returned. Raises `ShapeError`.
         """
+
+    def state(self, in_shape: Shape) -> dict[str, Tensor]:
+        """Tensors that are kept, saved and resumed beside the parameters, but not trained, such as a running mean.
+        The other methods find them among `params`."""
+        return {}
+
+    def next_state(self, params: Params, saved: Any) -> dict[str, Tensor]:
+        """The state after a batch of training, from what `forward` saved of it."""
+        return {}
+
+    def factors(self) -> Mapping[str, tuple[float, float]]:
+        """By the name of a parameter the factors of its learning rate and of its weight decay, where they are not 1."""
+        return {}
 
     @abstractmethod
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
@@ -173,51 +153,3 @@ class Metric(Component):
         from netkit.tensors import comparable
 
         return self.score(self.tally(*comparable(prediction, target)))
-
-
-class Optimizer(Component):
-    """A rule that moves parameters along their gradients. Both are flat vectors of the whole network."""
-
-    kind, plural = "optimizer", "optimizers"
-    alpha: ClassVar[float] = 0.01
-    """The learning rate when nobody chose another."""
-    adaptive: ClassVar[bool] = False
-    """True: each parameter has a step size of its own, so one alpha suits most tables."""
-
-    @abstractmethod
-    def start(self, params: Tensor) -> dict[str, Any]:
-        """The state before the first step."""
-
-    @abstractmethod
-    def step(self, params: Tensor, grads: Tensor, state: dict[str, Any], alpha: float) -> None:
-        """One step with learning rate alpha: params and state change in place, grads do not."""
-
-    bind_step: ClassVar[Callable[..., Callable[[float], Any]] | None] = None
-    """Optional method `bind_step(params, grads, state)`: the same as a function of alpha alone."""
-
-
-class Initializer(Component):
-    """A source of starting values."""
-
-    kind, plural = "initializer", "initializers"
-
-    @abstractmethod
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Tensor:
-        """A float32 tensor of this shape, for a map from fan_in inputs to fan_out outputs; random only through rng."""
-
-
-class Schedule(Component):
-    """How the learning rate changes on the way: a pure function of how far a run is."""
-
-    kind, plural = "schedule", "schedules"
-
-    @abstractmethod
-    def __call__(self, done: float) -> float:
-        """The factor on alpha, at least 0 and finite, where `done` of the steps are done: 0 at the first step of a run,
-        and 1 after the last."""
-
-
-KINDS: dict[str, type[Component]] = {
-    kind.kind: kind for kind in (Activation, Layer, Loss, Metric, Optimizer, Initializer, Schedule)
-}
-"""Every kind by its name; the order is the order of `netkit list-plugins`."""

@@ -1,0 +1,78 @@
+"""What stands between a table and a network: readers of rows, and encoders of columns."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from netkit.kinds.component import Component
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+__all__ = ["Encoder", "Reader"]
+
+
+class Encoder(Component):
+    """A column of a table as inputs of a network: fitted on the training rows alone, then the same for every table.
+
+    What was fitted is its state: plain data that is stored in the model file and handed back to every method.
+    """
+
+    kind, plural = "encoder", "encoders"
+    takes: ClassVar[str] = "text"
+    """What its columns are read as, null where missing: `text`, `number` (float64) or `date` (seconds since 1970,
+    float64)."""
+    State: ClassVar[Any] = dict[str, Any]
+    """The type of its state, such as a msgspec.Struct: what a model file holds is checked against it."""
+
+    def summary(self, column: str) -> Any:
+        """A new summary, which is fed with the training rows piece by piece (`feed(values)`, `merge(other)`); None is
+        netkit's own for what the encoder takes: `NumberSummary`, `DateSummary`, `TextSummary`."""
+        return None
+
+    @abstractmethod
+    def fit(self, summary: Any) -> Any:
+        """The state for a column that is summarised so; a text instead says why the column can tell nothing."""
+
+    @abstractmethod
+    def names(self, column: str, state: Any) -> list[str]:
+        """The names of its inputs, such as `age` and `age (missing)`; there are as many inputs as names."""
+
+    @abstractmethod
+    def transform(self, state: Any, values: pa.Array, inputs: np.ndarray) -> int | None:
+        """Write the inputs of some rows over zeros, float32 (n, len(names)), each row by its own value alone. May
+        return how many of the values training never saw."""
+
+    def treatment(self, state: Any) -> str:
+        """What is done, in a few words, as `netkit inspect` shows it."""
+        return type(self).__name__
+
+    def note(self, state: Any) -> str:
+        """What whoever trains should know about the column; empty for nothing."""
+        return ""
+
+    @classmethod
+    def layer(cls, columns: Mapping[int, tuple[Self, Any]]) -> Any:
+        """The layer, as a table or a component, that goes in front of the network and takes the inputs of all columns
+        of this encoder: each by the place of its first input. None: the inputs are numbers for any layer."""
+        return None
+
+
+class Reader(Component):
+    """Rows from somewhere: files of a format, or what a URI names."""
+
+    kind, plural = "reader", "readers"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """The files it reads, such as `.csv`, in lower case."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """The URIs it reads, such as `sqlite` for sqlite:///shop.db?table=orders."""
+    typed: ClassVar[bool] = True
+    """Whether what it reads says itself of what type a column is, as a database does and a CSV file does not."""
+
+    @abstractmethod
+    def batches(self, where: str, size: int | None) -> Iterator[pa.Table]:
+        """The rows of a path or a URI in order, in pieces of about `size` bytes; all in one where it is None. Every
+        piece has the same columns; one without rows is given where there are no rows at all."""
