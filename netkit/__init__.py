@@ -46,6 +46,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Shape",
     ),
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
+    "netkit.engine.chain": ("Chain", "ChainLayer"),
     "netkit.engine.program.operations": ("bind",),
     "netkit.model": ("Model", "load"),
     "netkit.tables.model": ("TableModel",),

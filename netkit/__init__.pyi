@@ -35,6 +35,8 @@ from netkit.tensors import comparable as comparable
 from netkit.tensors import labels as labels
 from netkit.tensors import like as like
 from netkit.tensors import row_means as row_means
+from netkit.engine.chain import Chain as Chain
+from netkit.engine.chain import ChainLayer as ChainLayer
 from netkit.engine.program.operations import bind as bind
 from netkit.model import Model as Model
 from netkit.model import load as load
@@ -54,6 +56,7 @@ from netkit_plugins.activations.softmax import Softmax as Softmax
 from netkit_plugins.activations.squashing import HardTanh as HardTanh
 from netkit_plugins.activations.squashing import Sigmoid as Sigmoid
 from netkit_plugins.activations.squashing import Tanh as Tanh
+from netkit_plugins.initializers.data import UnitVariance as UnitVariance
 from netkit_plugins.initializers.distributions import Normal as Normal
 from netkit_plugins.initializers.distributions import Uniform as Uniform
 from netkit_plugins.initializers.distributions import Zeros as Zeros
@@ -62,10 +65,15 @@ from netkit_plugins.initializers.variance_scaling import HeNormal as HeNormal
 from netkit_plugins.initializers.variance_scaling import LecunNormal as LecunNormal
 from netkit_plugins.initializers.variance_scaling import Orthogonal as Orthogonal
 from netkit_plugins.layers.activate import Activate as Activate
+from netkit_plugins.layers.batch_norm import BatchNorm as BatchNorm
 from netkit_plugins.layers.dense import Dense as Dense
 from netkit_plugins.layers.dropout import Dropout as Dropout
 from netkit_plugins.layers.embedding import Embedding as Embedding
 from netkit_plugins.layers.layer_norm import LayerNorm as LayerNorm
+from netkit_plugins.layers.nested import Concat as Concat
+from netkit_plugins.layers.nested import Rates as Rates
+from netkit_plugins.layers.nested import Residual as Residual
+from netkit_plugins.layers.prelu import Prelu as Prelu
 from netkit_plugins.layers.torch_module import Torch as Torch
 from netkit_plugins.losses.cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
 from netkit_plugins.losses.cross_entropy import CategoricalCrossEntropy as CategoricalCrossEntropy
@@ -87,6 +95,8 @@ __version__: str
 __all__ = [
     "Activation",
     "Call",
+    "Chain",
+    "ChainLayer",
     "Component",
     "DataError",
     "DivergenceError",

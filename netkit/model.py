@@ -128,6 +128,7 @@ class Model:
         patience: int | None = None,
         clip: float | None = None,
         schedule: Any = None,
+        schedules: Mapping[str, Any] | None = None,
         average: float | None = None,
         callbacks: Sequence[Callable[[Epoch], Any]] = (),
         progress: bool = True,
@@ -148,6 +149,8 @@ class Model:
         patience: early stopping, after so many epochs without a better one.
         clip: scale gradients down to this norm.
         schedule: how the learning rate changes on the way.
+        schedules: how other numbers do: {"weight_decay": ...} step by step, and settings of layers from epoch to epoch
+        by place and name, such as {"1.rate": "cosine"}.
         average: decay of the exponential moving average of the parameters, such as 0.999, which is scored and left
         behind instead of the last ones.
         callbacks: each is called with the record of every epoch, while the model has the parameters that it speaks of;
@@ -173,6 +176,7 @@ class Model:
             clip=clip,
             precision=precision,
             schedule=schedule,
+            schedules=dict(schedules or {}),
             average=average,
         )
         metrics_by_name = make_metrics(self.loss, metrics)
@@ -193,8 +197,9 @@ class Model:
         registered.
         """
         network, dtype = self.network, str(self.dtype).removeprefix("torch.")
+        about |= {"state": sorted(network.states())}
         header = header_of(network.layers, self.loss, network.in_shape, dtype, self.seed, **about)
-        write_model(path, header, network.parameters())
+        write_model(path, header, network.parameters() | network.states())
 
     def _rows(self, x: Any, y: Any, weights: Any = None) -> Rows:
         inputs = self._inputs(x)
@@ -241,7 +246,9 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
         numbers = sum(value.numel() for value in tensors.values())
         with Bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers):
             model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
-            parameters = model.build(header.in_shape).parameters()
+            network = model.build(header.in_shape)
+            network.fresh = False
+            parameters = network.parameters() | network.states()
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, (NetkitError, RuntimeError)) else cause(error)
         changed = "".join(f"; {said}: pip install '{dist}=={old}'" for dist, old, said in changes(header.components))

@@ -16,7 +16,7 @@ import sys
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import cache, reduce
 from numbers import Integral, Real
@@ -26,29 +26,48 @@ from typing import Any, Literal, Union
 import msgspec
 
 from netkit.errors import PluginError, SettingError, UnknownComponent, UsageError, nearest
-from netkit.kinds import KINDS, Component
+from netkit.kinds import KINDS, Activation, Component, Layer
 from netkit.registry import current
 from netkit.registry.info import missing_methods
 
-__all__ = ["hints", "make", "name", "nested", "parse", "read_value", "setting", "settings", "settle", "table", "text"]
+__all__ = [
+    "components",
+    "hints",
+    "make",
+    "name",
+    "nested",
+    "parse",
+    "read_value",
+    "setting",
+    "settings",
+    "settle",
+    "table",
+    "text",
+]
 
-_SETTING = re.compile(r"""\s*([A-Za-z_]\w*)\s*=\s*((?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^,"\[\]])*)(?:,|$)""")
+_SETTING = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
+_TOKEN = re.compile(r"""(?P<open>[\[{])|(?P<close>[\]}])|(?P<end>,)|"(?:[^"\\]|\\.)*"|[^"\[\]{},]+""")
+"""What a value is made of: it goes on to a comma that stands outside of brackets and quotes."""
 _WORD = re.compile(r"[A-Za-z_][\w./+-]*")
 
 
 def make(kind: str, value: Any) -> Any:
     """A component of this kind from text, a table, a class or an instance, all its settings checked and resolved.
 
-    Raises `UnknownComponent` for a name, `SettingError` for a setting: unknown, missing, or breaking its rule.
+    A layer whose rows keep their shape may be named wherever an activation is. Raises `UnknownComponent` for a name,
+    `SettingError` for a setting: unknown, missing, or breaking its rule.
     """
     if isinstance(value, str):
         return _built(kind, *parse(value))
     if isinstance(value, Mapping):
         return _built(kind, *_named(kind, dict(value)))
-    if isinstance(value, type) and issubclass(value, KINDS[kind]):
+    kinds = (Activation, Layer) if kind == Activation.kind else (KINDS[kind],)
+    if isinstance(value, type) and issubclass(value, kinds):
         value = _called(value, value.__name__, {})
-    if not isinstance(value, KINDS[kind]):
+    if not isinstance(value, kinds):
         raise SettingError(f"{kind}: a name, a table or an instance of {KINDS[kind].__name__} is needed, got {value!r}")
+    if kind != value.kind:
+        _as_activation(value)
     return _settled(name(value), value)
 
 
@@ -59,15 +78,29 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     position = 0
     while position < len(listed):
         match = _SETTING.match(listed, position)
-        if not match:
+        end = _value_end(listed, match.end()) if match else -1
+        if not match or end < 0:
             raise SettingError(f"{who}: settings read setting=value,..., got {listed[position:]!r}")
         if match[1] in given:
             raise SettingError(f"{who}: {match[1]} is given twice")
-        given[match[1]] = read_value(match[2].strip())
-        position = match.end()
+        given[match[1]] = read_value(listed[match.end() : end].strip())
+        position = end + 1
     if colon and not given:
         raise SettingError(f"{who}: settings read setting=value,..., got nothing after the colon")
     return who.strip(), given
+
+
+def _value_end(text: str, start: int) -> int:
+    """Where the value that starts here ends; -1 where a quote or a bracket is left open."""
+    depth = 0
+    while start < len(text) and (token := _TOKEN.match(text, start)):
+        if token.lastgroup == "end" and not depth:
+            return start
+        depth += {"open": 1, "close": -1}.get(token.lastgroup or "", 0)
+        start = token.end()
+        if depth < 0:
+            return -1
+    return start if start == len(text) and not depth else -1
 
 
 def name(component: Component) -> str:
@@ -106,12 +139,25 @@ def settings(component: Component) -> dict[str, Any]:
     return {f.name: value for f in fields(component) if (value := getattr(component, f.name)) != _default(component, f)}
 
 
+def components(component: Component) -> Iterator[Component]:
+    """The component and those in its settings, however deep."""
+    yield component
+    values: list[Any] = [*vars(component).values()]
+    while values:
+        value = values.pop()
+        if isinstance(value, Component):
+            yield from components(value)
+        elif isinstance(value, (Mapping, tuple, list)):
+            values += value.values() if isinstance(value, Mapping) else value
+
+
 def nested(component: type[Component], name: str) -> str | None:
     """The kind of component that a setting holds, or None."""
     return _nested(hints(component)[name])
 
 
 def _built(kind: str, name: str, given: dict[str, Any]) -> Component:
+    kind = _kind_of(kind, name)
     component = current().kinds[kind][name]
     known = [field.name for field in fields(component) if field.init]
     wrong: list[UsageError] = [
@@ -126,6 +172,22 @@ def _built(kind: str, name: str, given: dict[str, Any]) -> Component:
     if wrong:
         raise _all(wrong)
     return made
+
+
+def _kind_of(kind: str, name: str) -> str:
+    """Layer for a name among activations that is none of them, and a layer. Raises `SettingError` where it changes the
+    shape of rows."""
+    lookups = current().kinds
+    if kind != Activation.kind or name in lookups[kind] or name not in lookups[Layer.kind]:
+        return kind
+    _as_activation(lookups[Layer.kind][name])
+    return str(Layer.kind)
+
+
+def _as_activation(layer: Any) -> None:
+    if not layer.keeps_shape:
+        who = layer.__name__ if isinstance(layer, type) else name(layer)
+        raise SettingError(f"activation: {who} is a layer that changes the shape of rows; give it among the layers")
 
 
 def _has(known: list[str]) -> str:
@@ -297,7 +359,8 @@ def read_value(word: str) -> Any:
         return word
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: Any, listed: bool = False) -> str:
+    """A setting as text; among others in a list, words need quotes."""
     if value is None:
         return "null"
     if isinstance(value, Component):
@@ -305,8 +368,8 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(_as_text(each) for each in value)}]"
+        return f"[{', '.join(_as_text(each, listed=True) for each in value)}]"
     if isinstance(value, str):
-        plain = _WORD.fullmatch(value) and read_value(value) == value
+        plain = not listed and _WORD.fullmatch(value) and read_value(value) == value
         return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

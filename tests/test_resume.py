@@ -41,12 +41,13 @@ class Enough(Exception):
     pass
 
 
-def begun(optimizer="adam", epochs=3, plan=True, rest=None, n=300, **recipe):
-    """A run that drops units, shuffles and judges, over several chunks an epoch."""
+def begun(optimizer="adam", epochs=3, plan=True, rest=None, n=300, rate=1.0, **recipe):
+    """A run that drops units, keeps means, shuffles and judges, over several chunks an epoch."""
     layers = [
         {"type": "dense", "units": 6, "activation": "tanh"},
         {"type": "dropout", "rate": 0.3},
-        {"type": "dense", "units": 1},
+        "batch_norm",
+        {"type": "rates", "layers": ["dense:units=1"], "learning_rate": rate},
     ]
     model = Model(layers, "mean_squared_error", seed=3)
     x = torch.randn(n, 4, generator=generator(1, 0))
@@ -59,7 +60,7 @@ def begun(optimizer="adam", epochs=3, plan=True, rest=None, n=300, **recipe):
 
 def ended(run):
     records = list(run.epochs())
-    return run.network.params.clone(), [
+    return torch.cat([run.network.params, run.network.state]), [
         (each.number, each.loss, each.validation["loss"], each.best) for each in records
     ]
 
@@ -77,6 +78,8 @@ def ended(run):
             "epochs": st.sampled_from([3, 6]),
             "schedule": st.sampled_from([None, "warm_up:then=cosine"]),
             "average": st.sampled_from([None, 0.99]),
+            "rate": st.sampled_from([1.0, 0.5]),
+            "schedules": st.sampled_from([{}, {"1.rate": "cosine"}]),
         }
     ),
 )

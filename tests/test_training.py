@@ -14,7 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from netkit import DataError, DivergenceError, Layer, Metric, Model, SettingError, ShapeError, registry, spec
+import netkit
+from netkit import (
+    DataError,
+    DivergenceError,
+    Layer,
+    Metric,
+    Model,
+    NetkitError,
+    SettingError,
+    ShapeError,
+    registry,
+    spec,
+)
 from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Rows
 from netkit.engine.training import Run
@@ -377,3 +389,172 @@ def test_settings_may_hold_several_components_and_plain_values_beside_them():
 def test_settings_that_cannot_be_are_told_all_at_once(given, words):
     with pytest.raises(SettingError, match=f"^{re.escape(words)}$"):
         Settings(**given)
+
+
+def rated(rate=1.0, decay=1.0):
+    """LAYERS, with factors for the first."""
+    return [{"type": "rates", "layers": LAYERS[:1], "learning_rate": rate, "weight_decay": decay}, *LAYERS[1:]]
+
+
+def by_hand(optimizer, alphas, decays, steps=12):
+    """Parameters after a few steps, where each has rates of its own: one optimizer for each of them."""
+    made = model()
+    network, found = made.network, []
+    alone = [spec.make("optimizer", f"{optimizer},weight_decay={0.1 * decay}") for decay in decays]
+    states = [each.start(network.params) for each in alone]
+    for number in range(steps):
+        trace = network.forward(X[:20])
+        network.backward(trace, made.loss(trace.output, Y[:20])[1] / 20)
+        found = []
+        for each, state, alpha in zip(alone, states, alphas):
+            params = network.params.clone()
+            each.step(params, network.grads, state, alpha)
+            found.append(params)
+        for number, (first, _) in enumerate(zip(found, alone)):
+            for name, view in network.placed(first, number).items():
+                network.parameters()[f"{number}.{name}"].copy_(view)
+    return network.parameters()
+
+
+@pytest.mark.parametrize("plan", [True, False])
+@pytest.mark.parametrize("optimizer", ["sgd:nesterov=false", "sgd:momentum=0.9", "adam:beta1=0.8", "adamw:beta1=0.8"])
+def test_factors_of_a_layer_are_as_if_it_had_an_optimizer_of_its_own(optimizer, plan):
+    wanted = by_hand(optimizer, [0.05, 0.1], [0.25, 1.0])
+    options = {"x": X[:20], "y": Y[:20], "batch": 20, "epochs": 12, "shuffle": False, "alpha": 0.1, "plan": plan}
+    found = fitted(layers=rated(0.5, 0.25), optimizer=f"{optimizer},weight_decay=0.1", **options)[0].parameters()
+    for one, two in zip(found.values(), wanted.values()):
+        torch.testing.assert_close(one, two)
+
+
+def test_a_factor_of_0_leaves_parameters_as_they_start_and_1_changes_no_bit():
+    start, frozen = model(layers=rated(0.0)), fitted(layers=rated(0.0, 0.0), optimizer="adamw")[0]
+    assert torch.equal(frozen.parameters()["0.0.W"], start.parameters()["0.0.W"])
+    assert not torch.equal(frozen.parameters()["1.W"], start.parameters()["1.W"])
+    torch.testing.assert_close(fitted(layers=rated())[0].network.params, fitted()[0].network.params)
+
+
+@dataclass(frozen=True)
+class Skewed(registry.layers["dense"]):
+    """x W + b, with odd factors."""
+
+    def factors(self, name):
+        return FACTOR[0], 1.0
+
+
+FACTOR = [1.0]
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("inf"), float("nan")])
+def test_factors_must_be_numbers_of_at_least_0(factor, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.FACTOR", [factor])
+    with pytest.raises(SettingError, match=f"^layer 0: factors of W: at least 0 and finite, got {factor}$"):
+        fitted(layers=[Skewed(units=1)])
+
+
+@pytest.mark.parametrize("optimizer", ["adamw:weight_decay=0.3", "sgd:momentum=0.9,weight_decay=0.1"])
+def test_the_weight_decay_follows_a_schedule_step_by_step(optimizer):
+    made, cosine = model(), spec.make("schedule", "cosine")
+    network, name = made.network, optimizer.partition(":")[0]
+    rule = spec.make("optimizer", optimizer)
+    state, decay = rule.start(network.params), rule.weight_decay
+    for number in range(4 * 9):
+        batch = slice(number % 9 * 7, (number % 9 + 1) * 7)
+        trace = network.forward(X[batch])
+        network.backward(trace, made.loss(trace.output, Y[batch])[1] / len(X[batch]))
+        now = type(rule)(**{**vars(rule), "weight_decay": decay * cosine(number / 36)})
+        now.step(network.params, network.grads, state, 0.05)
+    options = {"optimizer": optimizer, "schedules": {"weight_decay": "cosine"}, "alpha": 0.05, "shuffle": False}
+    for plan in (True, False):
+        found = fitted(plan=plan, **options)[0].network.params
+        torch.testing.assert_close(found, network.params)
+    assert not torch.allclose(fitted(**options | {"schedules": {}})[0].network.params, network.params), name
+
+
+DROPPED = [LAYERS[0], "dropout:rate=0.4", LAYERS[1]]
+
+
+def test_a_layers_setting_follows_a_schedule_from_epoch_to_epoch_and_comes_back():
+    seen = []
+    made = model(layers=DROPPED)
+    made.fit(
+        X,
+        Y,
+        epochs=4,
+        metrics=[],
+        progress=False,
+        schedules={"1.rate": "cosine"},
+        callbacks=[lambda epoch: seen.append(made.network.layers[1].rate)],
+    )
+    cosine = spec.make("schedule", "cosine")
+    assert seen == [0.4 * cosine(epoch / 4) for epoch in range(4)] and made.network.layers[1].rate == 0.4
+    changed, plain, read = (
+        fitted(layers=DROPPED, schedules=schedules, plan=plan)[0].network.params
+        for schedules, plan in (({"1.rate": "cosine"}, True), ({}, True), ({"1.rate": "cosine"}, False))
+    )
+    torch.testing.assert_close(changed, read)
+    assert not torch.allclose(changed, plain)
+
+
+@dataclass(frozen=True)
+class Doubling(registry.schedules["constant"]):
+    """1 + done."""
+
+    def __call__(self, done):
+        return 1.0 + done
+
+
+@pytest.mark.parametrize(
+    ("schedules", "words"),
+    [
+        ({"1.rat": "cosine"}, r"^schedules: there is no number '1.rat'; did you mean 1.rate\?$"),
+        ({"x": "cosine"}, r"^schedules: there is no number 'x'; there are weight_decay, 1.rate$"),
+        ({"weight_decay": "cosine"}, r"^schedules: rmsprop has no weight_decay to change$"),
+        (
+            {"weight_decay": "cosin"},
+            r"^schedules\['weight_decay'\]: schedule 'cosin' is unknown; did you mean cosine\?$",
+        ),
+        (
+            {"1.rate": "doubling"},
+            r"^Dropout: rate: expected `float` < 1.0, got 1.05$|^dropout: rate: expected `float` < 1.0",
+        ),
+    ],
+)
+def test_what_no_schedule_can_change_is_refused_before_training(schedules, words):
+    registry.schedules.register("doubling", Doubling)
+    layers = [LAYERS[0], "dropout:rate=0.6", LAYERS[1]]
+    made = model(layers=layers)
+    before = made.network.params.clone()
+    with pytest.raises(NetkitError, match=words):
+        made.fit(X, Y, epochs=4, optimizer="rmsprop", schedules=schedules, progress=False)
+    assert torch.equal(made.network.params, before)
+
+
+def test_an_initializer_that_sees_data_makes_outputs_of_deviation_1_once():
+    wide = [
+        {"type": "dense", "units": 50, "activation": "prelu", "initializer": "unit_variance"},
+        {"type": "residual", "layers": [{"type": "dense", "units": 50, "initializer": "unit_variance"}]},
+        {"type": "dense", "units": 1, "initializer": "unit_variance:start=he_normal"},
+    ]
+    x = 30 + 100 * X
+    made = model(layers=wide)
+    begin = made.network.params.clone()
+    made.fit(x, Y, epochs=1, alpha=1e-30, optimizer="sgd", metrics=[], progress=False)
+    z, hidden = made.network.forward(x).steps, made.network.forward(x).steps[1][2]
+    for values in (z[0][1], z[3][1], z[2][1] - hidden):
+        torch.testing.assert_close(float(values.std(correction=0)), 1.0)
+    begun = made.network.params.clone()
+    assert not torch.allclose(begun, begin)
+    made.fit(x / 7, Y, epochs=1, alpha=1e-30, optimizer="sgd", metrics=[], progress=False)
+    assert torch.allclose(made.network.params, begun)
+    again = model(layers=wide)
+    again.fit(x, Y, epochs=1, alpha=1e-30, optimizer="sgd", metrics=[], progress=False, plan=False)
+    torch.testing.assert_close(again.network.params, begun)
+
+
+def test_a_loaded_model_is_not_begun_anew(tmp_path):
+    layers = [{"type": "dense", "units": 1, "initializer": "unit_variance"}]
+    made = fitted(layers=layers)[0]
+    made.save(tmp_path / "m.netkit")
+    again = netkit.load(tmp_path / "m.netkit")
+    again.fit(100 * X, Y, epochs=1, alpha=1e-30, optimizer="sgd", metrics=[], progress=False)
+    torch.testing.assert_close(again.network.params, made.network.params)

@@ -27,7 +27,7 @@ def describe(model: str, plan: bool, batch: int) -> None:
             _say(line)
         return
     header = read_header(model)
-    total = sum(prod(shape) for shape in header.tensors.values())
+    total = sum(prod(shape) for name, shape in header.tensors.items() if name not in header.state)
     _say(f"{model}: netkit {header.netkit}, {header.dtype}, {total} parameters, inputs {_shape(header.in_shape)}")
     for number, layer in enumerate(header.layers):
         own = {name: shape for name, shape in header.tensors.items() if name.startswith(f"{number}.")}

@@ -5,7 +5,7 @@ All parameters lie in one flat vector and their gradients in another; what a lay
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,33 +13,20 @@ import torch
 from torch import Generator, Tensor
 
 from netkit import spec
-from netkit.engine import parameters
+from netkit.engine import links, parameters
+from netkit.engine.links import Link, Step
 from netkit.engine.rows import by_rows
-from netkit.errors import NetkitError, SettingError, ShapeError
-from netkit.kinds import Activation, Layer, Loss, Shape
+from netkit.errors import NetkitError, SettingError
+from netkit.kinds import Initializer, Layer, Loss, Shape
 
-__all__ = ["Link", "Network", "Trace", "loss_gradient", "loss_values"]
-
-
-@dataclass(frozen=True)
-class Link:
-    """One layer of the chain, the activation after it, and its views into the two flat vectors."""
-
-    layer: Layer
-    activation: Activation | None
-    in_shape: Shape
-    out_shape: Shape
-    params: dict[str, Tensor]
-    grads: dict[str, Tensor]
-    like: Tensor
-    """Any tensor of the network, for dtype and device."""
+__all__ = ["Network", "Trace", "loss_gradient", "loss_values", "write"]
 
 
 @dataclass(frozen=True)
 class Trace:
     """What one forward pass remembers: for each layer what it saved, z before its activation and a after it."""
 
-    steps: list[tuple[Any, Tensor, Tensor]]
+    steps: list[Step]
     version: int
 
     @property
@@ -64,18 +51,25 @@ class Network:
     ) -> None:
         if not layers:
             raise SettingError("network: at least one layer is needed, got none")
-        made: list[Layer] = [spec.make("layer", layer) for layer in layers]
-        built, activations, shapes = [], [], [tuple(in_shape)]
-        for number, layer in enumerate(made):
-            activation, params, shape = _build(number, layer, shapes[-1], rng)
-            built.append(parameters.compact(params))
-            activations.append(activation)
-            shapes.append(shape)
-        self.params = parameters.flat(built).to(device=device, dtype=dtype)
+        built: list[Link] = []
+        for number, link in links.links_of(layers):
+            built.append(links.build(number, link, built[-1].out_shape if built else in_shape, rng))
+        trained = [parameters.compact(link.trained) for link in built]
+        states = [parameters.compact(link.state) for link in built]
+        self.params = parameters.flat(trained).to(device=device, dtype=dtype)
         self.grads = torch.zeros_like(self.params)
-        views, slots = parameters.views(built, self.params), parameters.views(built, self.grads)
-        parts = zip(made, activations, shapes, shapes[1:], views, slots, [self.params] * len(made))
-        self.links = [Link(*part) for part in parts]
+        self.state = parameters.flat(states).to(self.params)
+        self.fresh = True
+        """Whether it has never learnt."""
+        views = zip(
+            parameters.views(trained, self.params),
+            parameters.views(trained, self.grads),
+            parameters.views(states, self.state),
+        )
+        self.links = [
+            replace(link, params=params | state, grads=grads, state=state, like=self.params)
+            for link, (params, grads, state) in zip(built, views)
+        ]
 
     def __repr__(self) -> str:
         lines = [f"  {n}: {link.in_shape} -> {link.out_shape}  {link.layer}" for n, link in enumerate(self.links)]
@@ -83,17 +77,19 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         """Views as places in the flat vectors: a copy has memory of its own."""
-        links: list[Any] = [
-            replace(link, params=parameters.places(link.params), grads={}, like=None)  # type: ignore[arg-type]
+        places = parameters.places
+        bare = [
+            replace(link, params=places(link.trained), grads={}, state=places(link.state), like=None)  # type: ignore[arg-type]
             for link in self.links
         ]
-        return {**vars(self), "links": links}
+        return {**vars(self), "links": bare}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         for number, link in enumerate(self.links):
             params, grads = (parameters.placed(link.params, vector) for vector in (self.params, self.grads))
-            self.links[number] = replace(link, params=params, grads=grads, like=self.params)
+            own = parameters.placed(link.state, self.state)
+            self.links[number] = replace(link, params=params | own, grads=grads, state=own, like=self.params)
 
     @property
     def layers(self) -> list[Layer]:
@@ -112,22 +108,23 @@ class Network:
 
     def parameters(self) -> dict[str, Tensor]:
         """Every parameter by layer number and name, such as `0.W`: views, so writing into one changes the network."""
-        return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.params.items()}
+        return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.trained.items()}
 
     def gradients(self) -> dict[str, Tensor]:
         """The gradients of the last backward pass, by the names of `parameters`."""
         return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.grads.items()}
 
+    def placed(self, vector: Tensor, number: int) -> dict[str, Tensor]:
+        """The parameters of a link as they lie in another vector of the same kind as `params`."""
+        return parameters.placed(parameters.places(self.links[number].trained), vector)
+
+    def states(self) -> dict[str, Tensor]:
+        """What layers keep beside their parameters, such as running means, named and viewed in the same way."""
+        return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.state.items()}
+
     def forward(self, x: Tensor, rng: Generator | None = None, logits: bool = False) -> Trace:
         """x through every layer; with `logits` the last activation is left out. `rng=None` means evaluation."""
-        version = self.params._version
-        steps = []
-        for link in self.links:
-            z, saved = link.layer.forward(link.params, x, rng)
-            last = link is self.links[-1]
-            x = z if link.activation is None or (logits and last) else link.activation.forward(z)
-            steps.append((saved, z, x))
-        return Trace(steps, version)
+        return Trace(links.forward(self.links, x, rng, logits), self.params._version)
 
     def backward(self, trace: Trace, grad: Tensor, logits: bool = False) -> None:
         """From dL/doutput to every dL/dparameter, into `grads`; `logits` as in the forward pass.
@@ -136,17 +133,27 @@ class Network:
         """
         if trace.version != self.params._version:
             raise NetkitError("backward: the parameters have changed since this forward pass; run forward again")
-        for number in reversed(range(len(self.links))):
-            link, (saved, z, a) = self.links[number], trace.steps[number]
-            at_logits = logits and number == len(self.links) - 1
-            if link.activation is not None and not at_logits:
-                grad = link.activation.backward(grad, z, a)
-            if number:
-                grad, grads = link.layer.backward(link.params, saved, grad)
-            else:  # nobody asks for the derivative by the data
-                grads = link.layer.param_grads(link.params, saved, grad)
+        passed = links.backward(self.links, trace.steps, grad, logits, by_input=False)
+        for link, (grads, _) in zip(reversed(self.links), passed):
             for name, slot in link.grads.items():
                 slot.copy_(grads[name])
+
+    def keep_state(self, trace: Trace) -> None:
+        """After a batch of training: what layers keep of it, such as their running means."""
+        for link, (saved, _, _) in zip(self.links, trace.steps):
+            if link.state:
+                write(link.state, link.layer.next_state(link.params, saved))
+
+    @property
+    def sees_data(self) -> bool:
+        """Whether any initializer asks for data."""
+        parts = (part for layer in self.layers for part in spec.components(layer))
+        return any(isinstance(part, Initializer) and part.sees_data for part in parts)
+
+    def fit_to(self, x: Tensor) -> None:
+        """Let initializers that see data look at a batch of inputs, before the first step."""
+        for link, fitted in zip(self.links, links.fit(self.links, x)):
+            write(link.trained, fitted)
 
     def fuses(self, loss: Loss) -> bool:
         """Whether the last activation is the one that the loss has a fused form with."""
@@ -172,13 +179,7 @@ def loss_values(loss: Loss, logits: bool, outputs: Tensor, target: Tensor) -> Te
     return loss_gradient(loss, logits, outputs, target)[0]
 
 
-def _build(number: int, layer: Layer, in_shape: Shape, rng: Generator) -> tuple[Any, dict[str, Tensor], Shape]:
-    """The activation after a layer, the layer's new parameters, and the shape of one output row."""
-    try:
-        activation = None if layer.activation is None else spec.make("activation", layer.activation)
-        params, shape = layer.build(in_shape, rng)
-        if activation is not None:
-            activation.check(tuple(shape))
-        return activation, params, tuple(shape)
-    except (ShapeError, SettingError) as error:
-        raise type(error)(f"layer {number}: {error}") from None
+def write(slots: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Write tensors over those of the same name."""
+    for name, each in values.items():
+        slots[name].copy_(each)

@@ -52,6 +52,9 @@ class Recipe:
     """float32, or bfloat16 for the operands of large products in a planned step: faster, and right to three digits."""
     schedule: Schedule | None = None
     """How the learning rate changes on the way, step by step; None keeps it."""
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    """How other numbers change: `weight_decay`, step by step, and settings of layers, from epoch to epoch, by the place
+    of the layer and the name of the setting, such as `1.rate`."""
     average: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """Decay of the exponential moving average of the weights, such as 0.999: it is scored and kept instead of the last
     weights, which go on training. At step t from 0 the decay is at most (1 + t) / (10 + t), so that it forgets the

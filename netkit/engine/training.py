@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from itertools import count
 from typing import Any
@@ -15,9 +14,11 @@ from torch import Tensor
 from netkit import spec
 from netkit.engine.network import Network, loss_gradient
 from netkit.engine.program import plan
+from netkit.engine.rates import LayerSettings, Rates
 from netkit.engine.recipe import Epoch, Recipe
-from netkit.engine.rows import Dataset, Window
+from netkit.engine.rows import Dataset, Window, first_rows
 from netkit.engine.scoring import evaluate
+from netkit.engine.weights import Weights
 from netkit.errors import DivergenceError
 from netkit.kinds import Loss, Metric, Optimizer
 from netkit.registry import current
@@ -52,7 +53,10 @@ class Run:
         self.optimizer: Optimizer = spec.make("optimizer", recipe.optimizer or current().optimizers.first())
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
         self.state: dict[str, Any] = self.optimizer.start(network.params)
-        self.steps, self._all_steps = 0, recipe.epochs * source.steps(recipe.batch)
+        all_steps = recipe.epochs * source.steps(recipe.batch)
+        self._rates = Rates(network, self.optimizer, self.alpha, recipe.schedule, recipe.schedules, all_steps)
+        self._layer_settings = LayerSettings(network, recipe.schedules, recipe.epochs)
+        self.steps = 0  # batches that are done
         self.epoch = 0  # epochs that are done
         self.row = 0  # of the present epoch, rows that are done
         self.batches = 0  # of the present epoch, batches that are done
@@ -60,10 +64,11 @@ class Run:
         self.best = math.inf  # the lowest loss after an epoch
         self.best_epoch = 0  # which one that was, from 1
         self.idle = 0  # epochs since then
-        self.kept = network.params.clone()  # the weights of that epoch
         self.order = shuffling.get_state()  # what the order of the present epoch's rows is drawn from
-        self.averaged = network.params if recipe.average is None else network.params.clone()  # the weights that count
-        self._last_finite = network.params.clone()
+        if network.fresh and network.sees_data:
+            network.fit_to(first_rows(source))
+        network.fresh = False
+        self.weights = Weights(network, recipe.average)
 
     @property
     def over(self) -> bool:
@@ -82,25 +87,27 @@ class Run:
             while not self.over:
                 with within_memory(size):
                     record = self._pass(learn)
-                with self._weights_that_count():
+                with self.weights.counting():
                     yield record
                 self._on_pause(self)
         finally:
-            kept = self.recipe.keep_best and self.best < math.inf
-            self.network.params.copy_(self.kept if kept else self.averaged)
+            self._layer_settings.reset()
+            self.weights.leave(best=self.recipe.keep_best and self.best < math.inf)
 
     def _pass(self, learn: Callable[[Window], Any]) -> Epoch:
         """What is left of one epoch."""
-        self._last_finite.copy_(self.averaged)
+        self.weights.remember()
+        if self._layer_settings.set(self.epoch):
+            plan.forget(self.network)
         if self.row:
             self.shuffling.set_state(self.order)
         else:
             self.order, self.batches, self.total = self.shuffling.get_state(), 0, 0.0
         for window in self.source.windows(self.shuffling if self.recipe.shuffle else None, self.row):
             learn(window)
-        if not bool(torch.isfinite(self.network.params).all()):
+        if not self.weights.finite:
             self._diverged(self.batches)
-        with self._weights_that_count():
+        with self.weights.counting():
             record = self._record(self.total / len(self.source))
         self.epoch, self.row = self.epoch + 1, 0
         self.idle = 0 if record.best else self.idle + 1
@@ -115,9 +122,11 @@ class Run:
             network.backward(trace, gradient / len(batch), logits)
             total = values.sum()[None]
             if bool(total.isfinite()):  # else `_after_batches` ends the run
+                network.keep_state(trace)
                 self._clip()
-                self.optimizer.step(network.params, network.grads, self.state, self._rate(self.steps))
-                self._average(self.steps)
+                optimizer = self._rates.optimizer_at(self.steps)
+                optimizer.step(network.params, network.grads, self.state, self._rates.at(self.steps))
+                self.weights.average(self.steps)
             self._after_batches(total, len(batch))
 
     def _planned(self) -> Callable[[Window], Any]:
@@ -126,17 +135,22 @@ class Run:
         return partial(learn, batch=self.recipe.batch, noise=self.noise, precision=self.recipe.precision)
 
     def _bound_step(self) -> Callable[[], Any]:
-        optimizer, recipe, vectors = self.optimizer, self.recipe, (self.network.params, self.network.grads, self.state)
-        step = optimizer.bind_step(*vectors) if optimizer.bind_step else partial(optimizer.step, *vectors)
-        if recipe.clip is None and recipe.schedule is None and recipe.average is None:
+        rates, recipe, vectors = self._rates, self.recipe, (self.network.params, self.network.grads, self.state)
+        step: Callable[..., Any] = partial(rates.optimizer.step, *vectors)
+        if rates.plain and self.optimizer.bind_step:
+            step = self.optimizer.bind_step(*vectors)
+        if rates.constant and rates.plain and recipe.clip is None and recipe.average is None:
             return partial(step, self.alpha)
         numbers = count(self.steps)
 
         def whole_step() -> None:
             number = next(numbers)
             self._clip()
-            step(self._rate(number))
-            self._average(number)
+            if rates.plain:
+                step(rates.at(number))
+            else:
+                rates.optimizer_at(number).step(*vectors, rates.at(number))
+            self.weights.average(number)
 
         return whole_step
 
@@ -146,17 +160,6 @@ class Run:
             norm = float(self.network.grads.norm())
             if norm > self.recipe.clip:
                 self.network.grads.mul_(self.recipe.clip / norm)
-
-    def _rate(self, number: int) -> float:
-        """The learning rate of a step, by its number from 0."""
-        schedule = self.recipe.schedule
-        return self.alpha if schedule is None else self.alpha * schedule(min(number / self._all_steps, 1.0))
-
-    def _average(self, number: int) -> None:
-        """Take the parameters after a step into their running mean."""
-        if self.recipe.average is not None:
-            decay = min(self.recipe.average, (1 + number) / (10 + number))
-            self.averaged.lerp_(self.network.params, 1 - decay)
 
     def _after_batches(self, sums: Tensor, rows: int) -> None:
         """After a few batches of so many rows, with the sum of the losses in each."""
@@ -179,26 +182,13 @@ class Run:
         if better:
             self.best, self.best_epoch = current_loss, self.epoch + 1
             if self.recipe.keep_best:
-                self.kept.copy_(network.params)
+                self.weights.keep()
         scores.pop("loss", None)
         return Epoch(self.epoch + 1, value, scores, validation, best=better)
 
-    @contextmanager
-    def _weights_that_count(self) -> Iterator[None]:
-        """They are the network's while this lasts."""
-        params = self.network.params
-        learning = None if self.averaged is params else params.clone()
-        params.copy_(self.averaged)
-        try:
-            yield
-        finally:
-            if learning is not None:
-                params.copy_(learning)
-
     def _diverged(self, batch: int) -> None:
         """Put the last finite weights back and raise `DivergenceError`."""
-        self.network.params.copy_(self._last_finite)
-        self.averaged.copy_(self._last_finite)
+        self.weights.recover()
         raise DivergenceError(
             f"training diverged in epoch {self.epoch + 1}, batch {batch}: loss or weights are nan or infinite; "
             f"try a smaller alpha than {self.alpha:g}, or standardise the inputs"

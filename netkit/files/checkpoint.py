@@ -207,14 +207,16 @@ def _tensors(run: Run) -> dict[str, Tensor]:
 
     tensors = {
         "params": run.network.params,
-        "kept": run.kept,
+        "kept": run.weights.kept,
         "order": run.order,
         "shuffling": run.shuffling.get_state(),
         "noise": run.noise.get_state(),
         "losses": torch.tensor([run.total, run.best], dtype=torch.float64),
     }
-    if run.averaged is not run.network.params:
-        tensors["averaged"] = run.averaged
+    if run.weights.averaged is not run.network.params:
+        tensors["averaged"] = run.weights.averaged
+    if run.network.state.numel():
+        tensors |= {"layers": run.network.state, "kept_layers": run.weights.kept_state}
     return tensors | {f"state.{name}": value for name, value in run.state.items() if isinstance(value, torch.Tensor)}
 
 

@@ -40,8 +40,10 @@ class Header(msgspec.Struct, frozen=True):
     target: dict[str, Any] | None = None
     scores: dict[str, dict[str, float]] = {}
     training: dict[str, Any] = {}
+    state: list[str] = []
+    """The tensors that are kept and not trained, such as running means."""
     tensors: dict[str, tuple[int, ...]] = {}
-    """The shape of every parameter; filled in when a file is read."""
+    """The shape of every tensor; filled in when a file is read."""
 
 
 class _Entry(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit.kinds.component import Call, Component, Params, Shape
@@ -50,10 +50,11 @@ class Layer(Component):
     """True: its settings `columns`, `levels`, `dimensions` say which inputs hold codes of levels, how many and wide."""
     keeps_shape: ClassVar[bool] = False
     """True: a row of y has the shape of a row of x, so it may be named wherever an activation is."""
-    mixes_rows: ClassVar[bool] = False
-    """True: while training, a row of y depends on the other rows of its batch; in evaluation it never does."""
-    initialized: ClassVar[Mapping[str, str]] = {}
-    """By the name of a parameter the setting that holds its initializer, such as {"W": "initializer"}."""
+
+    @property
+    def mixes_rows(self) -> bool:
+        """Whether, while training, a row of y depends on the other rows of its batch; in evaluation it never does."""
+        return False
 
     @property
     def in_shape(self) -> Shape | None:
@@ -76,9 +77,14 @@ class Layer(Component):
         """The state after a batch of training, from what `forward` saved of it."""
         return {}
 
-    def factors(self) -> Mapping[str, tuple[float, float]]:
-        """By the name of a parameter the factors of its learning rate and of its weight decay, where they are not 1."""
+    def fitted(self, params: Params, x: Tensor) -> dict[str, Tensor]:
+        """Parameters by name after a look at a batch of inputs, before the first step of training: where an initializer
+        sees data (`Initializer.fitted`)."""
         return {}
+
+    def factors(self, name: str) -> tuple[float, float]:
+        """The factors of the learning rate and of the weight decay of a parameter, by its name."""
+        return 1.0, 1.0
 
     @abstractmethod
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:

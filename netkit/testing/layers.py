@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -23,14 +24,16 @@ Numbers = dict[str, Tensor]
 
 
 def built(component: Layer) -> tuple[dict[str, Tensor], Tensor, tuple[int, ...]]:
-    """Random float64 parameters, an input of five rows, and the shape of one output row."""
+    """Random float64 parameters and the state after a batch, an input of five rows, and the shape of one output row."""
     for shape in [component.in_shape] if component.in_shape else SHAPES:
         try:
             params, out_shape = component.build(shape, rng())
         except ShapeError:
             continue
         params = {name: rand(*value.shape, seed=5 + i) for i, (name, value) in enumerate(params.items())}
-        return params, rand(5, *shape), tuple(out_shape)
+        params |= {name: value.double() for name, value in component.state(shape).items()}
+        x = rand(5, *shape)
+        return params | component.next_state(params, component.forward(params, x, rng())[1]), x, tuple(out_shape)
     raise ShapeError(f"{spec.name(component)}: could not be built for rows of any of the shapes {SHAPES}")
 
 
@@ -38,12 +41,19 @@ def _passed(component: Layer, params: Numbers, x: Tensor, grad: Tensor, seed: in
     """y, dx and the gradients of the parameters, all by name."""
     y, saved = component.forward(params, x, None if seed is None else rng(seed))
     dx, grads = component.backward(params, saved, grad)
-    return {"y": y, "dx": dx, **_complete(params, grads)}
+    return {"y": y, "dx": dx, **_complete(component, params, x, grads)}
 
 
-def _complete(params: Numbers, grads: Numbers) -> Numbers:
-    need(set(grads) == set(params), f"backward must give a gradient for each of {sorted(params)}, got {sorted(grads)}")
-    return {f"d{name}": grads[name] for name in params}
+def _trained(component: Layer, params: Numbers, x: Tensor) -> list[str]:
+    """The names of the parameters, without those of the state."""
+    state = component.state(tuple(x.shape[1:]))
+    return [name for name in params if name not in state]
+
+
+def _complete(component: Layer, params: Numbers, x: Tensor, grads: Numbers) -> Numbers:
+    names = _trained(component, params, x)
+    need(set(grads) == set(names), f"backward must give a gradient for each of {sorted(names)}, got {sorted(grads)}")
+    return {f"d{name}": grads[name] for name in names}
 
 
 def _grad(component: Layer, params: Numbers, x: Tensor) -> Tensor:
@@ -63,13 +73,14 @@ def layer_derivative(component: Layer) -> float:
 def _points(component: Layer) -> Iterator[tuple[Numbers, Tensor, list[str]]]:
     """Parameters, inputs and what to derive by: random ones, x where a kink may be, and parameters of 0."""
     params, x, _ = built(component)
-    yield params, x, ["x", *params]
+    names = _trained(component, params, x)
+    yield params, x, ["x", *names]
     values, size = torch.tensor(places(component), dtype=torch.float64), x[0].numel()
     values = values.repeat(1 + size // len(values))
     count = len(values) // size
     yield params, values[: count * size].reshape(count, *x.shape[1:]), ["x"]
-    if params:
-        yield {name: torch.zeros_like(each) for name, each in params.items()}, x[:2], ["x", *params]
+    if names and len([*spec.components(component)]) == 1:  # within layers a parameter of 0 may put every row on a kink
+        yield params | {name: torch.zeros_like(params[name]) for name in names}, x[:2], ["x", *names]
 
 
 def _differences(component: Layer, params: Numbers, x: Tensor, name: str) -> float:
@@ -102,7 +113,7 @@ def layer_pure(component: Layer) -> float:
         check()
         need(y.dtype == dx.dtype == dtype, f"dtype {dtype} became {y.dtype} and {dx.dtype}")
         need(dx.shape == x.shape, f"dx must have shape {tuple(x.shape)}, got {tuple(dx.shape)}")
-        for name, each in _complete(typed, grads).items():
+        for name, each in _complete(component, typed, x, grads).items():
             need(each.shape == typed[name[1:]].shape, f"the gradient of {name[1:]} must have its shape")
             need(torch.equal(again[name[1:]], each), f"param_grads and backward differ in {name[1:]}")
     return 0.0
@@ -120,7 +131,7 @@ def layer_again(component: Layer) -> float:
         component.forward(params, -x, None if seed is None else rng(8))
         for _ in range(2):
             dx, grads = component.backward(params, saved, grad)
-            got = {"dx": dx, **_complete(params, grads)}
+            got = {"dx": dx, **_complete(component, params, x, grads)}
             same = all(torch.equal(got[name], wanted[name]) for name in got)
             need(
                 same,
@@ -145,7 +156,8 @@ def layer_rows(component: Layer) -> float:
             warnings.simplefilter("ignore")  # torch's own about statistics of nothing
             none = _passed(component, params, x[:0], rand(0, *out_shape), seed)
         need(none["y"].shape == (0, *out_shape) and none["dx"].shape == x[:0].shape, "no rows must give no rows")
-        need(all(bool((none[f"d{name}"] == 0).all()) for name in params), "without rows the gradients must be 0")
+        names = _trained(component, params, x)
+        need(all(bool((none[f"d{name}"] == 0).all()) for name in names), "without rows the gradients must be 0")
     return 0.0
 
 
@@ -170,7 +182,7 @@ def layer_single(component: Layer) -> float:
         one, two = _passed(component, single, x, grad), _passed(component, double, x.double(), grad.double())
         return one[name].double(), two[name]
 
-    names = ["y", "dx", *(f"d{name}" for name in params)]
+    names = ["y", "dx", *(f"d{name}" for name in _trained(component, params, x))]
     return max(
         agree(f"float32 against float64: {name}", partial(case, name=name), inputs, 1e-4, 1e-4, single)
         for name in names
@@ -185,4 +197,51 @@ def layer_seeded(component: Layer) -> float:
     return 0.0
 
 
+def layer_state(component: Layer) -> float:
+    """what is kept has its names, shapes and finite numbers before and after a batch, and forward alone changes none"""
+    params, x, _ = built(component)
+    before = {name: each.double() for name, each in component.state(tuple(x.shape[1:])).items()}
+    held = untouched("next_state", params)
+    after = component.next_state(params, component.forward(params, x, rng(7))[1])
+    held()
+    need(set(after) == set(before), f"next_state must give each of {sorted(before)}, got {sorted(after)}")
+    for name, each in after.items():
+        need(each.shape == before[name].shape, f"{name}: shape {tuple(before[name].shape)} became {tuple(each.shape)}")
+        need(bool(torch.isfinite(each).all() and torch.isfinite(before[name]).all()), f"{name} must be finite")
+    return 0.0
+
+
+def layer_in_a_batch(component: Layer) -> float:
+    """unless it says mixes_rows, a row is treated alone while training as well: where nothing is drawn at random"""
+    params, x, _ = built(component)
+    draws = not torch.equal(component.forward(params, x, rng(7))[0], component.forward(params, x, rng(8))[0])
+    if component.mixes_rows or draws:
+        return 0.0
+
+    def alone(x: Tensor) -> tuple[Tensor, Tensor]:
+        each = [component.forward(params, row, rng(7))[0] for row in x.split(1)]
+        return component.forward(params, x, rng(7))[0], torch.cat(each)
+
+    return agree("rows are independent while training, or mixes_rows is True", alone, {"x": x}, fixed=params)
+
+
+def layer_keeps_shape(component: Layer) -> float:
+    """where it says keeps_shape, a row of y has the shape of a row of x"""
+    _, x, out_shape = built(component)
+    shape = tuple(x.shape[1:])
+    need(not component.keeps_shape or out_shape == shape, f"keeps_shape is True, and {shape} became {out_shape}")
+    return 0.0
+
+
+def layer_factors(component: Layer) -> float:
+    """factors of the learning rate and the weight decay of a parameter are finite and at least 0"""
+    params, x, _ = built(component)
+    for name in _trained(component, params, x):
+        found = component.factors(name)
+        fine = len(found) == 2 and all(0 <= factor < math.inf for factor in found)
+        need(fine, f"factors({name!r}) must be two finite numbers of at least 0, got {found}")
+    return 0.0
+
+
 PROMISES = [layer_pure, layer_again, layer_derivative, layer_single, layer_rows, layer_seeded]
+PROMISES += [layer_state, layer_in_a_batch, layer_keeps_shape, layer_factors]

@@ -15,4 +15,5 @@ def netkit_initializers() -> dict[str, str]:
         "uniform": f"{here}.distributions:Uniform",
         "normal": f"{here}.distributions:Normal",
         "zeros": f"{here}.distributions:Zeros",
+        "unit_variance": f"{here}.data:UnitVariance",
     }

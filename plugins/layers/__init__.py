@@ -14,4 +14,9 @@ def netkit_layers() -> dict[str, str]:
         "embedding": f"{here}.embedding:Embedding",
         "activate": f"{here}.activate:Activate",
         "torch": f"{here}.torch_module:Torch",
+        "residual": f"{here}.nested:Residual",
+        "concat": f"{here}.nested:Concat",
+        "rates": f"{here}.nested:Rates",
+        "prelu": f"{here}.prelu:Prelu",
+        "batch_norm": f"{here}.batch_norm:BatchNorm",
     }

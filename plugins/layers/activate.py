@@ -18,6 +18,7 @@ class Activate(Layer):
     """a = f(x), (n, ...) to the same shape: an activation where no other layer carries it."""
 
     activation: Activation | str | None
+    keeps_shape = True
 
     @classmethod
     def examples(cls) -> Iterator[Activate]:

@@ -62,6 +62,10 @@ class Dense(Layer):
         block = torch.cat([weights.t(), torch.zeros(self.units, 1)], 1)
         return {"W": block[:, :-1].t(), "b": block[:, -1]}, (self.units,)
 
+    def fitted(self, params: Params, x: Tensor) -> dict[str, Tensor]:
+        initializer: Initializer = spec.make("initializer", self.initializer)
+        return {"W": initializer.fitted(params["W"], lambda W: x @ W)}
+
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor]:
         z = torch.addmm(params["b"], x, params["W"]) if self.bias else x @ params["W"]
         return z, x

@@ -23,6 +23,7 @@ class Dropout(Layer):
     """
 
     rate: Annotated[float, Meta(ge=0, lt=1)] = 0.5
+    keeps_shape = True
 
     @classmethod
     def examples(cls) -> Iterator[Dropout]:

@@ -25,6 +25,7 @@ class LayerNorm(Layer):
 
     epsilon: Annotated[float, Meta(gt=0)] = 1e-5
     activation: Activation | str | None = None
+    keeps_shape = True
 
     @classmethod
     def examples(cls) -> Iterator[LayerNorm]:

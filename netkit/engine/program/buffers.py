@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from netkit.engine.network import Link
+from netkit.engine.links import Link
+from netkit.engine.network import write
 from netkit.engine.program.operations import Call
 from netkit.engine.program.record import record
 
@@ -83,13 +84,14 @@ def is_operation(call: Call) -> bool:
         _layer_backward,
         _activation_forward,
         _activation_backward,
+        _keep_state,
     )
 
 
 def new(rows: int, shape: tuple[int, ...], link: Link, ones: bool = False, transposed: bool = False) -> Tensor:
     """A buffer for rows of this shape, in the dtype and on the device of a link's network."""
     size = (shape[0] + ones, *shape[1:]) if shape else ()
-    like = link.like
+    like: Tensor = link.like
     if transposed:
         return like.new_ones(size[0], rows).t()
     return like.new_ones(rows, *size)
@@ -109,6 +111,7 @@ def forward_calls(
         calls = layer.bind_forward(link.params, x_with_ones if wants_ones(link) else x, out.z)
     else:
         calls = [partial(_layer_forward, layer, link.params, x, out.z, rng, saved)]
+        calls += [partial(_keep_state, link, saved)] if link.state and rng is not None else []
     return calls + activation_calls(link.activation, out)
 
 
@@ -154,6 +157,10 @@ def _layer_forward(layer: Any, params: Any, x: Tensor, y: Tensor, rng: Generator
     output, kept = layer.forward(params, x, rng)
     saved[:] = [kept]
     y.copy_(output)
+
+
+def _keep_state(link: Link, saved: list[Any]) -> None:
+    write(link.state, link.layer.next_state(link.params, saved[0]))
 
 
 def _layer_backward(layer: Any, params: Any, grads: Any, saved: list[Any], grad: Tensor, dx: Tensor | None) -> None:

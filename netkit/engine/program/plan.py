@@ -25,7 +25,7 @@ from netkit.engine.program.operations import ALONE, Call, described, macs, round
 from netkit.engine.rows import Rows, Window, by_rows
 from netkit.kinds import Loss
 
-__all__ = ["Plan", "learn", "plan_text", "plans_of", "slots_for"]
+__all__ = ["Plan", "forget", "learn", "plan_text", "plans_of", "slots_for"]
 
 CHUNK = 64
 """Steps whose rows are gathered at once."""
@@ -80,6 +80,11 @@ def plan_text(network: Network, loss: Loss, batch: int) -> Iterator[str]:
 def plans_of(network: Network) -> dict[Any, Plan]:
     """The plans that are kept with a network: somebody who calls `fit` epoch by epoch should pay for them once."""
     return _kept.setdefault(network, {})
+
+
+def forget(network: Network) -> None:
+    """Drop the plans of a network, where its layers have changed."""
+    plans_of(network).clear()
 
 
 _kept: WeakKeyDictionary[Network, dict[Any, Plan]] = WeakKeyDictionary()

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from netkit.engine.network import Link, Network
+from netkit.engine.links import Link
+from netkit.engine.network import Network
 from netkit.engine.program.buffers import (
     Buffers,
     activation_calls,

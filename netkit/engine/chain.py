@@ -1,0 +1,142 @@
+"""For authors: a chain of layers as one, so that a layer can hold layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from netkit.engine import links
+from netkit.engine.links import Link, Step
+from netkit.errors import SettingError
+from netkit.kinds import Activation, Layer, Params, Shape
+
+__all__ = ["Chain", "ChainLayer"]
+
+
+class Chain:
+    """Layers after each other as one: for a layer that holds some, whose methods hand on to these.
+
+    layers: components, names or tables. A parameter is called by the place of its layer and its name there, `0.W`.
+    """
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        if not layers:
+            raise SettingError("layers: at least one layer is needed, got none")
+        self._links = _made(tuple(layers))
+
+    def build(self, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
+        """New parameters by name, and the shape of one output row. Raises `ShapeError`, `SettingError`."""
+        params, _, shape = self._built(in_shape, rng)
+        return params, shape
+
+    def state(self, in_shape: Shape) -> dict[str, Tensor]:
+        """The state of all layers by name."""
+        return self._built(in_shape, torch.Generator())[1]
+
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, list[Step]]:
+        """(y, saved), through every layer and its activation."""
+        steps = links.forward(self._with(params), x, rng)
+        return steps[-1][2], steps
+
+    def backward(self, params: Params, saved: list[Step], grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(dL/dx, dL/dparameter by name), where grad = dL/dy."""
+        passed = [*links.backward(self._with(params), saved, grad)]
+        grads = _numbered(enumerate(own for own, _ in reversed(passed)))
+        return passed[-1][1], grads
+
+    def next_state(self, params: Params, saved: list[Step]) -> dict[str, Tensor]:
+        """The state after a batch of training, by name."""
+        every = zip(self._with(params), saved)
+        after = (link.layer.next_state(link.params, step[0]) for link, step in every)
+        return _numbered(enumerate(after))
+
+    def factors(self, name: str) -> tuple[float, float]:
+        """The factors of the learning rate and of the weight decay of a parameter."""
+        number, _, own = name.partition(".")
+        return self._links[int(number)].layer.factors(own)
+
+    def fitted(self, params: Params, x: Tensor) -> dict[str, Tensor]:
+        """The parameters after a look at a batch of inputs, layer by layer."""
+        return _numbered(enumerate(links.fit(self._with(params), x)))
+
+    @property
+    def in_shape(self) -> Shape | None:
+        """The shape of one input row where the first layer fixes it, else None."""
+        return self._links[0].layer.in_shape
+
+    @property
+    def mixes_rows(self) -> bool:
+        """Whether any layer lets rows depend on each other in training."""
+        return any(link.layer.mixes_rows for link in self._links)
+
+    def _built(self, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], dict[str, Tensor], Shape]:
+        built: list[Link] = []
+        for number, link in enumerate(self._links):
+            built.append(links.build(number, link, built[-1].out_shape if built else in_shape, rng))
+        params, states = (_numbered(enumerate(own)) for own in zip(*((each.trained, each.state) for each in built)))
+        return params, states, built[-1].out_shape
+
+    def _with(self, params: Params) -> list[Link]:
+        """The links with their own among the parameters."""
+        own: list[dict[str, Tensor]] = [{} for _ in self._links]
+        for name, each in params.items():
+            number, _, rest = name.partition(".")
+            own[int(number)][rest] = each
+        return [replace(link, params=each) for link, each in zip(self._links, own)]
+
+
+@dataclass(frozen=True)
+class ChainLayer(Layer):
+    """The layers after each other, as one: for authors, who change what it does with what comes out of them."""
+
+    layers: tuple[Layer | str, ...]
+    activation: Activation | str | None = None
+
+    @property
+    def chain(self) -> Chain:
+        """The layers as one function."""
+        return Chain(self.layers)
+
+    @property
+    def in_shape(self) -> Shape | None:
+        return self.chain.in_shape
+
+    @property
+    def mixes_rows(self) -> bool:
+        return self.chain.mixes_rows
+
+    def build(self, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
+        return self.chain.build(in_shape, rng)
+
+    def state(self, in_shape: Shape) -> dict[str, Tensor]:
+        return self.chain.state(in_shape)
+
+    def next_state(self, params: Params, saved: Any) -> dict[str, Tensor]:
+        return self.chain.next_state(params, saved)
+
+    def fitted(self, params: Params, x: Tensor) -> dict[str, Tensor]:
+        return self.chain.fitted(params, x)
+
+    def factors(self, name: str) -> tuple[float, float]:
+        return self.chain.factors(name)
+
+    def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Any]:
+        return self.chain.forward(params, x, rng)
+
+    def backward(self, params: Params, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.chain.backward(params, saved, grad)
+
+
+@lru_cache(maxsize=256)
+def _made(layers: tuple[Any, ...]) -> list[Link]:
+    return [link for _, link in links.links_of(layers)]
+
+
+def _numbered(numbered: Any) -> dict[str, Tensor]:
+    """Tensors by the number of their layer and their name there."""
+    return {f"{number}.{name}": each for number, own in numbered for name, each in own.items()}

@@ -1,0 +1,114 @@
+"""Layers after each other: the forward and the backward pass of a network, and of a layer that holds layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from torch import Generator, Tensor
+
+from netkit import spec
+from netkit.errors import SettingError, ShapeError
+from netkit.kinds import Activation, Layer, Shape
+
+__all__ = ["Link", "Step", "backward", "build", "fit", "forward", "links_of"]
+
+Step = tuple[Any, Tensor, Tensor]
+"""What a layer saved, z before its activation and a after it."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One layer of a chain and the activation after it."""
+
+    layer: Layer
+    activation: Activation | None
+    in_shape: Shape = ()
+    out_shape: Shape = ()
+    params: dict[str, Tensor] = field(default_factory=dict)
+    """What the layer's methods are given: its parameters, and its state."""
+    grads: dict[str, Tensor] = field(default_factory=dict)
+    """Where the gradients of its parameters go."""
+    state: dict[str, Tensor] = field(default_factory=dict)
+    """Its state alone."""
+    like: Any = None
+    """Any tensor of the network, for dtype and device."""
+
+    @property
+    def trained(self) -> dict[str, Tensor]:
+        """Its parameters alone."""
+        return {name: each for name, each in self.params.items() if name not in self.state}
+
+
+def links_of(layers: Sequence[Any]) -> Iterator[tuple[int, Link]]:
+    """The links of a chain with the number of their layer: an activation that is a layer is a link of its own."""
+    for number, given in enumerate(layers):
+        layer: Layer = spec.make("layer", given)
+        while isinstance(inner := _activation(number, layer), Layer):
+            if all(each.name != "activation" for each in fields(layer)):
+                raise SettingError(f"layer {number}: {spec.name(layer)} has no setting activation to hold a layer")
+            bare: dict[str, Any] = {"activation": None}
+            yield number, Link(replace(layer, **bare), None)
+            layer = inner
+        yield number, Link(layer, inner)
+
+
+def build(number: int, link: Link, in_shape: Shape, rng: Generator) -> Link:
+    """The link for rows of such a shape, with its first parameters and state. Raises `ShapeError`, `SettingError`."""
+    try:
+        params, shape = link.layer.build(in_shape, rng)
+        state = link.layer.state(in_shape)
+        if link.activation is not None:
+            link.activation.check(tuple(shape))
+        if twice := set(params) & set(state):
+            raise SettingError(f"{spec.name(link.layer)}: {min(twice)!r} is the name of a parameter and of a state")
+    except (ShapeError, SettingError) as error:
+        raise type(error)(f"layer {number}: {error}") from None
+    return replace(link, in_shape=tuple(in_shape), out_shape=tuple(shape), params=params | state, state=state)
+
+
+def forward(links: Sequence[Link], x: Tensor, rng: Generator | None = None, logits: bool = False) -> list[Step]:
+    """x through every link; with `logits` the last activation is left out. `rng=None` means evaluation."""
+    steps = []
+    for link in links:
+        z, saved = link.layer.forward(link.params, x, rng)
+        last = link is links[-1]
+        x = z if link.activation is None or (logits and last) else link.activation.forward(z)
+        steps.append((saved, z, x))
+    return steps
+
+
+def backward(
+    links: Sequence[Link], steps: Sequence[Step], grad: Tensor, logits: bool = False, by_input: bool = True
+) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    """For each link, the last first, dL/dparameters and dL/dx, from grad = dL/doutput; `logits` as in the forward pass.
+    Without `by_input` nobody asks for the derivative by the first link's x: it is left as it was."""
+    for number in reversed(range(len(links))):
+        link, (saved, z, a) = links[number], steps[number]
+        at_logits = logits and number == len(links) - 1
+        if link.activation is not None and not at_logits:
+            grad = link.activation.backward(grad, z, a)
+        if number or by_input:
+            grad, grads = link.layer.backward(link.params, saved, grad)
+        else:
+            grads = link.layer.param_grads(link.params, saved, grad)
+        yield grads, grad
+
+
+def fit(links: Sequence[Link], x: Tensor) -> Iterator[dict[str, Tensor]]:
+    """The parameters of each link that a look at a batch of its inputs changes; each sees what those before it make."""
+    for link in links:
+        fitted = link.layer.fitted(link.params, x)
+        yield fitted
+        [(_, _, x)] = forward([replace(link, params={**link.params, **fitted})], x)
+
+
+def _activation(number: int, layer: Layer) -> Activation | Layer | None:
+    try:
+        made: Activation | Layer | None = (
+            None if layer.activation is None else spec.make("activation", layer.activation)
+        )
+    except (ShapeError, SettingError) as error:
+        raise type(error)(f"layer {number}: {error}") from None
+    return made
