@@ -17,7 +17,7 @@ from netkit.engine import links, parameters
 from netkit.engine.links import Link, Step
 from netkit.engine.rows import by_rows
 from netkit.errors import NetkitError, SettingError
-from netkit.kinds import Initializer, Layer, Loss, Shape
+from netkit.kinds import Layer, Loss, Shape
 
 __all__ = ["Network", "Trace", "loss_gradient", "loss_values", "write"]
 
@@ -143,17 +143,6 @@ class Network:
         for link, (saved, _, _) in zip(self.links, trace.steps):
             if link.state:
                 write(link.state, link.layer.next_state(link.params, saved))
-
-    @property
-    def sees_data(self) -> bool:
-        """Whether any initializer asks for data."""
-        parts = (part for layer in self.layers for part in spec.components(layer))
-        return any(isinstance(part, Initializer) and part.sees_data for part in parts)
-
-    def fit_to(self, x: Tensor) -> None:
-        """Let initializers that see data look at a batch of inputs, before the first step."""
-        for link, fitted in zip(self.links, links.fit(self.links, x)):
-            write(link.trained, fitted)
 
     def fuses(self, loss: Loss) -> bool:
         """Whether the last activation is the one that the loss has a fused form with."""

@@ -11,10 +11,7 @@ from zlib import crc32
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["Dataset", "RowStream", "Rows", "Window", "by_rows", "first_rows"]
-
-FIRST = 1024
-"""Rows that initializers see at most."""
+__all__ = ["Dataset", "RowStream", "Rows", "Window", "by_rows"]
 
 
 class Window(NamedTuple):
@@ -114,9 +111,3 @@ class Rows:
 def by_rows(weight: Tensor, like: Tensor) -> Tensor:
     """Weights (n,) in a shape (n, 1, ...) that multiplies each row of `like`."""
     return weight.view(-1, *[1] * (like.ndim - 1))
-
-
-def first_rows(rows: Dataset) -> Tensor:
-    """The inputs of a few rows from everywhere, always the same of the same rows."""
-    window = next(iter(rows.windows(Generator().manual_seed(0))))
-    return window.rows[window.picked(0, min(FIRST, len(window.rows)))].x

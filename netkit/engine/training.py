@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine.initial import see_data
 from netkit.engine.network import Network, loss_gradient
 from netkit.engine.program import plan
 from netkit.engine.rates import LayerSettings, Rates
 from netkit.engine.recipe import Epoch, Recipe
-from netkit.engine.rows import Dataset, Window, first_rows
+from netkit.engine.rows import Dataset, Window
 from netkit.engine.scoring import evaluate
+from netkit.engine.update import Update
 from netkit.engine.weights import Weights
 from netkit.errors import DivergenceError
 from netkit.kinds import Loss, Metric, Optimizer
@@ -54,7 +55,7 @@ class Run:
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
         self.state: dict[str, Any] = self.optimizer.start(network.params)
         all_steps = recipe.epochs * source.steps(recipe.batch)
-        self._rates = Rates(network, self.optimizer, self.alpha, recipe.schedule, recipe.schedules, all_steps)
+        rates = Rates(network, self.optimizer, self.alpha, recipe.schedule, recipe.schedules, all_steps)
         self._layer_settings = LayerSettings(network, recipe.schedules, recipe.epochs)
         self.steps = 0  # batches that are done
         self.epoch = 0  # epochs that are done
@@ -65,10 +66,9 @@ class Run:
         self.best_epoch = 0  # which one that was, from 1
         self.idle = 0  # epochs since then
         self.order = shuffling.get_state()  # what the order of the present epoch's rows is drawn from
-        if network.fresh and network.sees_data:
-            network.fit_to(first_rows(source))
-        network.fresh = False
+        see_data(network, source)
         self.weights = Weights(network, recipe.average)
+        self._update = Update(network, self.state, rates, self.weights, recipe.clip)
 
     @property
     def over(self) -> bool:
@@ -123,43 +123,15 @@ class Run:
             total = values.sum()[None]
             if bool(total.isfinite()):  # else `_after_batches` ends the run
                 network.keep_state(trace)
-                self._clip()
-                optimizer = self._rates.optimizer_at(self.steps)
-                optimizer.step(network.params, network.grads, self.state, self._rates.at(self.steps))
-                self.weights.average(self.steps)
+                self._update(self.steps)
             self._after_batches(total, len(batch))
 
     def _planned(self) -> Callable[[Window], Any]:
         """The same steps in buffers, with the optimizer bound to its vectors."""
-        learn = partial(plan.learn, self.network, self.loss, step=self._bound_step(), on_pause=self._after_batches)
+        learn = partial(
+            plan.learn, self.network, self.loss, step=self._update.bound(self.steps), on_pause=self._after_batches
+        )
         return partial(learn, batch=self.recipe.batch, noise=self.noise, precision=self.recipe.precision)
-
-    def _bound_step(self) -> Callable[[], Any]:
-        rates, recipe, vectors = self._rates, self.recipe, (self.network.params, self.network.grads, self.state)
-        step: Callable[..., Any] = partial(rates.optimizer.step, *vectors)
-        if rates.plain and self.optimizer.bind_step:
-            step = self.optimizer.bind_step(*vectors)
-        if rates.constant and rates.plain and recipe.clip is None and recipe.average is None:
-            return partial(step, self.alpha)
-        numbers = count(self.steps)
-
-        def whole_step() -> None:
-            number = next(numbers)
-            self._clip()
-            if rates.plain:
-                step(rates.at(number))
-            else:
-                rates.optimizer_at(number).step(*vectors, rates.at(number))
-            self.weights.average(number)
-
-        return whole_step
-
-    def _clip(self) -> None:
-        """Scale the gradient down to the largest norm that is allowed."""
-        if self.recipe.clip is not None:
-            norm = float(self.network.grads.norm())
-            if norm > self.recipe.clip:
-                self.network.grads.mul_(self.recipe.clip / norm)
 
     def _after_batches(self, sums: Tensor, rows: int) -> None:
         """After a few batches of so many rows, with the sum of the losses in each."""

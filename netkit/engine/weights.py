@@ -26,6 +26,11 @@ class Weights:
         self._finite, self._finite_state = network.params.clone(), network.state.clone()
 
     @property
+    def averages(self) -> bool:
+        """Whether a mean is taken."""
+        return self._decay is not None
+
+    @property
     def finite(self) -> bool:
         """Whether the parameters are."""
         return bool(torch.isfinite(self.network.params).all())
