@@ -8,6 +8,8 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 import netkit
 from netkit import Chain, DivergenceError, Model, SettingError, ShapeError, UnknownComponent, registry, spec
@@ -162,6 +164,55 @@ def test_what_cannot_stand_where_an_activation_is_says_why():
 
     with pytest.raises(SettingError, match="^layer 0: Fixed has no setting activation to hold a layer$"):
         Model([Fixed()], "mean_squared_error").build((2,))
+
+
+ONE = st.one_of(
+    st.builds(lambda start: {"type": "prelu", "start": start}, st.floats(-2, 2)),
+    st.builds(
+        lambda units, f: {"type": "dense", "units": units, "activation": f},
+        st.integers(1, 9),
+        st.sampled_from(["tanh", "prelu:start=0.5", "leaky_relu:slope=0.1", None]),
+    ),
+    st.just({"type": "torch", "module": 'Linear(4, 3, bias=False) # ]",={'}),
+)
+MANY = st.recursive(
+    ONE,
+    lambda inner: st.builds(
+        lambda kind, layers: {"type": kind, "layers": layers},
+        st.sampled_from(["residual", "concat", "rates"]),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@given(MANY)
+def test_any_nesting_survives_text(table):
+    made = spec.make("layer", table)
+    assert spec.make("layer", spec.text(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("residual:layers=[dense", "layers=[dense"),
+        ('residual:layers=["dense]', 'layers=["dense]'),
+        ("residual:layers=dense]", "layers=dense]"),
+        ("residual:layers=[{a=1]}", None),
+        ("residual:layers={", "layers={"),
+        ("residual:3=4", "3=4"),
+        ("residual:layers=[],", "nothing after the colon"),
+    ],
+)
+def test_a_text_that_is_cut_off_is_told(text, rest):
+    if rest == "nothing after the colon":
+        assert spec.parse(text) == ("residual", {"layers": []})
+    elif rest is None:
+        assert spec.parse(text)[1]["layers"] == "[{a=1]}"
+    else:
+        with pytest.raises(SettingError) as caught:
+            spec.parse(text)
+        assert str(caught.value) == f"residual: settings read setting=value,..., got {rest!r}"
 
 
 def test_layers_within_layers_survive_text_and_tables():

@@ -133,3 +133,18 @@ def test_training_says_that_a_nested_component_is_from_elsewhere(labs, cli, peng
         )
         code, out, err = cli("train", penguins, "--config", "net.toml")
     assert code == 0 and "using activation lab-soft/soft (lab-soft 2.1)\n" in out, err
+
+
+def test_a_component_within_layers_within_layers_is_missed_by_name(labs, tmp_path):
+    both, alone = labs
+    deep = {"type": "residual", "layers": ['rates:layers=["dense:units=3,activation=soft"],learning_rate=0.5']}
+    with registry.using(both):
+        model = Model([{"type": "residual", "layers": [deep, "batch_norm"]}], "mean_squared_error")
+        model.build((3,))
+        model.save(tmp_path / "m.netkit")
+        assert torch.equal(netkit.load(tmp_path / "m.netkit").network.params, model.network.params)
+    with (
+        registry.using(alone),
+        pytest.raises(ModelFileError, match="activation lab-soft/soft is not available: pip install 'lab-soft==2.1'$"),
+    ):
+        netkit.load(tmp_path / "m.netkit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ import msgspec
 
 from netkit import spec
 from netkit.errors import NetkitError
-from netkit.kinds import KINDS, Component
+from netkit.kinds import KINDS, Activation, Component, Layer
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
 from netkit.tables.settings import Settings, Task, hints, options, own_loss, own_optimizer
@@ -26,6 +26,7 @@ logger = logging.getLogger("netkit")
 def json_schema() -> dict[str, Any]:
     """What a TOML configuration may say, with every installed component and its settings."""
     definitions: dict[str, Any] = {kind: {"anyOf": [{"type": "string"}, *_tables(kind)]} for kind in KINDS}
+    definitions[Activation.kind]["anyOf"] += _tables(Layer.kind, lambda layer: layer.keeps_shape)
     properties = {
         name: {**_of(option.accepts or hints()[name]), "description": option.help} for name, option in options().items()
     }
@@ -46,17 +47,22 @@ def _of(hint: Any) -> dict[str, Any]:
     if isinstance(hint, type) and issubclass(hint, Component):
         return {"$ref": f"#/$defs/{hint.kind}"}
     if origin in (typing.Union, types.UnionType):
-        found = [_of(each) for each in inner if each is not types.NoneType]
+        given = [each for each in inner if each is not types.NoneType]
+        if any(isinstance(each, type) and issubclass(each, Component) for each in given):
+            given = [each for each in given if each is not str]  # a component may be text anyway
+        found = [_of(each) for each in given]
         return found[0] if len(found) == 1 else {"anyOf": found}
-    if origin is tuple:
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _of(inner[1])}
+    if origin in (tuple, list):
         return {"type": "array", "items": _of(inner[0])}
     if origin is Annotated and typing.get_origin(inner[0]) in (typing.Union, types.UnionType, tuple):
         return _of(inner[0])
     return msgspec.json.schema(hint)
 
 
-def _tables(kind: str) -> Iterator[dict[str, Any]]:
-    """What a table for each component of the kind may hold; one that cannot be imported has no say."""
+def _tables(kind: str, fits: Callable[[Any], bool] = lambda component: True) -> Iterator[dict[str, Any]]:
+    """What a table for each component of the kind that fits may hold; one that cannot be imported has no say."""
     lookup = current().kinds[kind]
     for info in lookup.infos():
         try:
@@ -64,6 +70,8 @@ def _tables(kind: str) -> Iterator[dict[str, Any]]:
             settings = {field.name: _setting(component, field.name) for field in fields(component)}
         except NetkitError as error:
             logger.warning(str(error))
+            continue
+        if not fits(component):
             continue
         needed = [f.name for f in fields(component) if f.default is MISSING and f.default_factory is MISSING]
         own = info.name in lookup and lookup.info(info.name) == info
@@ -77,12 +85,13 @@ def _tables(kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _setting(component: type[Component], name: str) -> dict[str, Any]:
-    if kind := spec.nested(component, name):
-        return {"anyOf": [{"$ref": f"#/$defs/{kind}"}, {"type": "null"}]}
+    hint = spec.hints(component)[name]
+    null = [{"type": "null"}] if types.NoneType in typing.get_args(hint) else []
     try:
-        return msgspec.json.schema(spec.hints(component)[name])
+        found = _of(hint)
     except TypeError:  # a function, a tensor: JSON Schema has no word for it
         return {}
+    return {"anyOf": [found, *null]} if null else found
 
 
 def filled(given: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
