@@ -15,4 +15,8 @@ def netkit_initializers() -> dict[str, str]:
         "uniform": f"{here}.distributions:Uniform",
         "normal": f"{here}.distributions:Normal",
         "zeros": f"{here}.distributions:Zeros",
+        "truncated_normal": f"{here}.distributions:TruncatedNormal",
+        "he_uniform": f"{here}.variance_scaling:HeUniform",
+        "glorot_normal": f"{here}.variance_scaling:GlorotNormal",
+        "constant": f"{here}.distributions:Constant",
     }

@@ -14,4 +14,13 @@ def netkit_layers() -> dict[str, str]:
         "embedding": f"{here}.embedding:Embedding",
         "activate": f"{here}.activate:Activate",
         "torch": f"{here}.torch_module:Torch",
+        "glu": f"{here}.glu:Glu",
+        "conv1d": f"{here}.windows:Conv1d",
+        "conv2d": f"{here}.windows:Conv2d",
+        "max_pool1d": f"{here}.windows:MaxPool1d",
+        "max_pool2d": f"{here}.windows:MaxPool2d",
+        "average_pool1d": f"{here}.windows:AveragePool1d",
+        "average_pool2d": f"{here}.windows:AveragePool2d",
+        "flatten": f"{here}.shapes:Flatten",
+        "reshape": f"{here}.shapes:Reshape",
     }
