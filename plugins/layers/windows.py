@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product, repeat
 from math import prod
 from typing import Annotated, Any, ClassVar
 
@@ -146,10 +147,12 @@ class _AveragePool(_Pool):
         return MEAN[self.axes](x, self.kernel, self._step), tuple(x.shape)
 
     def backward(self, params: Params, saved: Shape, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        rest = [(size - self.kernel) % self._step for size in saved[2:]]  # what no window saw
-        window = grad.new_full((1, 1, *[self.kernel] * self.axes), 1 / self.kernel**self.axes)
-        alone = grad.flatten(0, 1)[:, None]  # each channel of each row
-        return SPREAD[self.axes](alone, window, None, self._step, 0, rest).view(saved), {}
+        dx, part = grad.new_zeros(saved), grad / self.kernel**self.axes
+        for starts in product(range(self.kernel), repeat=self.axes):  # each place within the windows
+            ends = [start + self._step * places for start, places in zip(starts, grad.shape[2:])]
+            seen: tuple[Any, ...] = (..., *map(slice, starts, ends, repeat(self._step)))
+            dx[seen] += part
+        return dx, {}
 
 
 @dataclass(frozen=True)
