@@ -60,7 +60,7 @@ def test_a_newcomer_follows_the_commands(tmp_path):
             continue
         done = subprocess.run([environment.python, "-m", *words], cwd=folder, text=True, capture_output=True)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
-    assert re.search(r"softsign +z / \(1 \+ sharpness \|z\|\), .*netkit-softsign 0\.1\.0", done.stdout)
+    assert re.search(r"sharpsign +z / \(1 \+ sharpness \|z\|\), .*netkit-sharpsign 0\.1\.0", done.stdout)
 
 
 def test_the_json_of_list_plugins_is_what_the_guide_says(cli):

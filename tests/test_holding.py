@@ -232,6 +232,10 @@ def test_layers_within_layers_survive_text_and_tables():
             [{"type": "residual", "layers": ["dense:unit=3"]}],
             r"^residual: layers\[0\]: dense: there is no setting 'unit'; did you mean units\?$",
         ),
+        (
+            ["reshape:shape=[2, 2]", {"type": "concat", "layers": ["flatten"]}],
+            r"^layer 1: concat: its layers may change the first axis of rows alone, \(2, 2\) became \(4,\)$",
+        ),
         ([{"type": "residual", "layers": 3}], r"^residual: layers: a list is needed, got 3$"),
         (
             [{"type": "residual", "layers": []}],

@@ -27,7 +27,7 @@ SOFTSIGN = """
 
     @hookimpl
     def netkit_activations():
-        return {"softsign": Softsign}
+        return {"soft_sign": Softsign}
 """
 
 
@@ -46,7 +46,7 @@ CASES = {
     "prints": (
         "print('hello {')" + SOFTSIGN.replace("\n    ", "\n"),
         {},
-        r"activation +softsign +z / \(1 \+ \|z\|\), .* +lab-prints 0\.1",
+        r"activation +soft_sign +z / \(1 \+ \|z\|\), .* +lab-prints 0\.1",
     ),
     "raises": (hook("return 1 / 0"), {}, r"lab-raises .*: broken: ZeroDivisionError: division by zero"),
     "misspelt": (
@@ -72,11 +72,11 @@ CASES = {
     ),
     "reference": (hook("return {'thing': 'lab_reference:Gone'}"), {}, r"activation +thing +lab-reference 0\.1"),
     "silent": ("import math", {}, r"lab-silent .*: broken: it has no function marked with @hookimpl"),
-    "relu": (SOFTSIGN.replace('"softsign"', '"relu"'), {}, r"activation +lab-relu/relu +z / .*lab-relu 0\.1"),
+    "relu": (SOFTSIGN.replace('"soft_sign"', '"relu"'), {}, r"activation +lab-relu/relu +z / .*lab-relu 0\.1"),
     "entry": (
         SOFTSIGN,
         {"entries": '[project.entry-points.netkit]\nactivations = "lab_entry"'},
-        r"activation +softsign +z / .*lab-entry 0\.1",
+        r"activation +soft_sign +z / .*lab-entry 0\.1",
     ),
     "newer": (
         "raise SystemError",
@@ -121,7 +121,7 @@ CASES = {
     "warns": (
         "import warnings; warnings.warn('look out')" + SOFTSIGN.replace("\n    ", "\n"),
         {},
-        r"activation +softsign .*lab-warns 0\.1",
+        r"activation +soft_sign .*lab-warns 0\.1",
     ),
     "slow": (
         "import time; time.sleep(0.6)" + SOFTSIGN.replace("\n    ", "\n"),
@@ -131,39 +131,39 @@ CASES = {
     "reentrant": (
         "from netkit import registry\nassert list(registry.activations)" + SOFTSIGN.replace("\n    ", "\n"),
         {},
-        r"activation +softsign .*lab-reentrant 0\.1",
+        r"activation +soft_sign .*lab-reentrant 0\.1",
     ),
     "number": (
         SOFTSIGN.replace("'''z / (1 + |z|), (n, ...) to the same shape.'''", "__doc__ = 5"),
         {},
-        r"activation +softsign +lab-number 0\.1",
+        r"activation +soft_sign +lab-number 0\.1",
     ),
     "finder": (
         "import sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)"
         + SOFTSIGN.replace("\n    ", "\n"),
         {},
-        r"activation +softsign +z / .*lab-finder 0\.1",
+        r"activation +soft_sign +z / .*lab-finder 0\.1",
     ),
     "finder-later": (
         SOFTSIGN.replace("\n    ", "\n")
         + "\nimport sys\nclass Finder:\n    def find_spec(*a): raise RuntimeError\nsys.meta_path.insert(0, Finder)\n",
         {},
-        r"activation +softsign +z / .*lab-finder-later 0\.1",
+        r"activation +soft_sign +z / .*lab-finder-later 0\.1",
     ),
     "abstract": (
         SOFTSIGN.replace("def backward", "def forwards"),
         {},
-        r"activation +softsign +z / .*lab-abstract 0\.1",
+        r"activation +soft_sign +z / .*lab-abstract 0\.1",
     ),
     "long": (
-        SOFTSIGN.replace('"softsign"', '"s" * 65'),
+        SOFTSIGN.replace('"soft_sign"', '"s" * 65'),
         {},
         r"lab-long .*: broken: activation: a name is snake_case \(letters, digits, _; at most 64\), got 's+'.*",
     ),
     "hostile": (
         SOFTSIGN.replace("z / (1 + |z|)", "\\x1b[2J\\u202egnirts\\n" + "x" * 9999),
         {},
-        r"activation +softsign .*lab-hostile 0\.1",
+        r"activation +soft_sign .*lab-hostile 0\.1",
     ),
 }
 
@@ -247,14 +247,16 @@ def test_two_strangers_with_one_name(environment, penguins, untouched):
     for letter in "ba":
         environment.install(environment.make(f"lab-{letter}", SOFTSIGN))
     listed = environment.run("list-plugins", "--kind", "activation").stdout
-    assert re.findall(r"lab-\w/softsign", listed) == ["lab-a/softsign", "lab-b/softsign"]
+    assert re.findall(r"lab-\w/soft_sign", listed) == ["lab-a/soft_sign", "lab-b/soft_sign"]
     train = ["train", penguins, "--target", "species", "--epochs", 1]
-    said = environment.run(*train, "--activation", "softsign", code=1).stderr
-    assert said == "netkit: activation: activation 'softsign' is in dispute: write lab-a/softsign or lab-b/softsign\n"
-    said = environment.run(*train, "--activation", "lab-b/softsign", "--out", "b.netkit").stdout
-    assert "\nusing activation lab-b/softsign (lab-b 0.1)\n" in said and "using" not in environment.run(*train).stdout
-    assert "activation lab-b/softsign (lab-b 0.1)" in environment.run("describe", "b.netkit").stdout
-    environment.run(*train, "--activation", "softsign", "--out", "b.netkit", NETKIT_PLUGINS="-lab-a")
+    said = environment.run(*train, "--activation", "soft_sign", code=1).stderr
+    assert (
+        said == "netkit: activation: activation 'soft_sign' is in dispute: write lab-a/soft_sign or lab-b/soft_sign\n"
+    )
+    said = environment.run(*train, "--activation", "lab-b/soft_sign", "--out", "b.netkit").stdout
+    assert "\nusing activation lab-b/soft_sign (lab-b 0.1)\n" in said and "using" not in environment.run(*train).stdout
+    assert "activation lab-b/soft_sign (lab-b 0.1)" in environment.run("describe", "b.netkit").stdout
+    environment.run(*train, "--activation", "soft_sign", "--out", "b.netkit", NETKIT_PLUGINS="-lab-a")
     assert weights(environment, penguins) == untouched
     orders = {environment.run("list-plugins", "--json", PYTHONHASHSEED=str(seed)).stdout for seed in range(3)}
     assert len(orders) == 1
@@ -271,7 +273,7 @@ def test_blocked_before_the_import_by_either_name(environment):
         ([], {"NETKIT_PLUGINS": "another"}),
     ]:
         out = environment.run(*arguments, "list-plugins", **variables).stdout
-        assert re.search(r"^lab-eager 0\.1 \(eager\): blocked: ", out, re.M) and "softsign" not in out
+        assert re.search(r"^lab-eager 0\.1 \(eager\): blocked: ", out, re.M) and "soft_sign" not in out
     assert not marker.exists()
     environment.run("list-plugins")
     assert marker.exists()
@@ -280,14 +282,14 @@ def test_blocked_before_the_import_by_either_name(environment):
 def test_installed_editable_changed_upgraded_and_uninstalled(environment, penguins):
     folder = environment.make("lab-soft", SOFTSIGN)
     environment.install(folder, "--editable")
-    train = ["train", penguins, "--target", "species", "--epochs", 1, "--activation", "softsign", "--out", "s.netkit"]
+    train = ["train", penguins, "--target", "species", "--epochs", 1, "--activation", "soft_sign", "--out", "s.netkit"]
     environment.run(*train)
-    assert "lab-soft/softsign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
+    assert "lab-soft/soft_sign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
     changed = SOFTSIGN.replace("class Softsign(Activation):", "class Softsign(Activation):\n        gain: float")
     environment.install(environment.make("lab-soft", changed, version="0.2"))
     said = environment.run("predict", "s.netkit", penguins, code=1).stderr
     assert said == (
-        "netkit: s.netkit: its network cannot be built: lab-soft/softsign: gain is required; lab-soft 0.2 is installed, "
+        "netkit: s.netkit: its network cannot be built: lab-soft/soft_sign: gain is required; lab-soft 0.2 is installed, "
         "the model was saved with 0.1: pip install 'lab-soft==0.1'\n"
     )
     environment.install(environment.make("lab-soft", SOFTSIGN, version="0.3"))
@@ -297,8 +299,8 @@ def test_installed_editable_changed_upgraded_and_uninstalled(environment, pengui
     )
     environment.pip("uninstall", "-y", "lab-soft")
     said = environment.run("predict", "s.netkit", penguins, code=1).stderr
-    assert said == "netkit: s.netkit: activation lab-soft/softsign is not available: pip install 'lab-soft==0.1'\n"
-    assert "activation lab-soft/softsign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
+    assert said == "netkit: s.netkit: activation lab-soft/soft_sign is not available: pip install 'lab-soft==0.1'\n"
+    assert "activation lab-soft/soft_sign (lab-soft 0.1)" in environment.run("describe", "s.netkit").stdout
     keep = "import netkit; netkit.load('s.netkit', missing='keep').save('kept.netkit')"
     subprocess.run([environment.python, "-c", keep], cwd=environment.folder, check=True)
     assert (environment.folder / "kept.netkit").read_bytes() == (environment.folder / "s.netkit").read_bytes()
@@ -321,12 +323,12 @@ def test_an_announced_name_is_listed_without_an_import_and_imported_alone(enviro
 def test_a_configuration_requires_prefers_and_disables(environment, penguins):
     for letter in "ab":
         environment.install(environment.make(f"lab-{letter}", SOFTSIGN))
-    start = 'target = "species"\nepochs = 1\nactivation = "softsign"\nout = "m.netkit"\n[plugins]\n'
+    start = 'target = "species"\nepochs = 1\nactivation = "soft_sign"\nout = "m.netkit"\n[plugins]\n'
     train = ["train", penguins, "--config", "net.toml", "--quiet"]
     for rules, qualified in (
-        ('prefer = ["lab-b", "lab-a"]', "lab-b/softsign"),
-        ('disable = ["lab_b"]', "lab-a/softsign"),
-        ('require = ["lab-a>=0.1"]\nprefer = ["lab-a"]', "lab-a/softsign"),
+        ('prefer = ["lab-b", "lab-a"]', "lab-b/soft_sign"),
+        ('disable = ["lab_b"]', "lab-a/soft_sign"),
+        ('require = ["lab-a>=0.1"]\nprefer = ["lab-a"]', "lab-a/soft_sign"),
     ):
         (environment.folder / "net.toml").write_text(start + rules)
         environment.run(*train)
@@ -346,7 +348,7 @@ def test_a_configuration_requires_prefers_and_disables(environment, penguins):
         (
             'require = ["lab-a>>2"]\nprefer = ["lab-a"]',
             2,
-            "activation: activation 'softsign' is in dispute: write lab-a/softsign or lab-b/softsign; "
+            "activation: activation 'soft_sign' is in dispute: write lab-a/soft_sign or lab-b/soft_sign; "
             "plugins: require: a requirement as pip writes it is needed, got 'lab-a>>2'\n",
         ),
     ):
@@ -356,15 +358,15 @@ def test_a_configuration_requires_prefers_and_disables(environment, penguins):
 
 
 def test_check_tells_when_an_announced_name_and_the_hook_disagree(environment):
-    both = '[project.entry-points.netkit]\nzhook = "lab_both"\n[project.entry-points."netkit.activations"]\nsoftsign = "lab_both:{}"'
+    both = '[project.entry-points.netkit]\nzhook = "lab_both"\n[project.entry-points."netkit.activations"]\nsoft_sign = "lab_both:{}"'
     twin = SOFTSIGN + "\n    class Twin(Softsign):\n        pass\n"
     environment.install(environment.make("lab-both", twin, both.format("Softsign")))
-    assert " ok " in environment.run("check", "softsign").stdout
+    assert " ok " in environment.run("check", "soft_sign").stdout
     environment.install(environment.make("lab-both", twin, both.format("Twin"), version="0.2"))
     assert (
         "BROKEN  lab-both gives the name twice and they do not agree: announced gives lab_both:Twin and "
         "zhook gives lab_both:Softsign"
-    ) in environment.run("check", "softsign", code=1).stdout
+    ) in environment.run("check", "soft_sign", code=1).stdout
 
 
 AUDIT = """
@@ -465,10 +467,10 @@ def test_a_component_that_ends_the_program_or_lacks_a_method_is_one_line(environ
         environment.make("lab-exit", SOFTSIGN.replace("return z / (1 + z.abs())", "raise SystemExit(0)"))
     )
     environment.install(
-        environment.make("lab-half", SOFTSIGN.replace("def backward", "def forwards").replace('"softsign"', '"half"'))
+        environment.make("lab-half", SOFTSIGN.replace("def backward", "def forwards").replace('"soft_sign"', '"half"'))
     )
     train = ["train", penguins, "--target", "species", "--activation"]
-    said = environment.run(*train, "softsign", code=1)
+    said = environment.run(*train, "soft_sign", code=1)
     assert (
         said.stderr.splitlines()[-1]
         == "netkit: lab_exit wanted to end the program (SystemExit: 0); nothing was finished"

@@ -26,6 +26,7 @@ from netkit.engine.program.predict import predictor
 from netkit.engine.rows import Rows
 from netkit.kinds import KINDS
 from netkit.testing import BrokenPromise, check
+from netkit.testing.layers import built
 
 
 def rng(seed=0):
@@ -84,7 +85,11 @@ def test_every_component_trains_the_same_both_ways(kind, name, dtype):
         elif kind == "layer":
             if example.in_shape not in (None, (4,)) or getattr(example, "module", "") == "Sequential":
                 example = type(example)("Linear(4, 3)") if hasattr(example, "module") else example
-            layers = [{"type": "dense", "units": 4, "activation": "tanh"}, example, {"type": "dense", "units": 3}]
+            _, x, out_shape = built(example)
+            shape = tuple(x.shape[1:])
+            before = [{"type": "dense", "units": math.prod(shape), "activation": "tanh"}]
+            before += [{"type": "reshape", "shape": shape}] if len(shape) > 1 else []
+            layers = [*before, example, *(["flatten"] if len(out_shape) > 1 else []), {"type": "dense", "units": 3}]
         elif kind == "loss":
             loss, layers[1] = example, {"type": "dense", "units": 3, "activation": example.head or "identity"}
         else:

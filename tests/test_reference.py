@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.metrics as skm
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import load_diabetes
 
-from netkit import registry, spec
+from netkit import Dense, Model, registry, spec
+from netkit.testing.layers import built
 
 
 def rng(seed=0):
@@ -36,12 +39,29 @@ ACTIVATIONS = {
     "mish": F.mish,
     "softplus": F.softplus,
     "hard_tanh": F.hardtanh,
+    "softsign": F.softsign,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
+    "celu": F.celu,
+    "celu:alpha=0.5": lambda z: F.celu(z, 0.5),
+    "relu6": F.relu6,
+    "squareplus": lambda z: (z + (z * z + 4).sqrt()) / 2,
+    "squareplus:b=0.3": lambda z: (z + (z * z + 0.3).sqrt()) / 2,
+    "log_softmax": lambda z: F.log_softmax(z, 1),
 }
 
 P = torch.rand(20, 3, generator=rng(1), dtype=torch.float64) * 0.98 + 0.01
 BITS = (torch.rand(20, 3, generator=rng(2)) > 0.4).double()
 SIMPLEX = P / P.sum(1, keepdim=True)
 ONE_HOT = F.one_hot(torch.randint(3, (20,), generator=rng(3)), 3).double()
+
+
+def focal(p, y, gamma, alpha):
+    """As the paper has it, with p_t and alpha_t (arXiv:1708.02002, equation 5)."""
+    p, alpha = torch.where(y == 1, p, 1 - p), torch.where(y == 1, alpha, 1 - alpha)
+    return (-alpha * (1 - p) ** gamma * p.log()).mean(1)
+
+
 LOSSES = {
     "binary_cross_entropy": (P, BITS, lambda p, y: F.binary_cross_entropy(p, y, reduction="none").mean(1)),
     "categorical_cross_entropy": (SIMPLEX, ONE_HOT, lambda p, y: F.nll_loss(p.log(), y.argmax(1), reduction="none")),
@@ -54,6 +74,19 @@ LOSSES = {
         BITS,
         lambda p, y: F.hinge_embedding_loss((2 * y - 1) * p, -torch.ones_like(p), reduction="none").mean(1),
     ),
+    "binary_cross_entropy:smoothing=0.1": (
+        P,
+        BITS,
+        lambda p, y: F.binary_cross_entropy(p, 0.9 * y + 0.05, reduction="none").mean(1),
+    ),
+    "categorical_cross_entropy:smoothing=0.1": (SIMPLEX, ONE_HOT, lambda p, y: -((0.9 * y + 0.1 / 3) * p.log()).sum(1)),
+    "kl_divergence": (SIMPLEX, SIMPLEX.flip(0), lambda p, y: F.kl_div(p.log(), y, reduction="none").sum(1)),
+    "focal": (P, BITS, lambda p, y: focal(p, y, 2.0, 0.25)),
+    "focal:gamma=0.5,alpha=0.9": (P, BITS, lambda p, y: focal(p, y, 0.5, 0.9)),
+    "log_cosh": (9 * P, BITS, lambda p, y: (p - y).cosh().log().mean(1)),
+    "poisson": (4 * P - 2, BITS.cumsum(1), lambda p, y: F.poisson_nll_loss(p, y, reduction="none").mean(1)),
+    "quantile": (P, BITS, lambda p, y: F.l1_loss(p, y, reduction="none").mean(1) / 2),
+    "quantile:share=0.9": (P, BITS, lambda p, y: torch.maximum(0.9 * (y - p), 0.1 * (p - y)).mean(1)),
 }
 
 HARD = (P > 0.5).double()
@@ -99,6 +132,46 @@ MORE_METRICS = [
     ("r2", 100 + P, 100 + BITS, lambda p, y: skm.r2_score(y, p)),
 ]
 
+
+class Lion:
+    """Algorithm 2 of arXiv:2302.06675, which torch does not have."""
+
+    def __init__(self, params, lr, beta1=0.9, beta2=0.99, decay=0.0):
+        [self.w], self.lr, self.beta1, self.beta2, self.decay = params, lr, beta1, beta2, decay
+        self.m = torch.zeros_like(self.w)
+
+    @torch.no_grad()
+    def step(self):
+        g = self.w.grad
+        c = self.beta1 * self.m + (1 - self.beta1) * g
+        self.w.copy_(self.w - self.lr * (c.sign() + self.decay * self.w))
+        self.m = self.beta2 * self.m + (1 - self.beta2) * g
+
+
+class Lbfgs:
+    """w -= lr H g with H written out by the update of BFGS, pair by pair (Nocedal and Wright 2006, equation 6.17)."""
+
+    def __init__(self, params, lr, history=10):
+        [self.w], self.lr, self.history, self.pairs, self.before = params, lr, history, [], None
+
+    @torch.no_grad()
+    def step(self):
+        g, unit = self.w.grad, torch.eye(len(self.w), dtype=self.w.dtype)
+        if self.before is not None:
+            s, y = self.w - self.before[0], g - self.before[1]
+            self.pairs = [*self.pairs, (s, y)][-self.history :] if s @ y > 0 else self.pairs
+        self.before = self.w.detach().clone(), g.clone()
+        if self.pairs:
+            s, y = self.pairs[-1]
+            h = unit * (s @ y) / (y @ y)
+        else:
+            h = unit / max(1.0, float(g.norm()))
+        for s, y in self.pairs:
+            hy, sy = h @ y, s @ y
+            h = h - (torch.outer(s, hy) + torch.outer(hy, s)) / sy + (1 + y @ hy / sy) / sy * torch.outer(s, s)
+        self.w.copy_(self.w - self.lr * h @ g)
+
+
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.01),
     "sgd:momentum=0.9": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
@@ -113,22 +186,43 @@ OPTIMIZERS = {
     "adamw:weight_decay=0.3": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.3),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.99),
     "rmsprop:decay=0.9,momentum=0.5": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, momentum=0.5),
+    "nadam": lambda p: torch.optim.NAdam(p, lr=0.01),
+    "nadam:beta1=0.8,beta2=0.9,epsilon=1e-4,weight_decay=0.1,momentum_decay=0.1": lambda p: torch.optim.NAdam(
+        p, lr=0.01, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1, momentum_decay=0.1
+    ),
+    "radam": lambda p: torch.optim.RAdam(p, lr=0.01),
+    "radam:beta1=0.8,beta2=0.9,epsilon=1e-4,weight_decay=0.1": lambda p: torch.optim.RAdam(
+        p, lr=0.01, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1
+    ),
+    "radam:beta2=0.5": lambda p: torch.optim.RAdam(p, lr=0.01, betas=(0.9, 0.5)),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01),
+    "adagrad:epsilon=1e-3,weight_decay=0.1": lambda p: torch.optim.Adagrad(p, lr=0.01, eps=1e-3, weight_decay=0.1),
+    "lion": lambda p: Lion(p, lr=0.01),
+    "lion:beta1=0.95,beta2=0.98,weight_decay=0.1": lambda p: Lion(p, 0.01, 0.95, 0.98, 0.1),
+    "lbfgs": lambda p: Lbfgs(p, lr=0.01),
+    "lbfgs:history=2": lambda p: Lbfgs(p, lr=0.01, history=2),
 }
 
-BOUND = math.sqrt(6 / 500)
 INITIALIZERS = {
     "zeros": lambda w: bool((w == 0).all()),
+    "unit_variance": lambda w: torch.allclose(w @ w.t(), torch.eye(200), atol=1e-5),
+    "unit_variance:start=he_normal": lambda w: near(w, 0, math.sqrt(2 / 200)),
     "uniform": lambda w: near(w, 0, 2 / math.sqrt(12)) and -1 <= float(w.min()) < -0.99 and 0.99 < float(w.max()) < 1,
     "uniform:low=0.0,high=0.1": lambda w: (
         near(w, 0.05, 0.1 / math.sqrt(12)) and 0 <= float(w.min()) < float(w.max()) < 0.1
     ),
     "normal": lambda w: near(w, 0, 0.05),
     "normal:mean=1.0,std=2.0": lambda w: near(w, 1, 2),
-    "glorot_uniform": lambda w: near(w, 0, BOUND / math.sqrt(3)) and 0.99 * BOUND < float(w.abs().max()) <= BOUND,
+    "glorot_uniform": lambda w: is_uniform(w, math.sqrt(6 / 500)),
     "he_normal": lambda w: near(w, 0, math.sqrt(2 / 200)) and float(w.abs().max()) > 3 * math.sqrt(2 / 200),
     "lecun_normal": lambda w: near(w, 0, math.sqrt(1 / 200)),
     "orthogonal": lambda w: torch.allclose(w @ w.t(), torch.eye(200), atol=1e-5),
     "orthogonal:gain=2.0": lambda w: torch.allclose(w @ w.t(), 4 * torch.eye(200), atol=1e-5),
+    "truncated_normal": lambda w: truncated(w, 0, 0.05),
+    "truncated_normal:mean=1.0,std=2.0": lambda w: truncated(w, 1, 2),
+    "he_uniform": lambda w: is_uniform(w, math.sqrt(6 / 200)),
+    "glorot_normal": lambda w: near(w, 0, math.sqrt(2 / 500)) and float(w.abs().max()) > 3 * math.sqrt(2 / 500),
+    "constant:value=0.1": lambda w: bool((w == 0.1).all()),
 }
 
 
@@ -136,8 +230,22 @@ def near(values, mean, std):
     return abs(float(values.mean()) - mean) < 0.02 * (std + abs(mean)) and abs(float(values.std()) / std - 1) < 0.02
 
 
+def is_uniform(values, bound):
+    return near(values, 0, bound / math.sqrt(3)) and 0.99 * bound < float(values.abs().max()) <= bound
+
+
+def truncated(values, mean, std):
+    """By the test of Kolmogorov and Smirnov."""
+    wanted = scipy.stats.truncnorm(-2, 2, loc=mean, scale=std)
+    return near(values, mean, 0.8796 * std) and scipy.stats.kstest(values.flatten().numpy(), wanted.cdf).pvalue > 0.01
+
+
 def torch_dense(params, x):
     return F.linear(x, params["W"].t(), params["b"])
+
+
+def batch_norm(params, x, epsilon=1e-5):
+    return F.batch_norm(x, params["mean"], params["variance"], params["gain"], params["shift"], eps=epsilon)
 
 
 LAYERS = {
@@ -150,6 +258,37 @@ LAYERS = {
     ),
     "activate:activation=tanh": lambda params, x: x,
     'torch:module="Linear(4, 3)"': lambda params, x: F.linear(x, params["weight"], params["bias"]),
+    "prelu": lambda params, x: F.prelu(x, params["slope"]),
+    "batch_norm": batch_norm,
+    "batch_norm:epsilon=0.1": lambda params, x: batch_norm(params, x, 0.1),
+    'residual:layers=["dense:units=4,activation=tanh", "layer_norm"]': lambda params, x: (
+        x
+        + F.layer_norm(
+            torch.tanh(F.linear(x, params["0.W"].t(), params["0.b"])), (4,), params["1.gain"], params["1.shift"]
+        )
+    ),
+    'concat:layers=["dense:units=3,activation=tanh"]': lambda params, x: torch.cat(
+        [torch.tanh(F.linear(x, params["0.W"].t(), params["0.b"])), x], 1
+    ),
+    'rates:layers=["dense:units=3"],learning_rate=0.5': lambda params, x: F.linear(x, params["0.W"].t(), params["0.b"]),
+    "glu": lambda params, x: F.glu(x),
+    "conv1d:channels=2": lambda params, x: F.conv1d(x, params["W"], params["b"]),
+    "conv1d:channels=3,kernel=2,stride=2,padding=1,bias=false": lambda params, x: F.conv1d(x, params["W"], None, 2, 1),
+    "conv1d:channels=2,kernel=2,stride=3": lambda params, x: F.conv1d(x, params["W"], params["b"], 3),
+    "conv2d:channels=3": lambda params, x: F.conv2d(x, params["W"], params["b"]),
+    "conv2d:channels=3,kernel=3,stride=2,padding=2,bias=false": lambda params, x: F.conv2d(x, params["W"], None, 2, 2),
+    "conv2d:channels=1,kernel=2,stride=3": lambda params, x: F.conv2d(x, params["W"], params["b"], 3),
+    "max_pool1d": lambda params, x: F.max_pool1d(x, 2),
+    "max_pool1d:kernel=3,stride=1": lambda params, x: F.max_pool1d(x, 3, 1),
+    "max_pool2d": lambda params, x: F.max_pool2d(x, 2),
+    "max_pool2d:kernel=2,stride=3": lambda params, x: F.max_pool2d(x, 2, 3),
+    "max_pool2d:kernel=3,stride=1": lambda params, x: F.max_pool2d(x, 3, 1),
+    "average_pool1d": lambda params, x: F.avg_pool1d(x, 2),
+    "average_pool1d:kernel=2,stride=3": lambda params, x: F.avg_pool1d(x, 2, 3),
+    "average_pool2d": lambda params, x: F.avg_pool2d(x, 2),
+    "average_pool2d:kernel=4,stride=1": lambda params, x: F.avg_pool2d(x, 4, 1),
+    "flatten": lambda params, x: x.flatten(1),
+    "reshape:shape=[2, -1]": lambda params, x: x.reshape(len(x), 2, -1),
 }
 TOTAL = 200
 """Steps of a run: the last factor of torch's is that behind the last step."""
@@ -262,7 +401,8 @@ def test_initializers(text):
     weights = initializer((200, 300), 200, 300, rng(4))
     assert weights.shape == (200, 300) and weights.dtype == torch.float32 and INITIALIZERS[text](weights)
     assert torch.equal(weights, initializer((200, 300), 200, 300, rng(4)))
-    assert torch.equal(weights, initializer((200, 300), 200, 300, rng(5))) == (text == "zeros")
+    drawn = text.partition(":")[0] not in ("zeros", "constant")
+    assert torch.equal(weights, initializer((200, 300), 200, 300, rng(5))) != drawn
 
 
 @pytest.mark.filterwarnings("ignore:.*lr_scheduler.step")
@@ -291,12 +431,117 @@ def test_a_schedule_takes_the_one_behind_it_by_name_also_where_nobody_made_it():
 @pytest.mark.parametrize("text", LAYERS)
 def test_layers(text):
     layer = spec.make("layer", text)
-    params, out_shape = layer.build((4,), rng())
-    params = {name: torch.randn(value.shape, generator=rng(1), dtype=torch.float64) for name, value in params.items()}
-    x = torch.randn(9, 4, generator=rng(2), dtype=torch.float64)
-    y, _ = layer.forward(params, x)
-    torch.testing.assert_close(y, LAYERS[text](params, x))
+    params, x, out_shape = built(layer)
+    y, saved = layer.forward(params, x)
+    trained = [name for name in params if name not in layer.state(tuple(x.shape[1:]))]
+    leaves = {name: each.clone().requires_grad_(name in ("x", *trained)) for name, each in {"x": x, **params}.items()}
+    wanted = LAYERS[text](leaves, leaves["x"])
+    torch.testing.assert_close(y, wanted.detach())
     assert tuple(y.shape[1:]) == tuple(out_shape)
+    grad = torch.randn(y.shape, generator=rng(2), dtype=torch.float64)
+    dx, grads = layer.backward(params, saved, grad)
+    by_torch = torch.autograd.grad(wanted, [leaves[name] for name in ("x", *trained)], grad)
+    torch.testing.assert_close([dx, *grads.values()], list(by_torch), rtol=1e-9, atol=1e-9)
+    assert list(grads) == trained
+
+
+@pytest.mark.parametrize("text", [each for each in LAYERS if "conv" in each or "pool" in each])
+def test_windows_over_larger_rows_of_unequal_sides(text):
+    layer = spec.make("layer", text)
+    shape = (3, 11) if "1d" in text else (3, 11, 8)
+    params, out_shape = layer.build(shape, rng())
+    assert set(params) <= {"W", "b"}
+    leaves = {name: torch.randn(each.shape, generator=rng(1)).double() for name, each in params.items()}
+    leaves["x"] = torch.randn(5, *shape, generator=rng(2)).double()
+    wanted = LAYERS[text]({name: each.requires_grad_() for name, each in leaves.items()}, leaves["x"])
+    assert tuple(wanted.shape[1:]) == out_shape
+    grad = torch.randn(wanted.shape, generator=rng(3)).double()
+    plain = {name: each.detach() for name, each in leaves.items()}
+    dx, grads = layer.backward(plain, layer.forward(plain, plain["x"])[1], grad)
+    by_torch = torch.autograd.grad(wanted, [*leaves.values()], grad)
+    torch.testing.assert_close([*grads.values(), dx], list(by_torch), rtol=1e-9, atol=1e-9)
+
+
+def test_smoothed_cross_entropy_on_logits():
+    z = 5 * torch.randn(20, 3, generator=rng(8), dtype=torch.float64)
+    for text, options in (("", {}), (":smoothing=0.3", {"label_smoothing": 0.3})):
+        leaf = z.clone().requires_grad_()
+        wanted = F.cross_entropy(leaf, ONE_HOT.argmax(1), reduction="none", **options)
+        values, dz = spec.make("loss", f"categorical_cross_entropy{text}").fused(z, ONE_HOT)
+        torch.testing.assert_close(values, wanted.detach())
+        torch.testing.assert_close(dz, torch.autograd.grad(wanted.sum(), leaf)[0])
+
+
+def test_the_quantile_loss_is_scikit_learns():
+    for share in (0.1, 0.5, 0.9):
+        values, _ = spec.make("loss", f"quantile:share={share}")(P, BITS)
+        assert float(values.mean()) == pytest.approx(skm.mean_pinball_loss(BITS, P, alpha=share))
+
+
+@pytest.mark.parametrize("b", [1e-6, 4.0, 1e6])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e9, 1e30, 3e38])
+def test_squareplus_neither_overflows_nor_cancels(b, size):
+    z = torch.tensor([[size, -size]])
+    squareplus = registry.activations["squareplus"](b=b)
+    a = squareplus.forward(z)
+    exact = z.double()
+    root = (exact * exact + b).sqrt()
+    wanted = torch.where(exact > 0, (exact + root) / 2, b / 2 / (root - exact))
+    torch.testing.assert_close(a.double(), wanted, rtol=1e-6, atol=1e-30)
+    slope = squareplus.backward(torch.ones_like(z), z, a)
+    torch.testing.assert_close(slope.double(), wanted / root, rtol=1e-6, atol=1e-37)
+
+
+def least_squares():
+    """A quadratic in 8 parameters, its derivative, and a place to start whose gradient is short."""
+    a = torch.randn(30, 8, generator=rng(6), dtype=torch.float64) * torch.linspace(0.3, 3, 8)
+    best = torch.randn(8, generator=rng(7), dtype=torch.float64)
+    return lambda w: a.t() @ (a @ (w - best)) / 30, best, best + 0.01
+
+
+def test_lbfgs_is_torchs_without_a_line_search():
+    derivative, best, start = least_squares()
+    w, leaf = start.clone(), start.clone().requires_grad_()
+    assert derivative(w).abs().sum() < 1  # torch cuts a longer first step off by the sum of the gradient's sizes
+    theirs = torch.optim.LBFGS(
+        [leaf], lr=0.9, max_iter=1, history_size=5, tolerance_grad=0, tolerance_change=0, line_search_fn=None
+    )
+
+    def closure():
+        leaf.grad = derivative(leaf.detach())
+        return leaf.grad.norm()
+
+    ours = spec.make("optimizer", "lbfgs:history=5")
+    state = ours.start(w)
+    for _ in range(15):
+        ours.step(w, derivative(w), state, 0.9)
+        theirs.step(closure)
+        torch.testing.assert_close(w, leaf.detach(), rtol=1e-7, atol=1e-9)
+    assert float((w - best).norm()) < 0.01 < 0.02 < float((start - best).norm())
+
+
+@pytest.mark.parametrize("name", ["nadam", "radam", "adagrad", "lion", "lbfgs"])
+def test_a_learning_rate_for_each_parameter(name):
+    optimizer, derivative = registry.optimizers[name](), least_squares()[0]
+    rates = torch.tensor([0.01, 0.0, 0.02, 0.01, 0.01, 0.0, 0.005, 0.01], dtype=torch.float64)
+    one, vector, several = (torch.ones(8, dtype=torch.float64) for _ in range(3))
+    states = [optimizer.start(each) for each in (one, vector, several)]
+    for _ in range(12):
+        for params, state, alpha in zip((one, vector, several), states, (0.01, torch.full_like(rates, 0.01), rates)):
+            optimizer.step(params, derivative(params), state, alpha)
+        assert torch.equal(one, vector)
+    assert torch.equal(several == 1, rates == 0)
+
+
+def test_lbfgs_fits_a_whole_table_in_few_steps():
+    x, y = load_diabetes(return_X_y=True)
+    x, y = (torch.from_numpy((each - each.mean(0)) / each.std(0)) for each in (x, y))
+    last = {}
+    for optimizer, alpha in (("lbfgs", None), ("adam", 0.1)):
+        model = Model([Dense(units=8, activation="tanh"), Dense(units=1)], "mean_squared_error")
+        options = {"optimizer": optimizer, "alpha": alpha, "batch": len(x), "epochs": 80, "progress": False}
+        last[optimizer] = model.fit(x, y, **options)[-1].loss
+    assert last["lbfgs"] < 0.35 < 0.4 < last["adam"]
 
 
 def test_dropout_drops_its_rate_and_keeps_the_mean():

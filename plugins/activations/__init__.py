@@ -21,4 +21,11 @@ def netkit_activations() -> dict[str, str]:
         "mish": f"{here}.gated:Mish",
         "softplus": f"{here}.rectified:Softplus",
         "hard_tanh": f"{here}.squashing:HardTanh",
+        "softsign": f"{here}.squashing:Softsign",
+        "hard_sigmoid": f"{here}.squashing:HardSigmoid",
+        "hard_swish": f"{here}.gated:HardSwish",
+        "celu": f"{here}.rectified:Celu",
+        "relu6": f"{here}.rectified:Relu6",
+        "squareplus": f"{here}.rectified:Squareplus",
+        "log_softmax": f"{here}.softmax:LogSoftmax",
     }

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netkit import Activation
 
-__all__ = ["Gelu", "Mish", "Silu"]
+__all__ = ["Gelu", "HardSwish", "Mish", "Silu"]
 
 FAR = 1e4
 """Behind this |z| every gate is exactly 0 or 1 and its slope 0; cutting z off there keeps 0 * infinity away."""
@@ -52,3 +52,17 @@ class Mish(Activation):
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         t = torch.tanh(torch.nn.functional.softplus(z))
         return grad * (t + z.clamp(-FAR, FAR) * (1 - t * t) * torch.sigmoid(z))
+
+
+@dataclass(frozen=True)
+class HardSwish(Activation):
+    """z h, with h = (z + 3) / 6 cut off at 0 and 1, (n, ...) to the same shape (arXiv:1905.02244).
+
+    The derivative is h + z / 6 between -3 and 3, else h: 0 at -3 and 1 at 3.
+    """
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z * ((z + 3) / 6).clamp(0, 1)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * (((z + 3) / 6).clamp(0, 1) + z / 6 * (z.abs() < 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import sqrt
 from typing import Annotated
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from netkit import Activation, Call, bind
 
-__all__ = ["Elu", "LeakyRelu", "Relu", "Selu", "Softplus"]
+__all__ = ["Celu", "Elu", "LeakyRelu", "Relu", "Relu6", "Selu", "Softplus", "Squareplus"]
 
 SMALL = 16384
 """Values up to which a comparison with zeros and a product of signs are faster than torch's own operations for relu."""
@@ -105,3 +106,59 @@ class Softplus(Activation):
 
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         return grad * torch.sigmoid(z)
+
+
+@dataclass(frozen=True)
+class Celu(Activation):
+    """z where z > 0, else alpha (e^(z / alpha) - 1), (n, ...) to the same shape; smooth at 0 (arXiv:1704.07483)."""
+
+    alpha: Annotated[float, Meta(gt=0)] = 1.0
+
+    @classmethod
+    def examples(cls) -> Iterator[Celu]:
+        yield from (cls(), cls(alpha=0.5))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.where(z > 0, z, self.alpha * torch.expm1(z.clamp_max(0) / self.alpha))
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * torch.exp(z.clamp_max(0) / self.alpha)
+
+
+@dataclass(frozen=True)
+class Relu6(Activation):
+    """z cut off at 0 and 6, (n, ...) to the same shape; derivative 1 between, 0 at the corners and outside.
+
+    Source: Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10".
+    """
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.clamp(0, 6)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * (z > 0) * (z < 6)
+
+
+@dataclass(frozen=True)
+class Squareplus(Activation):
+    """(z + sqrt(z^2 + b)) / 2, (n, ...) to the same shape; derivative a / sqrt(z^2 + b) (arXiv:2112.11687).
+
+    Computed as max(0, z) + b / 2 / (|z| + sqrt(z^2 + b)), which neither overflows nor cancels at any finite z.
+    """
+
+    b: Annotated[float, Meta(gt=0)] = 4.0
+
+    @classmethod
+    def examples(cls) -> Iterator[Squareplus]:
+        yield from (cls(), cls(b=0.01))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.clamp_min(0) + self.b / 2 / (z.abs() + self._root(z))
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad * (a / self._root(z))
+
+    def _root(self, z: Tensor) -> Tensor:
+        """sqrt(z^2 + b) without the square, which would overflow."""
+        root: Tensor = torch.hypot(z, torch.full_like(z, sqrt(self.b)))
+        return root

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from netkit import Activation, Call, bind
 
-__all__ = ["HardTanh", "Sigmoid", "Tanh"]
+__all__ = ["HardSigmoid", "HardTanh", "Sigmoid", "Softsign", "Tanh"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,31 @@ class HardTanh(Activation):
 
     def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
         return grad * (z.abs() < 1)
+
+
+@dataclass(frozen=True)
+class Softsign(Activation):
+    """z / (1 + |z|), (n, ...) to the same shape; derivative 1 / (1 + |z|)^2, 1 at 0. Source: Turian et al. 2009."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z / (1 + z.abs())
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        inverse = 1 / (1 + z.abs())  # squared below: the square of the sum would overflow
+        return grad * inverse * inverse
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Activation):
+    """(z + 3) / 6 cut off at 0 and 1, (n, ...) to the same shape; derivative 1/6 between, 0 at the corners and outside.
+
+    Source: Courbariaux et al. 2015, arXiv:1511.00363, with the slope of MobileNetV3 (arXiv:1905.02244) and torch.
+    """
+
+    outputs = "unit"
+
+    def forward(self, z: Tensor) -> Tensor:
+        return ((z + 3) / 6).clamp(0, 1)
+
+    def backward(self, grad: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        return grad / 6 * (z.abs() < 3)

@@ -16,4 +16,8 @@ def netkit_initializers() -> dict[str, str]:
         "normal": f"{here}.distributions:Normal",
         "zeros": f"{here}.distributions:Zeros",
         "unit_variance": f"{here}.data:UnitVariance",
+        "truncated_normal": f"{here}.distributions:TruncatedNormal",
+        "he_uniform": f"{here}.variance_scaling:HeUniform",
+        "glorot_normal": f"{here}.variance_scaling:GlorotNormal",
+        "constant": f"{here}.distributions:Constant",
     }

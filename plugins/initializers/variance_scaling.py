@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from netkit import Initializer
 
-__all__ = ["GlorotUniform", "HeNormal", "LecunNormal", "Orthogonal"]
+__all__ = ["GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "Orthogonal"]
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,27 @@ class GlorotUniform(Initializer):
 
 
 @dataclass(frozen=True)
+class GlorotNormal(Initializer):
+    """Normal with mean 0 and variance 2 / (fan_in + fan_out), (shape). Source: Glorot and Bengio 2010."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, rng: Generator) -> Tensor:
+        return sqrt(2 / (fan_in + fan_out)) * torch.randn(shape, generator=rng)
+
+
+@dataclass(frozen=True)
 class HeNormal(Initializer):
     """Normal with mean 0 and variance 2 / fan_in, (shape); made for relu (arXiv:1502.01852)."""
 
     def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, rng: Generator) -> Tensor:
         return sqrt(2 / fan_in) * torch.randn(shape, generator=rng)
+
+
+@dataclass(frozen=True)
+class HeUniform(Initializer):
+    """Uniform between -r and r, r = sqrt(6 / fan_in), (shape); made for relu (arXiv:1502.01852)."""
+
+    def __call__(self, shape: tuple[int, ...], fan_in: int, fan_out: int, rng: Generator) -> Tensor:
+        return sqrt(6 / fan_in) * (2 * torch.rand(shape, generator=rng) - 1)
 
 
 @dataclass(frozen=True)

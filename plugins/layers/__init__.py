@@ -19,4 +19,13 @@ def netkit_layers() -> dict[str, str]:
         "rates": f"{here}.nested:Rates",
         "prelu": f"{here}.prelu:Prelu",
         "batch_norm": f"{here}.batch_norm:BatchNorm",
+        "glu": f"{here}.glu:Glu",
+        "conv1d": f"{here}.windows:Conv1d",
+        "conv2d": f"{here}.windows:Conv2d",
+        "max_pool1d": f"{here}.windows:MaxPool1d",
+        "max_pool2d": f"{here}.windows:MaxPool2d",
+        "average_pool1d": f"{here}.windows:AveragePool1d",
+        "average_pool2d": f"{here}.windows:AveragePool2d",
+        "flatten": f"{here}.shapes:Flatten",
+        "reshape": f"{here}.shapes:Reshape",
     }

@@ -64,7 +64,7 @@ class Dense(Layer):
 
     def fitted(self, params: Params, x: Tensor) -> dict[str, Tensor]:
         initializer: Initializer = spec.make("initializer", self.initializer)
-        return {"W": initializer.fitted(params["W"], lambda W: x @ W)}
+        return {"W": initializer.fitted(params["W"], lambda W: self.forward({**params, "W": W}, x)[0])}
 
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, Tensor]:
         z = torch.addmm(params["b"], x, params["W"]) if self.bias else x @ params["W"]

@@ -14,4 +14,9 @@ def netkit_losses() -> dict[str, str]:
         "mean_absolute_error": f"{here}.differences:MeanAbsoluteError",
         "huber": f"{here}.differences:Huber",
         "hinge": f"{here}.hinge:Hinge",
+        "focal": f"{here}.focal:Focal",
+        "log_cosh": f"{here}.differences:LogCosh",
+        "poisson": f"{here}.likelihood:Poisson",
+        "quantile": f"{here}.differences:Quantile",
+        "kl_divergence": f"{here}.cross_entropy:KlDivergence",
     }

@@ -12,4 +12,9 @@ def netkit_optimizers() -> dict[str, str]:
         "adam": f"{here}.adam:Adam",
         "adamw": f"{here}.adam:Adamw",
         "rmsprop": f"{here}.rmsprop:Rmsprop",
+        "nadam": f"{here}.nadam:Nadam",
+        "radam": f"{here}.radam:Radam",
+        "adagrad": f"{here}.adagrad:Adagrad",
+        "lion": f"{here}.lion:Lion",
+        "lbfgs": f"{here}.lbfgs:Lbfgs",
     }
