@@ -114,3 +114,22 @@ def test_promises_of_a_distribution_that_is_not_there():
 
     with pytest.raises(PluginError, match="netkit-nobody: no component of it is installed"):
         promises_of("netkit-nobody")
+
+
+def readme_of(name):
+    return (ROOT / "examples" / name / "README.md").read_text()
+
+
+def test_vision_trains_on_images_and_keeps_what_its_blocks_keep(environment):
+    package = shutil.copytree(ROOT / "examples" / "netkit-vision", environment.folder / "netkit-vision")
+    environment.install(package)
+    [code] = re.findall(r"```python\n(.*?)```", readme_of("netkit-vision"), re.S)
+    code += "model.save('digits.netkit')\nimport netkit, torch\nagain = netkit.load('digits.netkit')\n"
+    code += "assert torch.equal(again.forward(xtest), model.forward(xtest)) and again.network.states()\n"
+    done = subprocess.run([environment.python, "-c", code], cwd=environment.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(re.search(r"accuracy (\S+)", done.stdout)[1]) > 0.97
+    described = environment.run("describe", "digits.netkit").stdout
+    assert "layer netkit-vision/conv_block (netkit-vision 0.1.0)" in described
+    assert environment.run("check", "--plugin", "netkit-vision").stdout.count(" ok ") == 2
+    assert "2 passed" in pytest_in(environment, package)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Generator, Tensor
 from netkit.engine import links
 from netkit.engine.links import Link, Step
 from netkit.errors import SettingError
-from netkit.kinds import Activation, Layer, Params, Shape
+from netkit.kinds import Layer, Params, Shape
 
 __all__ = ["Chain", "ChainLayer"]
 
@@ -21,13 +22,17 @@ __all__ = ["Chain", "ChainLayer"]
 class Chain:
     """Layers after each other as one: for a layer that holds some, whose methods hand on to these.
 
-    layers: components, names or tables. A parameter is called by the place of its layer and its name there, `0.W`.
+    layers: components, texts or tables. A parameter is called by the place of its layer and its name there, `0.W`.
+    Chains of components and texts are remembered, so that a layer can make its own anew in every step.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
         if not layers:
             raise SettingError("layers: at least one layer is needed, got none")
-        self._links = _made(tuple(layers))
+        try:
+            self._links = _made(tuple(layers))
+        except TypeError:  # a table cannot be hashed
+            self._links = _made.__wrapped__(tuple(layers))
 
     def build(self, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
         """New parameters by name, and the shape of one output row. Raises `ShapeError`, `SettingError`."""
@@ -90,17 +95,14 @@ class Chain:
         return [replace(link, params=each) for link, each in zip(self._links, own)]
 
 
-@dataclass(frozen=True)
 class ChainLayer(Layer):
-    """The layers after each other, as one: for authors, who change what it does with what comes out of them."""
-
-    layers: tuple[Layer | str, ...]
-    activation: Activation | str | None = None
+    """A layer that is a chain of others. Authors say in `chain` of which, and change what is done with what comes out;
+    as it stands it is the chain."""
 
     @property
+    @abstractmethod
     def chain(self) -> Chain:
-        """The layers as one function."""
-        return Chain(self.layers)
+        """The layers after each other, from the settings."""
 
     @property
     def in_shape(self) -> Shape | None:

@@ -10,7 +10,7 @@ import torch
 from msgspec import Meta
 from torch import Generator, Tensor
 
-from netkit import ChainLayer, Params, Shape, ShapeError
+from netkit import Activation, Chain, ChainLayer, Layer, Params, Shape, ShapeError
 
 __all__ = ["Concat", "Rates", "Residual"]
 
@@ -18,7 +18,19 @@ Factor = Annotated[float, Meta(ge=0)]
 
 
 @dataclass(frozen=True)
-class Residual(ChainLayer):
+class _Nested(ChainLayer):
+    """The layers that are given."""
+
+    layers: tuple[Layer | str, ...]
+    activation: Activation | str | None = None
+
+    @property
+    def chain(self) -> Chain:
+        return Chain(self.layers)
+
+
+@dataclass(frozen=True)
+class Residual(_Nested):
     """y = x + f(x), f the layers after each other, (n, ...) to the same shape; dx = grad + f'(x)^T grad.
 
     Raises `ShapeError` where f changes the shape of its rows. Source: He et al. 2015, arXiv:1512.03385.
@@ -47,7 +59,7 @@ class Residual(ChainLayer):
 
 
 @dataclass(frozen=True)
-class Concat(ChainLayer):
+class Concat(_Nested):
     """y = (f(x), x) along the first axis of a row, f the layers after each other, (n, d, ...) to (n, k + d, ...); each
     part of the gradient goes its way, and dx is the sum of both.
 
@@ -81,7 +93,7 @@ class Concat(ChainLayer):
 
 
 @dataclass(frozen=True)
-class Rates(ChainLayer):
+class Rates(_Nested):
     """The layers after each other, their learning rate times `learning_rate` and their weight decay times
     `weight_decay`: 0 and 0 leave them as they start."""
 
