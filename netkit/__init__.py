@@ -15,6 +15,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from netkit.kinds import KINDS
+
 _HOMES: dict[str, tuple[str, ...]] = {
     "netkit.errors": (
         "DataError",
@@ -29,22 +31,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UsageError",
     ),
     "netkit.registry.hookspecs": ("hookimpl",),
-    "netkit.kinds": (
-        "Activation",
-        "Call",
-        "Component",
-        "Encoder",
-        "Initializer",
-        "Layer",
-        "Loss",
-        "Metric",
-        "Optimizer",
-        "Params",
-        "Reader",
-        "Reporter",
-        "Schedule",
-        "Shape",
-    ),
+    "netkit.kinds": ("Call", "Component", "Params", "Shape", *(kind.__name__ for kind in KINDS.values())),
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
     "netkit.engine.chain": ("Chain", "ChainLayer"),
     "netkit.engine.program.operations": ("bind",),

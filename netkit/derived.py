@@ -73,7 +73,7 @@ def layer(module: type[nn.Module]) -> type[Layer]:
     return _made(ModuleLayer, module, 0, {"make": make})
 
 
-MAKERS: dict[str, Callable[[Any], type[Any]]] = {"activation": activation, "loss": loss, "layer": layer}
+MAKERS: dict[str, Callable[[Any], type[Any]]] = {Activation.kind: activation, Loss.kind: loss, Layer.kind: layer}
 """For each kind that can be derived, what turns a function (or a module class) into a component."""
 
 

@@ -11,6 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+def template(kind):
+    """What `netkit new-plugin` writes for a kind."""
+    return ROOT / "netkit" / "registry" / "templates" / "kinds" / f"{kind}.py.txt"
+
+
 @pytest.fixture
 def netkit(tmp_path):
     """netkit(argument, ...): run the command in a process of its own, in an empty folder."""

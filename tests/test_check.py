@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from test_contract import MUTANTS, RIGHT, activation, raises
 
-from netkit import Activation, registry
+from netkit import Activation, derived, registry
 from netkit.testing import check, examine
 
 
@@ -24,7 +26,7 @@ def test_check_names_what_it_did(cli):
         ["metric", "mean_squared_error", "ok"],
         ["optimizer", "adam", "ok"],
     ]
-    assert "11 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
+    assert "14 promises, worst error" in lines[0] and "hand-written gradient" in lines[0] and " of derived" in lines[0]
 
 
 def test_check_as_json(cli):
@@ -41,6 +43,7 @@ def test_check_as_json(cli):
         "promises",
         "worst",
         "broken",
+        "remarks",
         "distribution",
         "version",
         "gradient",
@@ -136,17 +139,112 @@ def test_a_class_without_dataclass_is_told_that_its_settings_are_none():
     assert not examine("activation", dataclass(frozen=True)(bare())).broken
 
 
-def test_a_name_that_cannot_be_is_said(cli, tmp_path, monkeypatch):
+SQUAREPLUS = '''
+from dataclasses import dataclass
+import torch
+from netkit import Activation, derived, hookimpl
+
+@dataclass(frozen=True)
+class Squareplus(Activation):
+    """(z + sqrt(z^2 + 4)) / 2 (arXiv:2112.11687)."""
+
+    def forward(self, z):
+        return (z + (z * z + 4).sqrt()) / 2
+
+    def backward(self, grad, z, a):
+        return grad * (1 + z / (z * z + 4).sqrt()) / 2
+
+Good = Squareplus
+'''
+BARE = """
+class Bare(Squareplus):
+    scale: float = 2.0
+
+@hookimpl
+def netkit_activations():
+    return {"bare": Bare}
+"""
+OPEN = '''
+@dataclass
+class Open(Activation):
+    """z."""
+'''
+
+
+@pytest.fixture
+def mist(tmp_path, monkeypatch):
+    """mist(entry points, source): the distribution lab-mist is installed, with a module of this source."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "lab_mist.py").write_text("from netkit import Relu as Good\n")
-    info = tmp_path / "lab_mist-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-mist\nVersion: 0.1\nRequires-Dist: netkit-nn\n")
-    (info / "entry_points.txt").write_text("[netkit.activations]\ngood = lab_mist:Good\nCamelCase = lab_mist:Good\n")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def install(entries, source):
+        (tmp_path / "lab_mist.py").write_text(source)
+        info = tmp_path / "lab_mist-0.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: lab-mist\nVersion: 0.1\nRequires-Dist: netkit-nn\n"
+        )
+        (info / "entry_points.txt").write_text(entries)
+        importlib.invalidate_caches()
+
     with registry.using(registry.Registry()):
-        code, out, err = cli("check", "--plugin", "lab-mist")
-    assert code == 0 and out.split()[:3] == ["activation", "good", "ok"]
-    assert err == (
-        "lab-mist 0.1 (announced): ok: note: activation: a name is snake_case (letters, digits, _; at most 64), "
-        "got 'CamelCase'\n"
+        yield install
+    sys.modules.pop("lab_mist", None)
+
+
+def test_a_name_that_cannot_be_has_a_line(cli, mist):
+    rule = "activation: a name is snake_case (letters, digits, _; at most 64), got 'CamelCase'"
+    mist("[netkit.activations]\ngood = lab_mist:Good\nCamelCase = lab_mist:Good\n", SQUAREPLUS)
+    for arguments in (["--plugin", "lab-mist"], ["CamelCase", "good"]):
+        code, out, err = cli("check", *arguments)
+        good, bad = out.splitlines()
+        assert code == 1 and good.split()[:3] == ["activation", "good", "ok"]
+        assert bad == f"activation   CamelCase                  BROKEN  {rule}"
+    assert err == f"lab-mist 0.1 (announced): ok: note: {rule}\n"
+    code, out, _ = cli("check", "--json", "CamelCase")
+    [row] = json.loads(out)
+    assert code == 1 and row["broken"] == rule and row["distribution"] == "lab-mist"
+    assert cli("check", "good")[0] == 0
+
+
+def test_what_overflows_far_out_is_remarked_upon_and_not_held_against_it(cli, mist):
+    mist("[netkit.activations]\nsquareplus = lab_mist:Squareplus\n", SQUAREPLUS)
+    remark = "Squareplus(): not finite in float32 from |z| = 1e+25 on"
+    code, out, _ = cli("check", "squareplus")
+    assert code == 0 and " ok " in out and out.endswith(f"; remark: {remark}\n") and out.count("\n") == 1
+    [row] = json.loads(cli("check", "--json", "squareplus")[1])
+    assert row["remarks"] == [remark] and not row["broken"]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    ["[netkit.activations]\nbare = lab_mist:Bare\n", "[netkit]\nmist = lab_mist\n"],
+    ids=["announced", "hooked"],
+)
+def test_a_setting_that_is_none_is_told_however_the_name_is_given(cli, mist, entries):
+    mist(entries, SQUAREPLUS + BARE)
+    code, out, _ = cli("check", "--plugin", "lab-mist")
+    assert code == 1 and out.endswith("scale: no setting, since @dataclass(frozen=True) is missing above Bare\n")
+
+
+def test_a_module_layer_without_dataclass_is_told_as_well():
+    class Linear(derived.ModuleLayer):
+        """x W + b."""
+
+        units: int = 3
+
+        def make(self):
+            return torch.nn.Linear(4, self.units)
+
+    assert "units: no setting, since @dataclass(frozen=True) is missing" in examine("layer", Linear).broken
+
+
+@pytest.mark.parametrize("more", ["", "open = lab_mist:Open\n"])
+def test_a_dataclass_that_is_not_frozen_is_named_on_every_line_that_it_hurts(cli, mist, more):
+    mist(f"[netkit.activations]\ngood = lab_mist:Good\n{more}", SQUAREPLUS + OPEN)
+    code, out, _ = cli("check", "--plugin", "lab-mist")
+    cause = "TypeError: cannot inherit non-frozen dataclass from a frozen one"
+    cure = "(line 18 of lab_mist.py: write @dataclass(frozen=True) above class Open)"
+    assert code == 1 and out.count("BROKEN") == out.count(f"import of lab_mist failed: {cause} {cure}") == 1 + bool(
+        more
     )

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from netkit import Activation, registry
+from netkit import Activation, Reader, registry
+from netkit.kinds import KINDS
 
 QUICK = ("--epochs", 3, "--quiet")
 
@@ -321,6 +324,48 @@ def test_show_as_json_says_where_a_component_is_from_and_what_may_be_set(cli):
     assert "class LeakyRelu" in "".join(Path(told["file"]).read_text().splitlines()[told["line"] - 1 :][:2]) and told[
         "doc"
     ].startswith("z where z > 0")
+
+
+@dataclass(frozen=True)
+class Shelf(Reader):
+    """A file of shelves."""
+
+    suffixes = (".shelf", ".sh")
+    typed = False
+    tags: tuple[str, ...] = field(default_factory=lambda: ("a", "b"))
+    order: Literal["up", "down"] = "up"
+
+    def batches(self, where, size):
+        raise NotImplementedError
+
+
+def test_show_says_what_a_class_says_in_the_words_of_its_kind(cli):
+    with registry.using(registry.Registry()) as mine:
+        mine.readers.register("shelf", Shelf)
+        assert cli("show", "shelf")[1].splitlines()[3:] == [
+            "",
+            "  suffixes: .shelf, .sh",
+            "  typed: False",
+            "  tags = ('a', 'b'): list of (str)",
+            "  order = 'up': up or down",
+        ]
+        [told] = json.loads(cli("show", "shelf", "--json")[1])
+        assert told["says"] == {"suffixes": [".shelf", ".sh"], "typed": False}
+        assert told["settings"]["tags"] == {"rule": "list of (str)", "required": False, "default": "('a', 'b')"}
+        assert re.search(r"^reader +shelf +A file of shelves\. ", cli("list-plugins", "--kind", "reader")[1], re.M)
+    assert "  alpha: 0.001\n  adaptive: True\n  beta1 = 0.9: " in cli("show", "adam")[1]
+    shown = cli("show", "categorical_cross_entropy")[1]
+    assert (
+        "  task: multiclass\n  outputs: simplex\n  head: softmax\n  metric: accuracy\n" in shown
+        and "fused" not in shown.lower().split("head")[1]
+    )
+
+
+@pytest.mark.parametrize("command", ["list-plugins", "new-plugin"])
+def test_completion_offers_every_kind(netkit, command):
+    words = {"_NETKIT_COMPLETE": "bash_complete", "COMP_WORDS": f"netkit {command} --kind ", "COMP_CWORD": "3"}
+    offered = netkit(env={**os.environ, **words}).stdout
+    assert [line.removeprefix("plain,") for line in offered.splitlines()] == [*KINDS]
 
 
 @dataclass(frozen=True)

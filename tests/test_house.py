@@ -75,6 +75,37 @@ def test_the_core_names_no_component():
                 pytest.fail(f"{name_of(path)}:{node.lineno} names {node.value}")
 
 
+def listed(tree):
+    """What each list, tuple, set or dictionary names in text, and each class or module annotates; not `__all__`."""
+    public = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set, ast.Dict)) and node not in public:
+            parts = node.keys if isinstance(node, ast.Dict) else node.elts
+            yield {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+        elif isinstance(node, (ast.ClassDef, ast.Module)):
+            yield {ast.unparse(each.target) for each in node.body if isinstance(each, ast.AnnAssign)}
+
+
+@pytest.mark.parametrize("path", [path for path in CORE if path.parent.name != "kinds"], ids=name_of)
+def test_the_kinds_are_listed_in_one_place(path):
+    from netkit.kinds import KINDS
+
+    names = {name: kind.plural for name, kind in KINDS.items()}
+    classes = {kind.__name__ for kind in KINDS.values()}
+    for words in listed(ast.parse(path.read_text())):
+        assert len(words & {*names.values()}) < 3 and len(words & classes) < 3, words
+        assert len(words & {*names}) < 3 or len(words - {*names}) > 3, words  # settings may have the name of a kind
+
+
+def test_a_list_of_kinds_would_be_found():
+    found = listed(
+        ast.parse('__all__ = ["a", "b"]\nx = {"loss": 1, "layer": 2}\nlosses: int\nclass C:\n    layers: str')
+    )
+    assert [*found] == [{"losses"}, {"layers"}, {"loss", "layer"}]
+
+
 @pytest.mark.parametrize("path", CORE + PLUGINS, ids=name_of)
 def test_files_and_functions_stay_small_and_say_what_is_public(path):
     text = path.read_text()

@@ -42,7 +42,11 @@ CASES = {
         {},
         r"lab-importerror 0\.1 \(lab_importerror\): broken: import of lab_importerror failed: ModuleNotFoundError: No module named 'no_such_module'",
     ),
-    "exit": ("import sys; sys.exit(3)", {}, r"lab-exit .*: broken: import of lab_exit failed: SystemExit: 3"),
+    "exit": (
+        "import sys; sys.exit(3)",
+        {},
+        r"lab-exit .*: broken: import of lab_exit failed: SystemExit: 3 \(line 1 of lab_exit\.py\)",
+    ),
     "prints": (
         "print('hello {')" + SOFTSIGN.replace("\n    ", "\n"),
         {},
@@ -101,7 +105,7 @@ CASES = {
     "ctrl-c": (
         "raise KeyboardInterrupt",
         {},
-        r"lab-ctrl-c .*: broken: import of lab_ctrl_c failed: KeyboardInterrupt; pip .*",
+        r"lab-ctrl-c .*: broken: import of lab_ctrl_c failed: KeyboardInterrupt \(line \d+ of lab_ctrl_c\.py\); pip .*",
     ),
     "attribute": (
         "",

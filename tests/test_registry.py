@@ -87,7 +87,7 @@ BROKEN = {
     "syntax": ("def (", "SyntaxError"),
     "mute": (
         "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute",
-        "import of a_mute failed: Mute",
+        "import of a_mute failed: Mute (line 4 of a_mute.py)",
     ),
     "own": ("class Own(BaseException): pass\nraise Own('no luck')", "Own: no luck"),
     "missing": ("import no_such_module_here", "No module named 'no_such_module_here'"),
@@ -204,7 +204,7 @@ def test_an_unknown_name_gives_the_nearest_and_the_plugin_that_might_have_had_it
         ),
         (
             "lab-broken1/swich",
-            "'lab-broken1/swich' is unknown.*; lab-broken1 is broken: import of lab_broken1 failed: ValueError: no",
+            "'lab-broken1/swich' is unknown.*; lab-broken1 is broken: import of lab_broken1 failed: ValueError: no (line 1 of lab_broken1.py)",
         ),
     ):
         with pytest.raises(UnknownComponent) as caught:
@@ -226,11 +226,11 @@ def test_a_reference_that_does_not_resolve_names_the_distribution(install):
 
 
 def test_an_announced_group_must_be_a_kind(install):
-    registry = Registry([install("lab-poem", "", entries="[netkit.poems]\nhaiku = lab_poem:Haiku\n")])
-    assert statuses(registry)["lab-poem"] == (
-        "broken",
-        "announces in the group netkit.poems, and there is no such kind",
-    )
+    groups = {"xyz": "", "activation": "; did you mean activations?"}
+    registry = Registry([install(f"lab-{each}", "", entries=f"[netkit.{each}]\nx = lab_x:X\n") for each in groups])
+    for each, close in groups.items():
+        reason = f"announces in the group netkit.{each}, and there is no such kind{close}"
+        assert statuses(registry)[f"lab-{each}"] == ("broken", reason)
 
 
 def test_a_deprecated_hook_warns_its_author(install, monkeypatch):
@@ -255,7 +255,10 @@ def test_ctrl_c_by_a_person_is_no_plugins_fault(install):
     finally:
         signal.signal(signal.SIGINT, before)
     registry = Registry([install("lab-raises", "raise KeyboardInterrupt")])
-    assert statuses(registry)["lab-raises"] == ("broken", "import of lab_raises failed: KeyboardInterrupt")
+    assert statuses(registry)["lab-raises"] == (
+        "broken",
+        "import of lab_raises failed: KeyboardInterrupt (line 1 of lab_raises.py)",
+    )
 
 
 def test_refresh_sees_what_was_installed_since_and_keeps_what_was_registered(install, monkeypatch):

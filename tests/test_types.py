@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, template
 from environments import Environment
 
+from netkit.kinds import KINDS
+from netkit.registry.scaffold import write
 from netkit.registry.stub import PATH, REGISTRY_PATH, registry_stub, stub
 
 CODE = """
@@ -86,14 +88,29 @@ assert netkit.__all__ == sorted(FACE["_HOME"])
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 
 
-def test_what_new_plugin_writes_passes_a_strict_checker(tmp_path):
-    from netkit.kinds import KINDS
-    from netkit.registry.scaffold import write
-
-    modules = []
-    for kind in KINDS:
+def test_what_new_plugin_writes_passes_strict_checkers(tmp_path):
+    """With the settings that the package itself has for them."""
+    there = [kind for kind in KINDS if template(kind).exists()]
+    for kind in there:
         write(f"netkit-my-{kind}", kind, tmp_path / kind)
-        modules.append(tmp_path / kind / f"netkit_my_{kind}.py")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", *modules]
-    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stdout
+    modules = [tmp_path / kind / f"netkit_my_{kind}.py" for kind in there]
+    test, config = tmp_path / there[0] / "tests" / "test_components.py", tmp_path / there[0] / "pyproject.toml"
+    assert "strict = true" in config.read_text()
+    for command in (
+        ["mypy", "--config-file", config, "--cache-dir", tmp_path / "cache", test, *modules],
+        ["ruff", "check", "--no-cache", "--select", "E,W,F,I,UP,B,C4,RET,SIM", tmp_path],
+        ["ruff", "format", "--no-cache", "--check", tmp_path],
+    ):
+        checked = subprocess.run(
+            [sys.executable, "-m", *map(str, command)], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    if there != [*KINDS]:
+        pytest.skip(f"no template yet: {', '.join(sorted({*KINDS} - {*there}))}")
+
+
+def test_what_new_plugin_writes_says_how_to_go_on(cli):
+    code, out, _ = cli("new-plugin", "netkit-softsign")
+    for command in ("pip install -e '.[test]'", "netkit show softsign", "netkit check softsign", "pytest"):
+        assert f"\n    {command}\n" in out
+    assert code == 0 and out.endswith("\n    netkit list-plugins --kind activation\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from netkit.errors import PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS
 from netkit.registry import Info, current
 from netkit.registry.discovery import normal
+from netkit.registry.guard import printable
 
 __all__ = ["check"]
 
@@ -27,22 +29,37 @@ def check(name: tuple[str, ...], plugin: str | None, as_json: bool) -> None:
     Times are microseconds of one forward and backward on 128 rows of 64, beside the gradient that torch would derive.
     """
     results = []
-    for info in _chosen(name, plugin):
-        results.append(_result(info))
+    refused = _refused(name, plugin)
+    for row in chain(map(_result, _chosen(name, plugin, refused)), refused):
+        results.append(row)
         if not as_json:
-            click.echo(_line(results[-1]))
+            click.echo(_line(row))
     if as_json:
         click.echo(json.dumps(results, indent=2))
     broken = [row for row in results if row["broken"]] + _broken_plugins(plugin)
     click.get_current_context().exit(1 if broken else 0)
 
 
-def _chosen(wanted: tuple[str, ...], plugin: str | None) -> list[Info]:
+def _refused(wanted: tuple[str, ...], plugin: str | None) -> list[dict[str, Any]]:
+    """A row for every announced name that cannot be one."""
+    from netkit.testing import Report
+
+    rows = [row for row in current().plugins() if not plugin or normal(row.distribution) == normal(plugin)]
+    return [
+        _row(Report(kind, printable(name), 0, 0, 0.0, why), row.distribution, row.version)
+        for row in rows
+        for kind, names in row.refused.items()
+        for name, why in names.items()
+        if not wanted or name in wanted
+    ]
+
+
+def _chosen(wanted: tuple[str, ...], plugin: str | None, refused: list[dict[str, Any]]) -> list[Info]:
     every = [info for lookup in current().kinds.values() for info in lookup.infos()]
     if plugin and not any(normal(info.distribution) == normal(plugin) for info in every):
         raise PluginError(f"check: {_absence(plugin)}")
     for name in wanted:
-        if not any(name in (info.name, info.qualified) for info in every):
+        if not any(name in (info.name, info.qualified) for info in every) and name not in {r["name"] for r in refused}:
             raise UnknownComponent(f"check: no component is called {name!r}{nearest(name, [i.name for i in every])}")
     return [
         info
@@ -66,11 +83,15 @@ def _result(info: Info) -> dict[str, Any]:
     from netkit.testing.timing import timed
 
     report = examine(info.kind, info.qualified)
-    row = {**asdict(report), "name": shown(info), "distribution": info.distribution, "version": info.version}
     examples = [] if report.broken else current().kinds[info.kind][info.qualified].examples()
     times = next((timed(example) for example in examples), None)
     gradient = "none" if info.kind not in GRADIENT else "derived" if info.derived else "hand-written"
-    return {**row, "gradient": gradient, "microseconds": times and times[0], "derived_microseconds": times and times[1]}
+    return {**_row(report, info.distribution, info.version, times), "name": shown(info), "gradient": gradient}
+
+
+def _row(report: Any, distribution: str, version: str, times: tuple[float, float] | None = None) -> dict[str, Any]:
+    about = {"distribution": distribution, "version": version, "gradient": "none"}
+    return {**asdict(report), **about, "microseconds": times and times[0], "derived_microseconds": times and times[1]}
 
 
 GRADIENT = [name for name, kind in KINDS.items() if hasattr(kind, "backward") or hasattr(kind, "fused")]
@@ -87,7 +108,7 @@ def _line(row: dict[str, Any]) -> str:
         parts.append(
             f"{row['microseconds']:.0f} us, {row['microseconds'] / row['derived_microseconds']:.2f} of derived"
         )
-    return f"{start}  ok      {', '.join(parts)}"
+    return "; ".join([f"{start}  ok      {', '.join(parts)}", *(f"remark: {each}" for each in row["remarks"])])
 
 
 def _broken_plugins(plugin: str | None) -> list[Any]:

@@ -23,5 +23,5 @@ def new_plugin(name: str, folder: str | None, kind: str) -> None:
     component = write(name, kind, target)
     click.echo(
         f"wrote {target}: the {kind} {component}\n\n    cd {target}\n    pip install -e '.[test]'\n"
-        f"    netkit check {component}\n    pytest"
+        f"    netkit show {component}\n    netkit check {component}\n    pytest\n    netkit list-plugins --kind {kind}"
     )

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from dataclasses import MISSING, fields
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from unicodedata import combining, east_asian_width
 
 import click
@@ -158,8 +158,8 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
     settings = {
         field.name: {
             "rule": _rule(hints(component)[field.name]),
-            "required": field.default is MISSING,
-            "default": None if field.default is MISSING else str(field.default),
+            "required": _default(field) is MISSING,
+            "default": None if _default(field) is MISSING else str(_default(field)),
         }
         for field in fields(component)
     }
@@ -175,8 +175,20 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
         "doc": doc_of(component),
         "derived": info.derived,
         **place,
+        "says": _says(info.kind, component),
         "settings": settings,
     }
+
+
+def _says(kind: str, component: type[Component]) -> dict[str, Any]:
+    """What a class says of itself in the words of its kind, such as its task or the files that it reads, where it is
+    not what any class of the kind would say."""
+    base, own = KINDS[kind], {field.name for field in fields(component)}
+    names = [
+        name for name, hint in inspect.get_annotations(base).items() if "ClassVar" in str(hint) and name not in own
+    ]
+    said = {name: getattr(component, name) for name in names}
+    return {name: each for name, each in said.items() if each != getattr(base, name) and not callable(each)}
 
 
 def _show(info: Info, component: type[Component]) -> None:
@@ -188,8 +200,11 @@ def _show(info: Info, component: type[Component]) -> None:
         )
         + "\n"
     )
+    for name, value in _says(info.kind, component).items():
+        words = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        click.echo(printable(f"  {name}: {words}", None, keep_spaces=True))
     for field in fields(component):
-        default = "(required)" if field.default is MISSING else f"= {field.default!r}"
+        default = "(required)" if _default(field) is MISSING else f"= {_default(field)!r}"
         line = f"  {field.name} {default}: {_rule(hints(component)[field.name])}"
         click.echo(printable(line, None, keep_spaces=True))
     if not fields(component):
@@ -198,10 +213,18 @@ def _show(info: Info, component: type[Component]) -> None:
         _curve(next(iter(component.examples())))
 
 
+def _default(field: Any) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 def _rule(hint: Any) -> str:
     """What a setting may be, in words: `float, >= 0`."""
     if get_origin(hint) in (Union, UnionType):
         return " or ".join(_rule(each) for each in get_args(hint))
+    if get_origin(hint) in (tuple, list):
+        return f"list of ({_rule(get_args(hint)[0])})"
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, get_args(hint)))
     if get_origin(hint) is not Annotated:
         return "None" if hint is NoneType else hint.__name__ if isinstance(hint, type) else str(hint)
     base, *metas = get_args(hint)

@@ -56,6 +56,8 @@ class Plugin:
     """Why it is not ok; or, though it is, what its author should know."""
     location: str = field(default="", compare=False)
     """The folder that it is installed in."""
+    refused: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
+    """The announced names that cannot be, by kind, and why."""
 
     @property
     def name(self) -> str:
@@ -224,7 +226,8 @@ def import_plugin(plugin: Plugin) -> Any:
         return _imported(plugin.value)
     kinds = {kind.plural: kind for kind in KINDS.values()}
     if unknown := sorted(set(plugin.announced) - set(kinds)):
-        raise PluginError(f"announces in the group {GROUP}.{unknown[0]}, and there is no such kind")
+        close = nearest(unknown[0], kinds)
+        raise PluginError(f"announces in the group {GROUP}.{unknown[0]}, and there is no such kind{close}")
     return SimpleNamespace(
         **{
             hook_name(kinds[plural]): _hook_for(dict(sorted(names.items())))
@@ -253,6 +256,6 @@ def resolve(reference: str) -> Any:
 
 def _imported(reference: str) -> Any:
     name, _, attribute = reference.partition(":")
-    with guarded(f"import of {reference} failed: "), contextlib.redirect_stdout(sys.stderr):
+    with guarded(f"import of {reference} failed: ", name), contextlib.redirect_stdout(sys.stderr):
         module = importlib.import_module(name)
         return getattr(module, attribute) if attribute else module

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from netkit.errors import PluginError
@@ -16,8 +18,9 @@ __all__ = ["cause", "guarded", "printable", "shield_torch"]
 
 
 @contextmanager
-def guarded(who: str = "") -> Iterator[None]:
-    """What a plugin raises is a `PluginError`: SystemExit too, and KeyboardInterrupt unless somebody pressed Ctrl-C."""
+def guarded(who: str = "", module: str = "") -> Iterator[None]:
+    """What a plugin raises is a `PluginError`: SystemExit too, and KeyboardInterrupt unless somebody pressed Ctrl-C.
+    Of a module that is imported the message says the line."""
     with _ctrl_c() as pressed:
         try:
             yield
@@ -26,7 +29,7 @@ def guarded(who: str = "") -> Iterator[None]:
         except BaseException as error:
             if pressed and isinstance(error, KeyboardInterrupt):
                 raise
-            raise PluginError(f"{who}{cause(error)}") from error
+            raise PluginError(f"{who}{cause(error)}{_line(error, module) if module else ''}") from error
 
 
 @contextmanager
@@ -47,6 +50,20 @@ def _ctrl_c() -> Iterator[list[int]]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _line(error: BaseException, module: str) -> str:
+    """The last line of a module, or of its package, that an exception came through; and the class at fault where it is
+    a dataclass that others can change."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    package = module.partition(".")[0]
+    own = [each for each in frames if str(each[0].f_globals.get("__name__")).partition(".")[0] == package]
+    if not own:
+        return ""
+    frame, line = own[-1]
+    open_to_all = "non-frozen dataclass" in cause(error) and frames[-1][0].f_locals.get("cls")
+    cure = f": write @dataclass(frozen=True) above class {open_to_all.__qualname__}" if open_to_all else ""
+    return f" (line {line} of {Path(frame.f_code.co_filename).name}{cure})"
 
 
 def cause(error: BaseException) -> str:

@@ -115,18 +115,19 @@ def without_bad_names(plugin: Plugin) -> Plugin:
     kinds = {kind.plural: name for name, kind in KINDS.items()}
     about = (plugin.distribution, plugin.version, plugin.entry_point)
     good: dict[str, dict[str, str]] = {}
-    notes = []
+    bad: dict[str, dict[str, str]] = {}
     for plural, names in plugin.announced.items():
         for name, reference in names.items():
             try:
                 Info(kinds.get(plural, plural), name, *about, reference).checked()
                 good.setdefault(plural, {})[name] = reference
             except PluginError as error:
-                notes.append(str(error))
-    if good:
-        plugin = replace(plugin, announced=good)
-        for note in notes:
-            plugin = plugin.noted(note)
+                bad.setdefault(kinds.get(plural, plural), {})[name] = str(error)
+    if not good:
+        return plugin
+    plugin = replace(plugin, announced=good, refused=bad)
+    for note in (why for names in bad.values() for why in names.values()):
+        plugin = plugin.noted(note)
     return plugin
 
 

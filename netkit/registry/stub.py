@@ -32,7 +32,9 @@ from typing import Any
 def stub() -> str:
     """The text of `netkit/__init__.pyi`."""
     lines = [f"from . import {name} as {name}" for name in FACE["_MODULES"]]
-    lines += [f"from {home} import {name} as {name}" for home, names in FACE["_HOMES"].items() for name in names]
+    lines += [
+        f"from {home} import {name} as {name}" for home, names in FACE["_HOMES"].items() for name in sorted(names)
+    ]
     components = {class_name(info.name): info for lookup in reversed(own().kinds.values()) for info in lookup.infos()}
     lines += sorted(_line(name, info) for name, info in components.items() if info.kind != "metric")
     functions = sorted(_function(name, info) for name, info in components.items() if info.kind == "metric")

@@ -7,15 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netkit.errors import ShapeError
 from netkit.kinds import Activation
 from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
-from netkit.testing.sampling import LARGE, LARGEST, OUTPUTS, places, representable
+from netkit.testing.sampling import LARGE, OUTPUTS, fits, places, representable
 
-__all__ = ["AT_ANY_SETTING", "PROMISES"]
+__all__ = ["AT_ANY_SETTING", "PROMISES", "REMARKS"]
 
-SIZES = [0.0, 1e-30, 1.0, 17.0, 45.0, 90.0, 350.0, 1400.0, 1e4, 1e19, 1e30, 3e38]
-EXTREME = [sign * size for size in SIZES for sign in (1, -1)]
+SIZES = [0.0, 1e-30, 1.0, 17.0, 45.0, 90.0, 350.0, 1400.0, 1e4, 1e9]
+"""Where numbers must be finite."""
+BEYOND = [1e13, 1e19, 1e25, 1e30, 3e38]
+"""Where it is only remarked upon when they are not."""
 GRID = [round(0.05 * i, 2) for i in range(-140, 141)] + [i / 3 for i in range(-21, 22)]
 """Where a kink may be, beside the places of `sampling.places`."""
 SHAPES = [(1, 9), (1, 70), (2, 3, 5), (1, 2, 3, 4)]
@@ -25,7 +26,7 @@ def pure(component: Activation) -> float:
     """dtype and shape are kept, inputs are left alone, and the same input gives the same numbers"""
     need(component.outputs in OUTPUTS, f"outputs must be one of {', '.join(OUTPUTS)}, got {component.outputs!r}")
     for shape, size in (((5, 4), 1), ((130, 70), 50), ((2, 3, 4), 1)):
-        if _fits(component, shape):
+        if fits(component, shape[1:]):
             for dtype in (torch.float32, torch.float64):
                 _pure(component, size * rand(*shape, dtype=dtype), rand(*shape, seed=1, dtype=dtype))
     return 0.0
@@ -51,14 +52,6 @@ def _pure(component: Activation, z: Tensor, grad: Tensor) -> None:
     )
 
 
-def _fits(component: Activation, shape: tuple[int, ...]) -> bool:
-    try:
-        component.check(shape[1:])
-    except ShapeError:
-        return False
-    return True
-
-
 def derivative(component: Activation) -> float:
     """backward is the derivative of forward: finite differences from both sides, in float64"""
     z = _sample(component)
@@ -71,7 +64,7 @@ def derivative(component: Activation) -> float:
 
 def shapes(component: Activation) -> float:
     """backward is the derivative of forward in rows of many columns and of several axes, too"""
-    fitting = [shape for shape in SHAPES if _fits(component, shape)]
+    fitting = [shape for shape in SHAPES if fits(component, shape[1:])]
     return max([0.0, *(_differences(component, rand(*shape, seed=4), rand(*shape, seed=5)) for shape in fitting)])
 
 
@@ -169,11 +162,9 @@ def rows(component: Activation) -> float:
 
 
 def extremes(component: Activation) -> float:
-    """in float32 never nan at a finite input, infinite only where the number is too large, in the range of `outputs`"""
-    z = torch.tensor(EXTREME).reshape(-1, 2).repeat(1, 2)
-    (a, dz), (wanted, slope) = _at(component, z), _at(component, z.double())
-    huge = (z.abs() > LARGEST / 2) | (wanted.abs() > LARGE)
-    fine = (torch.isfinite(a) | huge & ~a.isnan()) & (torch.isfinite(dz) | (slope.abs() > LARGE) & ~dz.isnan())
+    """in float32 up to |z| = 1e9 never nan, infinite only where the number is too large, in the range of `outputs`"""
+    z = _wide(SIZES)
+    a, dz, fine = _at(component, z)
     for row in range(len(z)):
         message = f"must be finite: forward gives {a[row].tolist()}, backward {dz[row].tolist()}"
         need(fine[row].all(), message, z=z[row : row + 1])
@@ -184,10 +175,29 @@ def extremes(component: Activation) -> float:
     return 0.0
 
 
-def _at(component: Activation, z: Tensor) -> tuple[Tensor, Tensor]:
-    a = component.forward(z)
-    return a, component.backward(torch.ones_like(z), z, a)
+def overflow(component: Activation) -> str:
+    """Where beyond 1e9 a number on the way is too large for float32, though the result is not."""
+    z = _wide(BEYOND)
+    hurt = z[~_at(component, z)[2]]
+    return f"not finite in float32 from |z| = {float(hurt.abs().min()):.0e} on" if len(hurt) else ""
+
+
+def _wide(sizes: list[float]) -> Tensor:
+    """(n, 4): each size with both signs, beside each other."""
+    return torch.tensor([[size, -size] for size in sizes]).repeat(1, 2)
+
+
+def _at(component: Activation, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """a, its slope, and where both are finite or, which is allowed, infinite since float32 cannot hold them."""
+    both = []
+    for typed in (z, z.double()):
+        a = component.forward(typed)
+        both.append((a, component.backward(torch.ones_like(typed), typed, a)))
+    fine = [torch.isfinite(got) | (wanted.abs() > LARGE) & ~got.isnan() for got, wanted in zip(*both)]
+    return *both[0], fine[0] & fine[1]
 
 
 AT_ANY_SETTING = [derivative, autograd]
 PROMISES = [pure, derivative, shapes, autograd, single, near_zero, rows, extremes]
+REMARKS = [overflow]
+"""What is told of a component without holding it against it."""

@@ -14,8 +14,11 @@ from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.registry.discovery import normal
 from netkit.registry.guard import printable
+from netkit.testing.answers import ANSWERS, arguments
+from netkit.testing.batches import BATCHES
 from netkit.testing.bindings import BOUND
 from netkit.testing.comparing import BrokenPromise, need
+from netkit.testing.raised import told
 from netkit.testing.sampling import other_settings
 from netkit.testing.settings import EVERY
 from netkit.testing.surroundings import one_thread, unchanged
@@ -35,6 +38,8 @@ class Report:
     """The largest difference that was found and allowed, relative to 1 + the size of the right value."""
     broken: str = ""
     """The first broken promise, with an input that breaks it; empty when all are kept."""
+    remarks: tuple[str, ...] = ()
+    """What its author may want to know, though no promise forbids it."""
 
 
 def check(component: Any, kind: str | None = None) -> list[Report]:
@@ -61,8 +66,9 @@ def examine(kind: str, component: Any) -> Report:
     except BrokenPromise as error:
         broken = broken or _lines(f"{run.where}: {error}" if run.where else str(error))
     except (Exception, SystemExit) as error:
-        broken = broken or printable(f"{run.where or 'it'} raises {type(error).__name__}: {error}")
-    return Report(kind, run.name or type(component).__name__, run.count, len(run.promises), run.worst, broken)
+        broken = broken or printable(f"{run.where or 'it'} raises {told(error, run.owner or component)}", 600)
+    name, remarks = run.name or type(component).__name__, () if broken else (*dict.fromkeys(run.remarks),)
+    return Report(kind, name, run.count, len(run.promises), run.worst, broken, remarks)
 
 
 class _Run:
@@ -70,8 +76,12 @@ class _Run:
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name, self.count, self.worst, self.where = kind, name, 0, 0.0, ""
+        self.owner: type[Component] | None = None
+        self.remarks: list[str] = []
         module = import_module(f"netkit.testing.{KINDS[kind].plural}")  # each kind has one, with its promises
-        self.promises = [*EVERY, *module.PROMISES, *BOUND.get(KINDS[kind], [])]
+        more = [each.get(KINDS[kind], []) for each in (ANSWERS, BATCHES, BOUND)]
+        self.promises = [*EVERY, arguments, *more[0], *module.PROMISES, *more[1], *more[2]]
+        self._remarks = getattr(module, "REMARKS", [])
         self._at_any_setting = getattr(module, "AT_ANY_SETTING", [])
         """Those that are also tried with settings that nobody gave as an example."""
 
@@ -84,6 +94,7 @@ class _Run:
         for example in _examples(self.kind, component):
             self.count, first = self.count + 1, first or example
             self.one(example, self.promises)
+            self.remarks += [f"{self.where}: {text}" for remark in self._remarks if (text := remark(example))]
         need(first, "examples() yields nothing")
         for other in other_settings(first) if self._at_any_setting and first else ():
             self.one(other, self._at_any_setting)
@@ -91,6 +102,7 @@ class _Run:
 
     def one(self, example: Component, promises: list[Any]) -> None:
         self.name, self.where = self.name or spec.name(example), printable(repr(example))
+        self.owner = type(example)
         for promise in promises:
             self.worst = max(self.worst, unchanged(partial(promise, example)))
 

@@ -20,8 +20,8 @@ def seeded(component: Initializer) -> float:
             tuple(one.shape) == shape and one.dtype == torch.float32,
             f"float32 {shape} is needed, got {one.dtype} {tuple(one.shape)}",
         )
-        need(torch.equal(one, two), "the same seed gives other numbers")
         need(bool(torch.isfinite(one).all()), f"must be finite for shape {shape}")
+        need(torch.equal(one, two), "the same seed gives other numbers: random through rng alone")
         need(not one.requires_grad, "must not require a gradient")
         chosen = len(one.unique()) > 2  # more than constants, such as those of an identity matrix
         need(not (chosen and torch.equal(one, other)), "another seed gives the same numbers: random only through rng")

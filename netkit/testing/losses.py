@@ -13,7 +13,7 @@ from netkit.registry import current
 from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
 from netkit.testing.sampling import LARGE, OUTPUTS, TASKS, places
 
-__all__ = ["AT_ANY_SETTING", "PROMISES", "judged"]
+__all__ = ["AT_ANY_SETTING", "PROMISES", "REMARKS", "judged"]
 
 
 def words(component: Loss) -> float:
@@ -86,8 +86,18 @@ def loss_shape(component: Loss) -> float:
         need(
             torch.equal(again[0], values) and torch.equal(again[1], gradient), "other numbers the second time", **inputs
         )
+        _of_the_sum(component, prediction, target)
         agree("rows are independent", case, inputs, rtol=1e-5, atol=1e-6)
     return 0.0
+
+
+def _of_the_sum(component: Loss, prediction: Tensor, target: Tensor) -> None:
+    """Raise where each row's gradient is 1/n of what it is for the row alone: somebody took a mean over rows."""
+    gradient = component(prediction, target)[1]
+    alone = torch.cat([component(*each)[1] for each in zip(prediction.split(1), target.split(1))])
+    mean = torch.allclose(len(alone) * gradient, alone, rtol=1e-4) and not torch.allclose(gradient, alone, rtol=1e-4)
+    rule = "the gradient must be the derivative of the sum of the values, not of their mean: netkit divides by the rows"
+    need(not mean, rule, prediction=prediction, target=target)
 
 
 def loss_single(component: Loss) -> float:
@@ -144,7 +154,7 @@ def fused(component: Loss) -> float:
     _, target = judged(component, n=9)
     z = 2 * rand(9, 3)
     worst = agree("fused form", case, {"z": z, "target": target}, rtol=1e-6, atol=1e-8)
-    for scale in (1e4, 1e30):
+    for scale in (1e4, 1e8):
         far = (z * scale).float()
         values, dz = form(far, target.float())
         need(
@@ -164,5 +174,17 @@ def fused(component: Loss) -> float:
     return worst
 
 
+def overflow(component: Loss) -> str:
+    """Where beyond 1e9 the fused form is not finite."""
+    _, target = judged(component, n=9)
+    for scale in (1e13, 1e19, 1e25, 1e30) if component.fused else ():
+        z = (rand(9, 3).sign() * scale).float()
+        values, dz = component.fused(z, target.float()) if component.fused else (z, z)
+        if not torch.isfinite(values).all() or not torch.isfinite(dz).all():
+            return f"its fused form is not finite in float32 from |z| = {scale:.0e} on"
+    return ""
+
+
 AT_ANY_SETTING = [loss_derivative]
 PROMISES = [words, loss_shape, loss_derivative, loss_single, loss_edges, loss_far, fused]
+REMARKS = [overflow]

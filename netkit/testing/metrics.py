@@ -11,10 +11,11 @@ from netkit.kinds import Metric
 from netkit.testing.comparing import need, rand, rng, untouched
 from netkit.testing.sampling import TASKS
 
-__all__ = ["PROMISES"]
+__all__ = ["PROMISES", "scored"]
 
 
-def _scored(component: Metric, n: int = 40) -> tuple[Tensor, Tensor]:
+def scored(component: Metric, n: int = 40) -> tuple[Tensor, Tensor]:
+    """A prediction and a target, float64 (n, 3), that the metric can score."""
     if "regression" in component.tasks and not component.labels:
         return rand(n, 3), rand(n, 3, seed=1)
     raw, one_hot = torch.softmax(rand(n, 3), 1), torch.eye(3, dtype=torch.float64)
@@ -32,7 +33,7 @@ def words(component: Metric) -> float:
 def exact(component: Metric) -> float:
     """a tally is a vector of float64 or whole numbers, also of float32 predictions: others lose count of many rows"""
     for dtype in (torch.float32, torch.float64):
-        tally = component.tally(*(each.to(dtype) for each in _scored(component)))
+        tally = component.tally(*(each.to(dtype) for each in scored(component)))
         fine = tally.dtype == torch.float64 or not (
             tally.dtype.is_floating_point or tally.dtype.is_complex or tally.dtype == torch.bool
         )
@@ -45,7 +46,7 @@ def exact(component: Metric) -> float:
 
 def tallies(component: Metric) -> float:
     """tallies of batches add up to that of all rows, and inputs are left alone"""
-    prediction, target = _scored(component)
+    prediction, target = scored(component)
     check = untouched("tally", {"prediction": prediction, "target": target})
     whole = component(prediction, target)
     check()
@@ -64,7 +65,7 @@ def tallies(component: Metric) -> float:
 
 def better(component: Metric) -> float:
     """a perfect prediction scores best, in the direction that `higher_is_better` says"""
-    prediction, target = _scored(component)
+    prediction, target = scored(component)
     perfect, other = component(target, target), component(prediction, target)
     fine = perfect >= other if component.higher_is_better else perfect <= other
     need(
@@ -78,7 +79,7 @@ def better(component: Metric) -> float:
 
 def columns(component: Metric) -> float:
     """a mistake in any column, or with any class, counts"""
-    _, target = _scored(component)
+    _, target = scored(component)
     perfect = component(target, target)
     for column in range(3):
         wrong = _worse(component, target, [column])

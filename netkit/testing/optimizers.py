@@ -19,16 +19,15 @@ def moves(component: Optimizer) -> float:
             params = rand(20, dtype=dtype)
             begin, place, state = params.clone(), params.data_ptr(), component.start(params)
             need(torch.equal(params, begin), "start must leave params alone")
-            for _ in range(100):
+            for number in range(1, 101):
+                need(not params.isnan().any(), f"along the gradient of |w|^2 params are nan before step {number}")
                 grads = 2 * params
                 check = untouched("step", {"grads": grads})
                 component.step(params, grads, state, 0.01)
                 check()
             need(params.data_ptr() == place and params.dtype == dtype, "step must change params in place")
-            need(
-                float(params.norm()) < float(begin.norm()),
-                "100 steps along the gradient of |w|^2 must make |w| smaller",
-            )
+            shorter = float(params.norm()) < float(begin.norm())
+            need(shorter, "100 steps along the gradient of |w|^2 must make |w| smaller")
             runs.append(params)
         need(torch.equal(*runs), "two runs from the same start differ: something is remembered outside state")
     return 0.0

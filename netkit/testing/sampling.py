@@ -10,15 +10,25 @@ import torch
 from torch import Tensor
 
 from netkit import spec
-from netkit.kinds import Component
+from netkit.errors import ShapeError
+from netkit.kinds import Activation, Component
 
-__all__ = ["LARGE", "LARGEST", "OUTPUTS", "TASKS", "other_settings", "places", "representable"]
+__all__ = ["LARGE", "LARGEST", "OUTPUTS", "TASKS", "fits", "other_settings", "places", "representable"]
 
 OUTPUTS, TASKS = ("real", "unit", "simplex"), ("binary", "multiclass", "regression")
 """The words of `Activation.outputs` and `Loss.task`."""
 LARGEST = torch.finfo(torch.float32).max
 LARGE = LARGEST / 1000
 """From here on a sum or product on the way may be too large for float32."""
+
+
+def fits(component: Activation, shape: tuple[int, ...]) -> bool:
+    """Whether the activation accepts rows of this shape."""
+    try:
+        component.check(shape)
+    except ShapeError:
+        return False
+    return True
 
 
 def places(component: Any) -> list[float]:

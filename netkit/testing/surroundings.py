@@ -37,7 +37,8 @@ def unchanged(call: Callable[[], float]) -> float:
         raise
     finally:
         if changed := _restored(before):
-            raise BrokenPromise(f"changes {changed}, which the whole process shares")
+            cure = "; draw from rng alone" if "random numbers" in changed else ""
+            raise BrokenPromise(f"changes {changed}, which the whole process shares{cure}")
     return result
 
 

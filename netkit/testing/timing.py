@@ -12,6 +12,7 @@ import torch
 from netkit.kinds import Activation, Component, Layer, Loss
 from netkit.testing.comparing import rand, rng
 from netkit.testing.losses import judged
+from netkit.testing.surroundings import one_thread
 
 __all__ = ["timed"]
 
@@ -25,7 +26,8 @@ def timed(component: Component) -> tuple[float, float] | None:
         pair = _pair(component)
         if pair is None:
             return None
-        found = [[_microseconds(each) for each in pair] for _ in range(REPEATS)]
+        with one_thread():
+            found = [[_microseconds(each) for each in pair] for _ in range(REPEATS)]
     except (Exception, SystemExit):  # not derivable, or not of this size: the promises have been held already
         return None
     own, derived = (median(column) for column in zip(*found))

@@ -1,0 +1,274 @@
+"""What authors get wrong, written as they would, and what `netkit check` says: the class, the promise and the cure."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+
+import pytest
+
+from netkit.testing import examine
+
+START = """
+from dataclasses import dataclass
+import numpy as np
+import torch
+from netkit import Activation, Initializer, Layer, Loss, Metric, Optimizer, derived, hookimpl
+
+"""
+SINE = '''@dataclass(frozen=True)
+class Mistake(Activation):
+    """sin z, (n, ...) to the same shape; derivative cos z."""
+
+    def forward(self, z):
+        return torch.sin(z)
+
+    def backward(self, grad, z, a):
+        return torch.cos(z) * grad
+'''
+SQUARE = '''@dataclass(frozen=True)
+class Mistake(Loss):
+    """mean_j (p_j - y_j)^2, (n, k) to (n,)."""
+
+    def __call__(self, prediction, target):
+        d = prediction - target
+        return (d * d).mean(1), 2 * d / d.shape[1]
+'''
+GAIN = '''@dataclass(frozen=True)
+class Mistake(Layer):
+    """gain x, (n, d) to (n, d)."""
+
+    def build(self, in_shape, rng):
+        return {"gain": torch.ones(in_shape)}, in_shape
+
+    def forward(self, params, x, rng=None):
+        return params["gain"] * x, x
+
+    def backward(self, params, saved, grad):
+        return params["gain"] * grad, {"gain": (saved * grad).sum(0)}
+'''
+SHARE = '''@dataclass(frozen=True)
+class Mistake(Metric):
+    """Share of equal numbers."""
+
+    def tally(self, prediction, target):
+        return torch.tensor([(prediction == target).sum(), target.numel()])
+
+    def score(self, tally):
+        return float(tally[0] / tally[1])
+'''
+DESCENT = '''@dataclass(frozen=True)
+class Mistake(Optimizer):
+    """w -= alpha g."""
+
+    def start(self, params):
+        return {}
+
+    def step(self, params, grads, state, alpha):
+        params -= alpha * grads
+'''
+NOISE = '''@dataclass(frozen=True)
+class Mistake(Initializer):
+    """Normal, deviation 1."""
+
+    def __call__(self, shape, fan_in, fan_out, rng):
+        return torch.randn(shape, generator=rng)
+'''
+RIGHT = {"sine": SINE, "square": SQUARE, "gain": GAIN, "share": SHARE, "descent": DESCENT, "noise": NOISE}
+
+MISTAKES = {
+    "no @dataclass": (
+        SINE.replace("@dataclass(frozen=True)\n", "").replace(
+            "    def forward", "    scale: float = 2.0\n\n    def forward"
+        ),
+        r"scale: no setting, since @dataclass\(frozen=True\) is missing above Mistake$",
+    ),
+    "nan in backward": (
+        SINE.replace("torch.sin(z)", "torch.log1p(torch.exp(z))").replace(
+            "torch.cos(z) * grad", "grad * torch.exp(z) / (1 + torch.exp(z))"
+        ),
+        r"backward gives nan at z = (8[89]|9\d)\.\d+ in float32\n +z = torch\.tensor\(\[\[.*\n +grad = ",
+    ),
+    "nan in forward": (
+        SINE.replace("torch.sin(z)", "torch.sqrt(z)"),
+        r"forward gives nan at z = -0\.0\d+ in float32\n",
+    ),
+    "grad forgotten": (
+        SINE.replace(" * grad", ""),
+        r"backward gives the same for grad and for 2 grad: is grad multiplied in, as in f'\(z\) grad\?$",
+    ),
+    "numpy": (
+        SINE.replace("torch.sin(z)", "np.sin(z.numpy())"),
+        r"forward must be a torch tensor, got numpy\.ndarray$",
+    ),
+    "numpy in backward": (
+        SINE.replace("torch.cos(z) * grad", "(torch.cos(z) * grad).numpy()"),
+        r"backward must be a torch tensor, got numpy\.ndarray$",
+    ),
+    "wrong arguments": (
+        SINE.replace("grad, z, a)", "grad, z)"),
+        r"backward must take \(grad, z, a\), it takes \(grad, z\)$",
+    ),
+    "an argument too many": (
+        SINE.replace("forward(self, z)", "forward(self, z, scale)"),
+        r"forward must take \(z\), it takes \(z, scale\)$",
+    ),
+    "state on self": (
+        SINE.replace("        return torch.sin", "        self.z = z\n        return torch.sin"),
+        r"raises FrozenInstanceError: cannot assign to field 'z': a component keeps nothing: backward is given all it "
+        r"needs, a layer hands it on as `saved` \(forward, line 12 of mistake\.py, given z \(5, 4\)\)$",
+    ),
+    "global random numbers": (
+        SINE.replace("torch.sin(z)", "torch.sin(z) + 0 * torch.rand(1)"),
+        r"changes torch's global random numbers, which the whole process shares; draw from rng alone$",
+    ),
+    "it raises": (
+        SINE.replace("torch.cos(z) * grad", "torch.cos(z) @ grad"),
+        r"raises RuntimeError: .* \(backward, line 15 of mistake\.py, given grad \(5, 4\), z \(5, 4\), a \(5, 4\)\)$",
+    ),
+    "33 rows": (
+        SINE.replace("torch.cos(z) * grad", "torch.cos(z) * grad * (1 + 0.1 * (len(z) == 33))"),
+        r"a batch of 33 rows gives other numbers than one of 65, in row 0$",
+    ),
+    "overflow below 1e9": (
+        SINE.replace("torch.sin(z)", "torch.sqrt(z**6)").replace("torch.cos(z)", "3 * z * z.abs()"),
+        r"must be finite: forward gives \[inf, .*, backward \[2\.99.*\n +z = torch\.tensor\(\[\[1000000000\.0, ",
+    ),
+    "mean": (
+        SQUARE.replace("2 * d / d.shape[1]", "2 * d / d.numel()"),
+        r"the gradient must be the derivative of the sum of the values, not of their mean: netkit divides by the rows\n",
+    ),
+    "values alone": (
+        SQUARE.replace(", 2 * d / d.shape[1]", ""),
+        r"the loss must give \(values, gradient\), got torch\.Tensor$",
+    ),
+    "nan in a loss": (
+        SQUARE.replace("(d * d).mean(1)", "d.sqrt().mean(1)"),
+        r"the loss gives nan in row \d in float64\n",
+    ),
+    "nan in a gradient": (
+        SQUARE.replace("2 * d", "2 * d.sqrt()"),
+        r"the gradient gives nan at prediction = \S+ in float64\n",
+    ),
+    "33 rows in a loss": (
+        SQUARE.replace("2 * d", "(2 + (len(d) == 33)) * d"),
+        r"a batch of 33 rows gives other numbers than one of 65, in row 0$",
+    ),
+    "no saved": (
+        GAIN.replace('params["gain"] * x, x', 'params["gain"] * x'),
+        r"forward must give \(y, saved\), got torch\.Tensor$",
+    ),
+    "no shape": (
+        GAIN.replace("}, in_shape\n", "}\n"),
+        r"build must give \(parameters by name, shape of an output row\), got dict$",
+    ),
+    "a shape of one": (
+        GAIN.replace("}, in_shape\n", "}, in_shape[0]\n"),
+        r"build must give the shape of an output row as a tuple of whole numbers, got 4$",
+    ),
+    "a list of gradients": (
+        GAIN.replace('{"gain": (saved * grad).sum(0)}', "[(saved * grad).sum(0)]"),
+        r"backward: gradients must be a dictionary by name, got list$",
+    ),
+    "dx alone": (
+        GAIN.replace(', {"gain": (saved * grad).sum(0)}', ""),
+        r"backward must give \(dx, gradients by name\), got torch\.Tensor$",
+    ),
+    "parameters of numpy": (
+        GAIN.replace("torch.ones", "np.ones"),
+        r"build: gain must be a torch tensor, got numpy\.ndarray$",
+    ),
+    "a gradient of numpy": (
+        GAIN.replace("(saved * grad).sum(0)", "(saved * grad).sum(0).numpy()"),
+        r"param_grads: gain must be a torch tensor, got numpy\.ndarray$",
+    ),
+    "a parameter with a tape": (
+        GAIN.replace("torch.ones(in_shape)", "torch.nn.Parameter(torch.ones(in_shape))"),
+        r"parameter gain must not require a gradient: netkit derives by no tape$",
+    ),
+    "whole numbers": (
+        GAIN.replace("torch.ones(in_shape)", "torch.ones(in_shape, dtype=torch.int64)"),
+        r"parameter gain must be of floating numbers, got torch\.int64$",
+    ),
+    "a layer forgets grad": (
+        GAIN.replace('return params["gain"] * grad', 'return params["gain"].expand_as(grad)'),
+        r"backward gives the same for grad and for 2 grad",
+    ),
+    "nan in a layer": (
+        GAIN.replace('["gain"] * x, x', '["gain"] * x.sqrt(), x'),
+        r"forward gives nan at x = -0\.\d+ in float64\n",
+    ),
+    "0 rows": (
+        GAIN.replace('params["gain"] * x, x', 'params["gain"] * x.reshape(len(x), -1), x'),
+        r"raises RuntimeError: cannot reshape tensor of 0 elements .* \(forward, line 15 of mistake\.py, given x \(0, 4\): "
+        r"netkit tries 0 rows as well\)$",
+    ),
+    "33 rows in a layer": (
+        GAIN.replace("(saved * grad).sum(0)", "(saved * grad)[:32].sum(0)"),
+        r"in a batch of 33 rows the gradients of the parameters are not the sum of those of each row$",
+    ),
+    "33 rows of y": (
+        GAIN.replace('params["gain"] * x, x', 'params["gain"] * x * (1 + (len(x) == 33)), x'),
+        r"a batch of 33 rows gives other numbers than one of 65, in row 0$",
+    ),
+    "a tally of numpy": (
+        SHARE.replace("torch.tensor([", "np.array([").replace("sum(), ", "sum().numpy(), "),
+        r"tally must be a torch tensor, got numpy\.ndarray$",
+    ),
+    "nan in a tally": (SHARE.replace("tensor([(p", "tensor([float('nan') * (p"), r"tally gives nan$"),
+    "params bound anew": (
+        DESCENT.replace("params -= alpha * grads", "params = params - alpha * grads"),
+        r"step left params as they are: change them in place, as in params -= alpha \* grads, not params = params - \.\.\.$",
+    ),
+    "no state": (DESCENT.replace("return {}", "return None"), r"start must be a dictionary by name, got NoneType$"),
+    "nan in a step": (
+        DESCENT.replace("alpha * grads", "alpha * grads.sqrt()"),
+        r"step gives nan at params = \S+ in float64\n",
+    ),
+    "nan after many steps": (
+        DESCENT.replace(
+            "params -= alpha * grads", "params -= alpha * grads * (0 / (params.norm() - 4).clamp(min=0) + 1)"
+        ),
+        r"along the gradient of \|w\|\^2 params are nan before step \d+$",
+    ),
+    "an initializer of numpy": (
+        NOISE.replace("torch.randn(shape, generator=rng)", "np.zeros(shape)"),
+        r"the initializer must be a torch tensor, got numpy\.ndarray$",
+    ),
+    "an initializer of nan": (NOISE.replace("rng)\n", "rng).sqrt()\n"), r"the initializer gives nan$"),
+    "an initializer of the world": (
+        NOISE.replace(", generator=rng", ""),
+        r"changes torch's global random numbers, which the whole process shares; draw from rng alone$",
+    ),
+}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """write(source): the class `Mistake` of a module that stands in a file, as any author's does."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def module(source):
+        (tmp_path / "mistake.py").write_text(START + source)
+        sys.modules.pop("mistake", None)
+        importlib.invalidate_caches()
+        return importlib.import_module("mistake").Mistake
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield module
+    sys.modules.pop("mistake", None)
+
+
+@pytest.mark.parametrize(("source", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_what_is_said_of_a_mistake(write, source, message):
+    component = write(source)
+    broken = examine(component.kind, component).broken
+    assert re.match(r"Mistake\(\)( raises|:) ", broken) and re.search(message, broken), broken
+
+
+@pytest.mark.parametrize("source", RIGHT.values(), ids=RIGHT)
+def test_without_the_mistake_nothing_is_said(write, source):
+    component = write(source)
+    report = examine(component.kind, component)
+    assert not report.broken and not report.remarks
