@@ -48,6 +48,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
     "netkit.engine.program.operations": ("bind",),
     "netkit.model": ("Model", "load"),
+    "netkit.tables.summaries": ("DateSummary", "NumberSummary", "TextSummary"),
     "netkit.tables.model": ("TableModel",),
     "netkit.tables.interruption": ("Interrupted",),
     "netkit.tables.training": ("train",),

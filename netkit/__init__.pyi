@@ -38,6 +38,9 @@ from netkit.tensors import row_means as row_means
 from netkit.engine.program.operations import bind as bind
 from netkit.model import Model as Model
 from netkit.model import load as load
+from netkit.tables.summaries import DateSummary as DateSummary
+from netkit.tables.summaries import NumberSummary as NumberSummary
+from netkit.tables.summaries import TextSummary as TextSummary
 from netkit.tables.model import TableModel as TableModel
 from netkit.tables.interruption import Interrupted as Interrupted
 from netkit.tables.training import train as train
@@ -54,6 +57,9 @@ from netkit_plugins.activations.softmax import Softmax as Softmax
 from netkit_plugins.activations.squashing import HardTanh as HardTanh
 from netkit_plugins.activations.squashing import Sigmoid as Sigmoid
 from netkit_plugins.activations.squashing import Tanh as Tanh
+from netkit_plugins.encoders.levels import Text as Text
+from netkit_plugins.encoders.quantities import Date as Date
+from netkit_plugins.encoders.quantities import Number as Number
 from netkit_plugins.initializers.distributions import Normal as Normal
 from netkit_plugins.initializers.distributions import Uniform as Uniform
 from netkit_plugins.initializers.distributions import Zeros as Zeros
@@ -89,6 +95,7 @@ __all__ = [
     "Call",
     "Component",
     "DataError",
+    "DateSummary",
     "DivergenceError",
     "Encoder",
     "Initializer",
@@ -100,6 +107,7 @@ __all__ = [
     "Model",
     "ModelFileError",
     "NetkitError",
+    "NumberSummary",
     "Optimizer",
     "Params",
     "PluginError",
@@ -110,6 +118,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "TableModel",
+    "TextSummary",
     "UnknownComponent",
     "UsageError",
     "bind",

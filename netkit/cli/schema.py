@@ -48,6 +48,8 @@ def _of(hint: Any) -> dict[str, Any]:
     if origin in (typing.Union, types.UnionType):
         found = [_of(each) for each in inner if each is not types.NoneType]
         return found[0] if len(found) == 1 else {"anyOf": found}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _of(inner[1])}
     if origin is tuple:
         return {"type": "array", "items": _of(inner[0])}
     if origin is Annotated and typing.get_origin(inner[0]) in (typing.Union, types.UnionType, tuple):
