@@ -149,6 +149,12 @@ class Column:
                 raise PluginError(f"names must differ, got {inputs!r}")
         return cls(name, encoder, state, tuple(inputs))
 
+    def __repr__(self) -> str:
+        """Of netkit's own encoders to the letter what 0.1 said: its checkpoints hold a checksum of it."""
+        known = msgspec.structs.asdict(self.state) if isinstance(self.state, msgspec.Struct) else {"state": self.state}
+        given = {"name": self.name, **known, **spec.settings(self.encoder)}
+        return f"{type(self.encoder).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+
     @property
     def treatment(self) -> str:
         """What is done, in words."""

@@ -11,5 +11,5 @@ def netkit_encoders() -> dict[str, str]:
         "number": f"{here}.quantities:Number",
         "date": f"{here}.quantities:Date",
         "text": f"{here}.levels:Text",
-        "embedding": f"{here}.levels:Embedding",
+        "embedding": f"{here}.levels:Codes",
     }

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from netkit import Encoder, TextSummary
 
-__all__ = ["Embedding", "EmbeddingState", "Text", "TextState"]
+__all__ = ["Codes", "CodesState", "Text", "TextState"]
 
 
-class EmbeddingState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CodesState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The levels, each once. Raises `ValueError` for one that comes twice."""
 
     levels: tuple[str, ...]
@@ -28,7 +28,7 @@ class EmbeddingState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("every level comes once")
 
 
-class TextState(EmbeddingState, frozen=True, forbid_unknown_fields=True):
+class TextState(CodesState, frozen=True, forbid_unknown_fields=True):
     """The levels that have an input of their own, and whether the others share one."""
 
     other: bool = False
@@ -73,40 +73,40 @@ class Text(Encoder):
 
 
 @dataclass(frozen=True)
-class Embedding(Encoder):
+class Codes(Encoder):
     """The number of the level, from 1 on; 0 for a value that is missing, was seen once only, or never. The layer
     `embedding` in front of the network learns a vector of `dimensions` numbers for each.
 
     By default they are the fourth root of the levels, rounded up: more cost time and scored no better.
     """
 
-    State = EmbeddingState
+    State = CodesState
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     @classmethod
-    def examples(cls) -> Iterator[Embedding]:
+    def examples(cls) -> Iterator[Codes]:
         yield from (cls(), cls(dimensions=3))
 
-    def fit(self, summary: TextSummary) -> EmbeddingState | str:
+    def fit(self, summary: TextSummary) -> CodesState | str:
         levels = tuple(level for level, count in summary.counts.items() if count > 1)
-        return EmbeddingState(levels) if levels else "every value differs"
+        return CodesState(levels) if levels else "every value differs"
 
-    def names(self, column: str, state: EmbeddingState) -> list[str]:
+    def names(self, column: str, state: CodesState) -> list[str]:
         return [column]
 
-    def transform(self, state: EmbeddingState, values: pa.Array, inputs: np.ndarray) -> None:
+    def transform(self, state: CodesState, values: pa.Array, inputs: np.ndarray) -> None:
         inputs[:, 0] = _codes(values, state.levels)[0] + 1
 
-    def treatment(self, state: EmbeddingState) -> str:
+    def treatment(self, state: CodesState) -> str:
         rows, dimensions = self._size(state)
         return f"embedding, {rows} x {dimensions}"
 
     @classmethod
-    def layer(cls, columns: Mapping[int, tuple[Embedding, EmbeddingState]]) -> dict[str, Any]:
+    def layer(cls, columns: Mapping[int, tuple[Codes, CodesState]]) -> dict[str, Any]:
         levels, dimensions = zip(*(encoder._size(state) for encoder, state in columns.values()))
         return {"type": "embedding", "columns": [*columns], "levels": [*levels], "dimensions": [*dimensions]}
 
-    def _size(self, state: EmbeddingState) -> tuple[int, int]:
+    def _size(self, state: CodesState) -> tuple[int, int]:
         """Rows and columns of the table of vectors."""
         rows = len(state.levels) + 1
         return rows, self.dimensions or ceil(rows**0.25)
