@@ -36,6 +36,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "netkit.engine.chain": ("Chain", "ChainLayer"),
     "netkit.engine.program.operations": ("bind",),
     "netkit.model": ("Model", "load"),
+    "netkit.tables.summaries": ("DateSummary", "NumberSummary", "TextSummary"),
     "netkit.tables.model": ("TableModel",),
     "netkit.tables.interruption": ("Interrupted",),
     "netkit.tables.training": ("train",),

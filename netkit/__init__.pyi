@@ -40,6 +40,9 @@ from netkit.engine.chain import ChainLayer as ChainLayer
 from netkit.engine.program.operations import bind as bind
 from netkit.model import Model as Model
 from netkit.model import load as load
+from netkit.tables.summaries import DateSummary as DateSummary
+from netkit.tables.summaries import NumberSummary as NumberSummary
+from netkit.tables.summaries import TextSummary as TextSummary
 from netkit.tables.model import TableModel as TableModel
 from netkit.tables.interruption import Interrupted as Interrupted
 from netkit.tables.training import train as train
@@ -128,6 +131,7 @@ __all__ = [
     "ChainLayer",
     "Component",
     "DataError",
+    "DateSummary",
     "DivergenceError",
     "Encoder",
     "Initializer",
@@ -139,6 +143,7 @@ __all__ = [
     "Model",
     "ModelFileError",
     "NetkitError",
+    "NumberSummary",
     "Optimizer",
     "Params",
     "PluginError",
@@ -149,6 +154,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "TableModel",
+    "TextSummary",
     "UnknownComponent",
     "UsageError",
     "bind",

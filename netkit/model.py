@@ -227,7 +227,7 @@ def load(path: str | Path, missing: str = "refuse") -> Any:
     if missing not in ("refuse", "keep"):
         raise SettingError(f"missing: refuse or keep is needed, got {missing!r}")
     header = read_header(path)
-    reason = absent(header.components, [*header.layers, header.loss])
+    reason = absent(header.components, header.parts)
     if reason and missing == "refuse":
         raise ModelFileError(f"{path}: {reason}")
     tensors = tensor_file.content(path)

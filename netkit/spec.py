@@ -256,6 +256,8 @@ def setting(who: str, hint: Any, value: Any) -> Any:
         if made is dict and _nested(inner := parts[1]) and isinstance(value, Mapping):
             return _each(lambda key, part: _item(f"{who}[{key!r}]", inner, part), value)
     if kind := _nested(hint):
+        if isinstance(value, str) and any(value in typing.get_args(each) for each in options):
+            return value  # a word that may stand instead of a component
         plain = [each for each in options if not _is_component(each) and each is not str]
         if not plain or isinstance(value, (str, Mapping, Component, type)):
             return make(kind, value)

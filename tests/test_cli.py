@@ -47,7 +47,7 @@ def test_from_a_table_to_predictions(netkit, penguins, tmp_path):
     for part in (
         "netkit-nn/dense",
         "netkit-nn 0.1.0",
-        "bill_length_mm (number)",
+        "bill_length_mm: number(body=True)",
         "target: species (multiclass)",
         "dense(",
         "categorical_cross_entropy",

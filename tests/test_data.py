@@ -12,11 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netkit.errors import DataError, ModelFileError, SettingError
-from netkit.tables.encoders import Number
+from netkit import DataError, ModelFileError, NumberSummary, UnknownComponent, registry
 from netkit.tables.features import Features, unseen_notes
 from netkit.tables.split import Split
-from netkit.tables.summaries import Numbers
 from netkit.tables.target import Target
 
 numbers = st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=30)
@@ -28,9 +26,14 @@ def column(values, type=None):
 
 
 def summary(values):
-    found = Numbers("x")
+    found = NumberSummary()
     found.feed(values)
     return found
+
+
+def body(values):
+    """Median and interquartile range that the encoder of numbers finds."""
+    return registry.encoders["number"]().fit(summary(column(values))).body
 
 
 @given(numbers, words)
@@ -76,15 +79,16 @@ def test_a_heavy_tail_has_a_body_scaled_by_quartiles_and_clipped_smoothly(values
     wanted = v / np.sqrt(1 + (v / 3) ** 2)
     features = Features.fit(pa.table({"x": values}))
     x = features.transform(pa.table({"x": values}))[:, 1]
-    assert features.columns[0].body == (median, high - low) and features.names == ["x", "x (body)"]
+    assert features.columns[0].state.body == (median, high - low) and features.names == ["x", "x (body)"]
     assert np.allclose(x.numpy(), wanted, rtol=1e-6, atol=1e-6) and float(x[-1]) == pytest.approx(3, rel=1e-3)
 
 
 def test_a_value_five_quartile_ranges_out_is_the_first_that_makes_a_tail():
     values = [0.0, 1.0, 2.0, 3.0, 4.0] * 9  # quartiles 1, 2, 3
-    assert Number.fit(summary(column([*values, *[2.0] * 10, 12.0]))).body is None
-    assert Number.fit(summary(column([*values, *[2.0] * 10, 13.0]))).body == (2.0, 2.0)
-    assert Number.fit(summary(column([0.0] * 99 + [5.0]))).body is None  # no quartile range to measure by
+    assert body([*values, *[2.0] * 10, 12.0]) is None
+    assert body([*values, *[2.0] * 10, 13.0]) == (2.0, 2.0)
+    assert body([0.0] * 99 + [5.0]) is None  # no quartile range to measure by
+    assert Features.fit(pa.table({"x": [*values, 100.0]}), types={"x": "number:body=false"}).names == ["x"]
 
 
 def test_a_number_far_beyond_training_stays_finite():
@@ -112,8 +116,7 @@ def test_a_constant_with_holes_is_its_holes(value):
 
 def test_quartiles_of_a_long_column_come_from_a_sample():
     values = np.random.default_rng(0).standard_t(1, 300_000)
-    fitted = Number.fit(summary(pa.chunked_array([np.sort(values)])))
-    assert fitted.body == pytest.approx((0, 2), abs=0.05)
+    assert body(np.sort(values)) == pytest.approx((0, 2), abs=0.05)
 
 
 def test_rare_levels_share_an_input_and_unseen_ones_join_them():
@@ -133,7 +136,7 @@ def test_an_unseen_level_of_few_is_counted_and_all_zeros():
     features = Features.fit(pa.table({"w": ["a", "b", "a"]}))
     x, unseen = prepared(features, {"w": ["c", "a", "c"]})
     assert x.tolist() == [[0, 0], [1, 0], [0, 0]] and not features.notes
-    assert unseen == ["w: 2 values that training never saw count as none of its levels"]
+    assert unseen == ["w: 2 values that training never saw"]
 
 
 LEFT_OUT = {
@@ -172,7 +175,7 @@ TIMES = {
 @pytest.mark.parametrize("values, apart", TIMES.values(), ids=TIMES)
 def test_dates_times_booleans_and_decimals_are_numbers(values, apart):
     [fitted] = Features.fit(pa.table({"t": column(values)})).columns
-    assert fitted.scale == pytest.approx(apart / 2)
+    assert fitted.state.scale == pytest.approx(apart / 2)
     assert inputs_of(values)[:, 0].tolist() == pytest.approx([-1, 1])
 
 
@@ -210,7 +213,7 @@ def test_a_date_has_the_cycles_that_it_goes_through(start, step, count, cycles):
     [fitted] = Features.fit(
         pa.table({"t": column([start + i * datetime.timedelta(**step) for i in range(count)])})
     ).columns
-    assert list(fitted.cycles) == cycles
+    assert list(fitted.state.cycles) == cycles
 
 
 def test_a_missing_date_is_marked_and_dates_may_come_as_text():
@@ -231,11 +234,12 @@ def test_a_missing_date_is_marked_and_dates_may_come_as_text():
 def test_codes_tell_levels_that_were_seen_twice(values):
     values = ["a", "a", *values]
     features = Features.fit(pa.table({"w": values}), types={"w": "embedding"})
-    [codes] = features.columns
-    assert set(codes.levels) == {level for level in values if level and values.count(level) > 1}
-    assert features.codes == {0: (len(codes.levels) + 1, codes.size[1])} and features.text == ["w"]
-    x, unseen = prepared(features, {"w": [*codes.levels, None, "never seen"]})
-    assert x.flatten().tolist() == [*range(1, len(codes.levels) + 1), 0, 0] and not (features.notes or unseen)
+    levels, layer = features.columns[0].state.levels, features.layer()
+    assert set(levels) == {level for level in values if level and values.count(level) > 1}
+    assert (layer.columns, layer.levels) == ((0,), (len(levels) + 1,)) and features.text == ["w"]
+    assert layer.dimensions == (ceil((len(levels) + 1) ** 0.25),)
+    x, unseen = prepared(features, {"w": [*levels, None, "never seen"]})
+    assert x.flatten().tolist() == [*range(1, len(levels) + 1), 0, 0] and not (features.notes or unseen)
     assert Features.from_json(features.to_json()) == features
 
 
@@ -252,7 +256,11 @@ def test_columns_are_what_they_are_set_to():
 
 
 WRONG = {
-    "type": ({"x": "txt"}, SettingError, "columns: x: number, text, date, embedding or skip is needed, got 'txt'"),
+    "type": (
+        {"x": "txt"},
+        UnknownComponent,
+        "x: skip or an encoder is needed, and encoder 'txt' is unknown; did you mean text?",
+    ),
     "column": ({"xx": "text"}, DataError, "there is no column 'xx'; did you mean x?"),
     "number": ({"x": "number"}, DataError, "x: row 1: 'a' is not a number"),
     "date": ({"x": "date"}, DataError, "x: row 1: 'a' is not an ISO 8601 date"),

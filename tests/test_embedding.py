@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from netkit import Model, registry, spec
 from netkit.errors import SettingError, ShapeError
+from netkit.tables.features import Features
 from netkit.tables.model import TableModel
 
 LAYER = {"type": "embedding", "columns": [1], "levels": [3], "dimensions": [2]}
@@ -75,8 +77,16 @@ def test_it_learns_a_number_for_each_level():
     assert history[-1].loss < 1e-3
 
 
-def test_only_embedding_takes_codes_among_the_built_in_layers():
-    assert [name for name in registry.layers if registry.layers[name].codes] == ["embedding"]
+def test_one_built_in_encoder_brings_a_layer():
+    features = {
+        name: Features.fit(pa.table({"x": ["1", "2"] * 30}), types={"x": name})
+        for name in registry.encoders
+        if registry.encoders[name].takes != "date"
+    }
+    brought = {name: each.layer() for name, each in features.items() if each.layer()}
+    assert {name: spec.text(layer) for name, layer in brought.items()} == {
+        "embedding": "embedding:columns=[0],levels=[3],dimensions=[2]"
+    }
 
 
 @pytest.fixture
@@ -95,9 +105,9 @@ def test_a_column_of_codes_from_a_table_to_predictions(cli, towns, tmp_path):
     )
     assert code == 0 and "network 2-6-100-1" in out and float(out.split("r2 ")[1].split()[0]) > 0.9
     described = cli("describe", "towns.netkit")[1]
-    assert "embedding(columns=" in described and "zip (embedding)" in described
+    assert "embedding(columns=" in described and "  zip: embedding\n" in described
     model = TableModel.load(tmp_path / "towns.netkit")
-    assert model.features.codes == {1: (301, 5)}
+    assert spec.text(model.features.layer()) == "embedding:columns=[1],levels=[301],dimensions=[5]"
     (tmp_path / "new.csv").write_text("zip,x\n00007,1\n7,1\n99999,1\n,1\n")
     seven, *others = model.predict(tmp_path / "new.csv")
     assert seven == pytest.approx(7 * 7 % 17, abs=3) and others[0] == others[1] == others[2] != seven

@@ -268,7 +268,7 @@ def test_a_file_of_the_first_format_is_read_and_one_of_the_second_needs_its_chec
 
 
 def column(number, **values):
-    return lambda header, outer: header["features"]["columns"][number].update(values)
+    return lambda header, outer: header["features"]["columns"][number]["state"].update(values)
 
 
 def target(**values):

@@ -138,11 +138,11 @@ def test_european_tables(cli, tmp_path):
 
 
 WRONG = {
-    "columns": (["--columns", "x"], 2, "columns read name=type,..., got 'x'"),
+    "columns": (["--columns", "x"], 2, "columns read name=encoder,..., got 'x'"),
     "type": (
         ["--columns", "x=txt"],
         2,
-        "netkit: columns: x: number, text, date, embedding or skip is needed, got 'txt'",
+        "netkit: columns: x: skip or an encoder is needed, and encoder 'txt' is unknown; did you mean text?",
     ),
     "name": (["--columns", "z=text"], 1, "netkit: there is no column 'z'; there are x, y"),
     "target": (["--target", "z"], 1, "netkit: there is no column 'z'; there are x, y"),

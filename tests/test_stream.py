@@ -28,6 +28,7 @@ from netkit.tables import dataset, memory, store
 from netkit.tables import summaries as summary
 from netkit.tables.columns import RowError, rows_from
 from netkit.tables.dataset import StoredRows, ahead
+from netkit.tables.encoders import column_types
 from netkit.tables.encoding import Encoding
 from netkit.tables.features import Features, TableSummary
 from netkit.tables.first_pass import first_pass
@@ -38,7 +39,7 @@ from netkit.tables.settings import Settings
 from netkit.tables.sources import Files
 from netkit.tables.split import Split
 from netkit.tables.store import FileStore, temporary_folder
-from netkit.tables.summaries import Labels, Levels
+from netkit.tables.summaries import Labels
 from netkit.tables.target import Target
 from netkit.tables.training import prepare
 from netkit.tables.weights import RowWeights
@@ -76,7 +77,7 @@ def cut(table, places):
 @given(st.lists(st.integers(1, 3000), max_size=8))
 def test_the_preparation_is_the_same_however_the_table_is_cut(places):
     table = table_of(3000)
-    seen = TableSummary(("y", "class"), {"many": "embedding"})
+    seen = TableSummary(("y", "class"), column_types({"many": "embedding"}))
     for piece in cut(table, places):
         seen.feed(piece)
     found, whole = Features.of(seen), Features.fit(table, exclude=("y", "class"), types={"many": "embedding"})
@@ -91,7 +92,7 @@ def test_the_preparation_is_the_same_however_the_table_is_cut(places):
 @given(st.lists(st.integers(1, 1000), max_size=8), st.sampled_from([1, 7, 100, 2000]))
 def test_mean_and_deviation_have_the_same_bits_however_a_column_is_cut(places, block):
     table = table_of(1000)
-    found, whole = (summary.Numbers("x") for _ in range(2))
+    found, whole = (summary.NumberSummary() for _ in range(2))
     found.block = whole.block = block
     whole.feed(table["x"])
     for piece in cut(table, places):
@@ -99,13 +100,13 @@ def test_mean_and_deviation_have_the_same_bits_however_a_column_is_cut(places, b
     assert (found.mean, found.deviation) == (whole.mean, whole.deviation)
 
 
-@pytest.mark.parametrize("block", [None, 1000, summary.Numbers.block])
+@pytest.mark.parametrize("block", [None, 1000, summary.NumberSummary.block])
 def test_mean_and_deviation_are_those_of_exact_arithmetic(block):
     from fractions import Fraction
     from statistics import pstdev
 
     values = (np.random.default_rng(0).normal(1e9, 1, 5000)).tolist()
-    found = summary.Numbers("x")
+    found = summary.NumberSummary()
     found.block = block
     for start in range(0, 5000, 700):
         found.feed(pa.chunked_array([values[start : start + 700]]))
@@ -118,7 +119,7 @@ def test_the_sample_for_quartiles_does_not_depend_on_the_cuts(places, most):
     values = pa.table({"x": np.random.default_rng(0).permutation(5000).astype(float)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(summary, "SAMPLE", most)
-        found = summary.Numbers("x")
+        found = summary.NumberSummary()
         for piece in cut(values, places):
             found.feed(piece["x"])
         stride = found._stride
@@ -128,7 +129,7 @@ def test_the_sample_for_quartiles_does_not_depend_on_the_cuts(places, most):
 
 def test_levels_beyond_a_bound_are_forgotten_where_they_are_rare(monkeypatch):
     monkeypatch.setattr(summary, "MOST", 100)
-    found = Levels("w")
+    found = summary.TextSummary()
     for number in range(20):
         found.feed(pa.chunked_array([[f"{number} {i}" for i in range(90)] + ["often"] * 5]))
         assert len(found.counts) <= 100 + 91
@@ -205,7 +206,7 @@ def passed(source, rng, start=0):
     found = []
     for rows, order, first in source.windows(rng, start):
         [column] = source.encoding.features.columns
-        x = rows.x[:, 0].double() * column.scale + column.center
+        x = rows.x[:, 0].double() * column.state.scale + column.state.center
         numbers = x.round().long()
         assert torch.equal(rows.target[:, 0].long(), numbers % 2)
         found += (numbers if order is None else numbers[order.long()])[first:].tolist()

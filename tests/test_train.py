@@ -61,7 +61,7 @@ def held_out(data, **how):
     model, rows = prepare(data, chosen)
     parts = rows.parts(model.encoding, model.model.network)
     place = model.features.names.index("row")
-    column = next(each for each in model.features.columns if each.name == "row")
+    column = next(each.state for each in model.features.columns if each.name == "row")
     return [
         sorted(
             round(float(x) * column.scale + column.center)
@@ -239,7 +239,10 @@ ODD = {
     "share of nothing": ({"validation": 5e-324}, "300 rows are too few to hold out a share of 4.94066e-324"),
     "empty out": ({"out": ""}, "out: expected `str` of length >= 1, got ''"),
     "empty checkpoint": ({"checkpoint": ""}, "checkpoint: expected `str` of length >= 1, got ''"),
-    "wrong type": ({"columns": {"x": "txt"}}, "columns: x: number, text, date, embedding or skip is needed, got 'txt'"),
+    "wrong type": (
+        {"columns": {"x": "txt"}},
+        "columns: x: skip or an encoder is needed, and encoder 'txt' is unknown; did you mean text?",
+    ),
     "no validation table": ({"validation": "nowhere.csv"}, "nowhere.csv: cannot be read: no such file"),
     "nothing to resume": ({"resume": 3}, "resume: a folder of checkpoints is needed, got 3"),
     "empty resume": ({"resume": ""}, "resume: a folder of checkpoints is needed, got ''"),
@@ -250,7 +253,7 @@ ODD = {
 @pytest.mark.parametrize("case", ODD)
 def test_what_cannot_be_is_one_line_before_anything_is_trained(case):
     given, message = ODD[case]
-    with pytest.raises((SettingError, DataError)) as caught:
+    with pytest.raises((UsageError, DataError)) as caught:
         netkit.train(numbers(300), "y", quiet=True, **given)
     assert str(caught.value) == message
 

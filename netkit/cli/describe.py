@@ -57,7 +57,12 @@ def _columns(header: Header) -> None:
         _say("columns")
         columns = header.features.get("columns")
         for column in columns if isinstance(columns, list) else []:
-            _say(f"  {column.get('name')} ({column.get('type')})" if isinstance(column, Mapping) else f"  {column}")
+            _say(f"  {column.get('name')}: {_encoder(column)}" if isinstance(column, Mapping) else f"  {column}")
+
+
+def _encoder(column: Mapping[str, Any]) -> str:
+    """How a column becomes inputs; models of 0.1 have a name for that."""
+    return _component(column.get("encoder", column.get("type")))
 
 
 def _say(line: str) -> None:

@@ -15,7 +15,7 @@ from netkit import spec
 from netkit.errors import ModelFileError
 from netkit.files import tensor_file
 from netkit.files.provenance import DIST, Source, sources
-from netkit.kinds import Layer, Loss
+from netkit.kinds import Encoder, Layer, Loss
 from netkit.registry import discovery
 from netkit.registry.info import NAME, RUN_TIME
 
@@ -45,6 +45,15 @@ class Header(msgspec.Struct, frozen=True):
     tensors: dict[str, tuple[int, ...]] = {}
     """The shape of every tensor; filled in when a file is read."""
 
+    @property
+    def parts(self) -> list[Any]:
+        """Its components as it describes them."""
+        columns = (self.features or {}).get("columns")
+        encoders = (
+            [each.get("encoder") for each in columns if isinstance(each, dict)] if isinstance(columns, list) else []
+        )
+        return [*self.layers, self.loss, *encoders]
+
 
 class _Entry(msgspec.Struct, frozen=True):
     """What a safetensors file says of one tensor."""
@@ -54,12 +63,18 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 def header_of(
-    layers: Iterable[Layer], loss: Loss, in_shape: tuple[int, ...], dtype: str, seed: int, **about: Any
+    layers: Iterable[Layer],
+    loss: Loss,
+    in_shape: tuple[int, ...],
+    dtype: str,
+    seed: int,
+    encoders: Iterable[Encoder] = (),
+    **about: Any,
 ) -> Header:
-    """The header of a model; `about` holds further fields. Raises `UnknownComponent` for a part that was never
-    registered."""
+    """The header of a model; encoders: those that `about`, its further fields, hold. Raises `UnknownComponent` for a
+    part that was never registered."""
     parts = [*layers, loss]
-    components = {name: source for part in parts for name, source in sources(part)}
+    components = {name: source for part in [*parts, *encoders] for name, source in sources(part)}
     tables = [spec.table(part) for part in parts]
     return Header(FORMAT, discovery.version(), in_shape, dtype, tables[:-1], tables[-1], components, seed=seed, **about)
 

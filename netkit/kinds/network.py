@@ -46,8 +46,8 @@ class Layer(Component):
     kind, plural = "layer", "layers"
     activation: Any = None
     """The activation after the layer, a name or an `Activation`; None is none. Make it a field to let people choose."""
-    codes: ClassVar[bool] = False
-    """True: its settings `columns`, `levels`, `dimensions` say which inputs hold codes of levels, how many and wide."""
+    sized: ClassVar[Callable[..., Layer] | None] = None
+    """Optional classmethod `sized(units, activation)`: a layer with so many outputs, as units alone mean one."""
     keeps_shape: ClassVar[bool] = False
     """True: a row of y has the shape of a row of x, so it may be named wherever an activation is."""
 

@@ -26,9 +26,9 @@ class Encoder(Component):
     """What its columns are read as, null where missing: `text`, `number` (float64) or `date` (seconds since 1970,
     float64)."""
     State: ClassVar[Any] = dict[str, Any]
-    """The type of its state, such as a msgspec.Struct: what a model file holds is checked against it."""
+    """The type of its state, such as a msgspec.Struct: what was fitted, and what a model file holds, is made one."""
 
-    def summary(self, column: str) -> Any:
+    def summary(self) -> Any:
         """A new summary, which is fed with the training rows piece by piece (`feed(values)`, `merge(other)`); None is
         netkit's own for what the encoder takes: `NumberSummary`, `DateSummary`, `TextSummary`."""
         return None
@@ -44,11 +44,11 @@ class Encoder(Component):
     @abstractmethod
     def transform(self, state: Any, values: pa.Array, inputs: np.ndarray) -> int | None:
         """Write the inputs of some rows over zeros, float32 (n, len(names)), each row by its own value alone. May
-        return how many of the values training never saw."""
+        return how many of the values training never saw. Several threads call it at once."""
 
     def treatment(self, state: Any) -> str:
-        """What is done, in a few words, as `netkit inspect` shows it."""
-        return type(self).__name__
+        """What is done, in a few words, as `netkit inspect` shows it; empty for the encoder's name and settings."""
+        return ""
 
     def note(self, state: Any) -> str:
         """What whoever trains should know about the column; empty for nothing."""
@@ -57,7 +57,7 @@ class Encoder(Component):
     @classmethod
     def layer(cls, columns: Mapping[int, tuple[Self, Any]]) -> Any:
         """The layer, as a table or a component, that goes in front of the network and takes the inputs of all columns
-        of this encoder: each by the place of its first input. None: the inputs are numbers for any layer."""
+        of this encoder: each, with its state, by the place of its first input. None: any layer takes them."""
         return None
 
 

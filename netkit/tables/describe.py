@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit import spec
 from netkit.tables.columns import column, is_text, numbers, text, type_of
+from netkit.tables.encoders import ColumnType
 from netkit.tables.features import Features, text_among
 from netkit.tables.first_pass import first_pass
 from netkit.tables.read import source_of
@@ -31,7 +31,7 @@ def about_table(
     data: Any,
     target: str | None = None,
     task: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, ColumnType] | None = None,
     separator: str | None = None,
     decimal: str = ".",
 ) -> dict[str, Any]:
@@ -52,15 +52,15 @@ def about_table(
 
 
 def about_columns(table: pa.Table, features: Features) -> list[dict[str, Any]]:
-    """For each column but the target: name, type, what the file stores, missing and distinct values, `range` or `top`
-    (the most frequent values with their counts), and what becomes of it."""
+    """For each column but the target: name, type (its encoder's name), what the file stores, missing and distinct
+    values, `range` or `top` (the most frequent values with their counts), and what becomes of it."""
     fitted = {each.name: each for each in features.columns}
     rows = []
     for name in table.column_names:
         if name in fitted or name in features.left_out:
             made = fitted.get(name)
             becomes = made.treatment if made else f"left out: {features.left_out[name]}"
-            kind = msgspec.to_builtins(made)["type"] if made else type_of(table[name]) or "other"
+            kind = spec.name(made.encoder) if made else type_of(table[name]) or "other"
             rows.append(
                 {
                     "name": name,

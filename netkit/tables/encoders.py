@@ -1,249 +1,235 @@
-"""How one column becomes inputs: numbers, dates, text with an input for each level, text as codes.
-
-Each is fitted on the training rows alone and stored with the model as plain JSON. A missing value has inputs of 0, and
-for numbers and dates another input says that it is missing, where training had some.
-"""
+"""A column of a table and the encoder that makes it inputs: what an encoder returns is checked here, and what it raises
+is told in one line that names the column, the encoder and the distribution that it came in."""
 
 from __future__ import annotations
 
-from math import ceil
-from typing import Annotated, ClassVar
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from netkit import spec
+from netkit.errors import DataError, PluginError, UnknownComponent, UsageError
+from netkit.kinds import Encoder
+from netkit.registry import current
+from netkit.registry.discovery import DISTRIBUTION
+from netkit.registry.guard import guarded, printable
 from netkit.tables.columns import dates, numbers, text
-from netkit.tables.summaries import CYCLES, SMALLEST, Cycle, Dates, Levels, Numbers
+from netkit.tables.summaries import DateSummary, NumberSummary, TextSummary
 
-__all__ = ["Codes", "Column", "Date", "Number", "Text"]
+__all__ = [
+    "READ",
+    "SKIP",
+    "Column",
+    "ColumnType",
+    "blaming",
+    "column_types",
+    "columns_from",
+    "own_encoder",
+    "read_as",
+    "summary_of",
+]
 
-LEVELS = 100
-"""Levels of a text column that get an input of their own; the rarer ones share one."""
-TAIL = 5.0
-"""A column of numbers has a heavy tail when a value lies this many interquartile ranges from the median."""
-LARGEST = 1e30
-"""An input is cut off here, so that it is finite in float32 whatever a later table holds."""
+SKIP: Literal["skip"] = "skip"
+"""Instead of an encoder: the column is left out."""
+ColumnType = Encoder | Literal["skip"]
+"""What people set a column to."""
+READ: dict[str, tuple[Callable[[str, pa.ChunkedArray], pa.ChunkedArray], type[NumberSummary | TextSummary]]] = {
+    "number": (numbers, NumberSummary),
+    "date": (dates, DateSummary),
+    "text": (lambda name, values: text(values, name), TextSummary),
+}
+"""By what an encoder takes how its columns are read, and netkit's own summary of them."""
 
-Scale = Annotated[float, msgspec.Meta(ge=SMALLEST)]
+
+def column_types(given: Mapping[str, Any]) -> dict[str, ColumnType]:
+    """For each column `SKIP`, or the encoder that people set it to by a name, text, table or instance. Raises
+    `SettingError`, `UnknownComponent`, `PluginError`, each of which names the column."""
+    types = {}
+    for name, each in given.items():
+        try:
+            types[name] = _column_type(each)
+        except (UsageError, PluginError) as error:
+            raise type(error)(f"{name}: {error}") from None
+    return types
 
 
-class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="number"):
-    """(x - center) / scale, the mean and the standard deviation; where the column has a heavy tail also its body:
-    v / sqrt(1 + (v / 3)^2) with v = (x - median) / (interquartile range), which stays within 3 (arXiv:2407.04491).
+def _column_type(given: Any) -> ColumnType:
+    if isinstance(given, str) and given.strip() == SKIP:
+        return SKIP
+    try:
+        encoder: Encoder = spec.make("encoder", given)
+    except UnknownComponent as error:
+        raise UnknownComponent(f"{SKIP} or an encoder is needed, and {error}") from None
+    if encoder.takes not in READ:
+        raise PluginError(f"encoder {_who(encoder)}: takes must be {' or '.join(READ)}, got {encoder.takes!r}")
+    return encoder
 
-    The body alone would hide how far out a value lies, which costs a regression on such a column more than it gains.
-    """
 
-    summary: ClassVar = Numbers
+def own_encoder(takes: str) -> Encoder:
+    """netkit's own first encoder of such values, where nobody set the column."""
+    encoder: Encoder = spec.make("encoder", current().encoders.first(lambda encoder: encoder.takes == takes))
+    return encoder
+
+
+def read_as(encoder: Encoder, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A whole column as its encoder takes it. Raises `DataError`."""
+    return READ[encoder.takes][0](name, values)
+
+
+def summary_of(encoder: Encoder, name: str) -> Any:
+    """An empty summary of a column for its encoder. Raises `PluginError`."""
+    with blaming(name, encoder):
+        summary = encoder.summary()
+    return READ[encoder.takes][1]() if summary is None else summary
+
+
+@contextmanager
+def blaming(name: str, encoder: Encoder) -> Iterator[None]:
+    """What an encoder raises names the column, and unless it is a `DataError` the encoder: a `PluginError` then."""
+    try:
+        with guarded():
+            yield
+    except PluginError as error:
+        if isinstance(error.__cause__, DataError):
+            raise DataError(_line(f"{name}: {error.__cause__}")) from error
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
+        raise PluginError(_line(f"{name}: encoder {_who(encoder)}: {error}")) from error
+
+
+def _line(text: str) -> str:
+    """What strangers say, on one line."""
+    return printable(text, keep_spaces=True)
+
+
+def _who(encoder: Encoder) -> str:
+    """An encoder, and the distribution it came in."""
+    try:
+        info = current().encoders.info_of(encoder)
+    except UnknownComponent:
+        return type(encoder).__name__
+    return f"{info.qualified} ({info.distribution} {info.version})"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as inputs: its encoder, and what that was fitted to."""
+
     name: str
-    center: float = 0.0
-    scale: Scale = 1.0
-    body: tuple[float, Scale] | None = None
-    missing: bool = False
+    encoder: Encoder
+    state: Any
+    inputs: tuple[str, ...]
+    """The names of its inputs."""
 
-    @property
-    def inputs(self) -> list[str]:
-        """The names of the inputs it becomes."""
-        given = {self.name: True, f"{self.name} (body)": self.body, f"{self.name} (missing)": self.missing}
-        return [name for name, there in given.items() if there]
+    @classmethod
+    def fit(cls, name: str, encoder: Encoder, summary: Any) -> Column | str:
+        """From a summary of its training rows; a text that says why the column can tell nothing. Raises `DataError`,
+        `PluginError`."""
+        with blaming(name, encoder):
+            found = encoder.fit(summary)
+            state = found if isinstance(found, str) else _plain(found)
+        return _line(found) if isinstance(found, str) else cls.of(name, encoder, state)
+
+    @classmethod
+    def of(cls, name: str, encoder: Encoder, state: Any) -> Column:
+        """With a state that is plain data. Raises `PluginError`."""
+        with blaming(name, encoder):
+            state = msgspec.convert(state, encoder.State)
+            inputs = encoder.names(name, state)
+            if not isinstance(inputs, (list, tuple)) or not inputs or not all(isinstance(each, str) for each in inputs):
+                raise PluginError(f"names must be a list of texts, one for each input, got {inputs!r}")
+            if len(set(inputs)) < len(inputs):
+                raise PluginError(f"names must differ, got {inputs!r}")
+        return cls(name, encoder, state, tuple(inputs))
+
+    def __repr__(self) -> str:
+        """Of netkit's own encoders to the letter what 0.1 said: its checkpoints hold a checksum of it."""
+        known = msgspec.structs.asdict(self.state) if isinstance(self.state, msgspec.Struct) else {"state": self.state}
+        given = {"name": self.name, **known, **spec.settings(self.encoder)}
+        return f"{type(self.encoder).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
 
     @property
     def treatment(self) -> str:
         """What is done, in words."""
-        given = {"standardised": True, "body": self.body, "missing": self.missing}
-        return " + ".join(name for name, there in given.items() if there)
+        return self._told(self.encoder.treatment) or spec.text(self.encoder)
 
-    @classmethod
-    def fit(cls, found: Numbers) -> Number | str:
-        """From the training rows; a text that says why the column can tell nothing. Raises `DataError`."""
-        if not found.count:
-            return "every value is missing"
-        if found.low == found.high and not found.missing:
-            return f"every value is {found.low:g}"
-        return cls(found.name, found.mean, found.deviation or 1.0, _body(found), found.missing > 0)
+    @property
+    def note(self) -> str:
+        """What whoever trains should know; or nothing."""
+        return self._told(self.encoder.note)
 
-    def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The whole column in the type that `fill` takes. Raises `DataError`."""
-        return numbers(self.name, values)
+    def fill(self, values: pa.Array, inputs: np.ndarray) -> int:
+        """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw. Raises
+        `PluginError`."""
+        with blaming(self.name, self.encoder):
+            unseen = self.encoder.transform(self.state, values, inputs)
+            if unseen is not None and not (isinstance(unseen, Integral) and 0 <= unseen <= len(values)):
+                said = "transform gives how many values training never saw, or None"
+                raise PluginError(f"{said}, got {type(unseen).__name__} {unseen!r}")
+        return int(unseen or 0)
 
-    def fill(self, values: pa.Array, into: np.ndarray) -> int:
-        """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw."""
-        _write(_standardised(values, self.center, self.scale), into, self.missing)
-        if self.body:
-            v = _standardised(values, *self.body)
-            _write(v / np.sqrt(1 + np.square(v / 3)), into[:, 1:])
-        return 0
+    def refuse_infinite(self, values: pa.Array, inputs: np.ndarray) -> None:
+        """Raise `PluginError` for the first value that was made nan or inf."""
+        if len(rows := np.flatnonzero(~np.isfinite(inputs).all(1))):
+            made = inputs[rows[0]][~np.isfinite(inputs[rows[0]])][0]
+            with blaming(self.name, self.encoder):
+                raise PluginError(f"transform makes {made} of {values[int(rows[0])].as_py()!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data. Raises `UnknownComponent` for an encoder that was never registered."""
+        return {"name": self.name, "encoder": spec.table(self.encoder), "state": msgspec.to_builtins(self.state)}
+
+    def _told(self, tell: Callable[[Any], Any]) -> str:
+        with blaming(self.name, self.encoder):
+            words = tell(self.state)
+            if not isinstance(words, str):
+                raise PluginError(f"{tell.__name__} must be a text, got {words!r}")
+        return _line(words)
 
 
-class Date(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="date"):
-    """The seconds t since 1970, standardised, and sin and cos of 2 pi t / period for each cycle that it goes
-    through."""
+class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column in a model file."""
 
-    summary: ClassVar = Dates
     name: str
-    center: float = 0.0
-    scale: Scale = 1.0
-    cycles: tuple[Cycle, ...] = ()
-    missing: bool = False
-
-    @property
-    def inputs(self) -> list[str]:
-        """The names of the inputs it becomes."""
-        waves = [f"{self.name} ({wave} of the {cycle})" for cycle in self.cycles for wave in ("sin", "cos")]
-        return [self.name, *waves, *([f"{self.name} (missing)"] if self.missing else [])]
-
-    @property
-    def treatment(self) -> str:
-        """What is done, in words."""
-        return " + ".join(["standardised", *self.cycles, *(["missing"] if self.missing else [])])
-
-    @classmethod
-    def fit(cls, found: Dates) -> Date | str:
-        """From the training rows; a text that says why the column can tell nothing. Raises `DataError`."""
-        if not found.count:
-            return "every value is missing"
-        if found.low == found.high and not found.missing:
-            return "every date is the same"
-        return cls(found.name, found.mean, found.deviation or 1.0, found.cycles, found.missing > 0)
-
-    def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The whole column in the type that `fill` takes. Raises `DataError`."""
-        return dates(self.name, values)
-
-    def fill(self, values: pa.Array, into: np.ndarray) -> int:
-        """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw."""
-        seconds = values.to_numpy(zero_copy_only=False)
-        _write(_standardised(values, self.center, self.scale), into, self.missing)
-        for number, cycle in enumerate(self.cycles):
-            angle = 2 * np.pi * (seconds % CYCLES[cycle]) / CYCLES[cycle]
-            _write(np.sin(angle), into[:, 1 + 2 * number :])
-            _write(np.cos(angle), into[:, 2 + 2 * number :])
-        return 0
+    encoder: dict[str, Any]
+    state: Any
 
 
-class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
-    """A 1 for the level that the value is; where there were too many levels the rare and the unseen share an input."""
-
-    summary: ClassVar = Levels
-    name: str
-    levels: tuple[str, ...]
-    other: bool = False
-
-    def __post_init__(self) -> None:
-        _refuse_repeated(self.levels)
-
-    @property
-    def inputs(self) -> list[str]:
-        """The names of the inputs it becomes."""
-        return [f"{self.name}={level}" for level in self.levels] + ([f"{self.name} (other)"] if self.other else [])
-
-    @property
-    def treatment(self) -> str:
-        """What is done, in words."""
-        return f"one-hot of {len(self.levels)} levels" + (" + other" if self.other else "")
-
-    @classmethod
-    def fit(cls, found: Levels) -> Text | str:
-        """From the training rows; a text that says why the column can tell nothing."""
-        counts = found.counts
-        if len(counts) < 2 and not (counts and found.missing):
-            return f"every value is {next(iter(counts))!r}" if counts else "every value is missing"
-        return cls(found.name, tuple(sorted(list(counts)[:LEVELS])), other=len(counts) > LEVELS)
-
-    def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The whole column in the type that `fill` takes."""
-        return text(values, self.name)
-
-    def fill(self, values: pa.Array, into: np.ndarray) -> int:
-        """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw."""
-        codes, unseen = _codes(values, self.levels)
-        known = codes >= 0
-        into[np.flatnonzero(known), codes[known]] = 1
-        if self.other:
-            into[unseen, -1] = 1
-            return 0
-        return int(unseen.sum())
+def columns_from(data: Any) -> tuple[Column, ...]:
+    """Columns as `to_json` wrote them, or a netkit before there were encoders. Raises `NetkitError`,
+    `msgspec.ValidationError`, `KeyError`."""
+    given = msgspec.convert(data, dict[str, list[dict[str, Any]]])["columns"]
+    written = [msgspec.convert(_as_of_now(each), _Written) for each in given]
+    return tuple(Column.of(each.name, spec.make("encoder", each.encoder), each.state) for each in written)
 
 
-class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="embedding"):
-    """The number of the level, from 1 on; 0 for a value that is missing, was seen once only, or never."""
-
-    summary: ClassVar = Levels
-    name: str
-    levels: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        _refuse_repeated(self.levels)
-
-    @property
-    def inputs(self) -> list[str]:
-        """The name of the one input that it becomes."""
-        return [self.name]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and dimensions of its table: the fourth root of the rows, rounded up; more cost time and scored no
-        better."""
-        rows = len(self.levels) + 1
-        return rows, ceil(rows**0.25)
-
-    @property
-    def treatment(self) -> str:
-        """What is done, in words."""
-        return f"embedding, {self.size[0]} x {self.size[1]}"
-
-    @classmethod
-    def fit(cls, found: Levels) -> Codes | str:
-        """From the training rows; a text that says why the column can tell nothing."""
-        levels = [level for level, count in found.counts.items() if count > 1]
-        return cls(found.name, tuple(levels)) if levels else "every value differs"
-
-    def conform(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The whole column in the type that `fill` takes."""
-        return text(values, self.name)
-
-    def fill(self, values: pa.Array, into: np.ndarray) -> int:
-        """Write the codes (n, 1); returns 0, since a value that training never saw has a code of its own."""
-        into[:, 0] = _codes(values, self.levels)[0] + 1
-        return 0
+def _as_of_now(column: dict[str, Any]) -> dict[str, Any]:
+    """Until 0.1 netkit's own encoders were called by their bare names, and the state lay beside the column's name."""
+    if not {"type", "name"} <= column.keys():
+        return column
+    state = {key: value for key, value in column.items() if key not in ("type", "name")}
+    return {"name": column["name"], "encoder": {"type": f"{DISTRIBUTION}/{column['type']}"}, "state": state}
 
 
-Column = Number | Date | Text | Codes
+def _plain(state: Any) -> Any:
+    """A state as a model file gives it back; numbers and arrays of NumPy are plain ones. Raises `PluginError`."""
+    try:
+        data = msgspec.to_builtins(state, str_keys=True, enc_hook=_listed)
+        written = json.dumps(data, allow_nan=False, ensure_ascii=False)
+        written.encode()  # refuses half of a surrogate pair
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise PluginError(f"its state must be data that JSON can hold: {error}") from None
+    return json.loads(written)
 
 
-def _refuse_repeated(levels: tuple[str, ...]) -> None:
-    if len(set(levels)) < len(levels):
-        raise ValueError("every level comes once")
-
-
-def _body(found: Numbers) -> tuple[float, float] | None:
-    """Median and interquartile range where the values have a heavy tail."""
-    low, median, high = found.quartiles
-    return (
-        (median, high - low)
-        if high - low >= SMALLEST and max(median - found.low, found.high - median) > TAIL * (high - low)
-        else None
-    )
-
-
-def _standardised(values: pa.Array, center: float, scale: float) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        u: np.ndarray = np.clip((values.to_numpy(zero_copy_only=False) - center) / scale, -LARGEST, LARGEST)
-    return u
-
-
-def _write(u: np.ndarray, into: np.ndarray, mark: bool = False) -> None:
-    """Into the first column, 0 where it is missing; with `mark` a 1 into the last there."""
-    missing = np.isnan(u)
-    u[missing] = 0
-    into[:, 0] = u
-    if mark:
-        into[:, -1] = missing
-
-
-def _codes(values: pa.Array, levels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The number of each value's level, -1 for none, and which values are neither missing nor a level."""
-    codes = pc.fill_null(pc.index_in(values, pa.array(levels, pa.string())), -1).to_numpy().astype(np.int64)
-    return codes, (codes < 0) & values.is_valid().to_numpy(zero_copy_only=False)
+def _listed(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"it holds {type(value).__name__}")

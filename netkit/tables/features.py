@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,27 +15,26 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from netkit.errors import DataError, ModelFileError, SettingError
+from netkit import spec
+from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
+from netkit.kinds import Encoder, Layer
 from netkit.tables.columns import UNNAMED, column, type_of
-from netkit.tables.encoders import Codes, Column, Date, Number, Text
-from netkit.tables.summaries import Levels, Numbers
+from netkit.tables.encoders import (
+    READ,
+    SKIP,
+    Column,
+    ColumnType,
+    blaming,
+    column_types,
+    columns_from,
+    own_encoder,
+    read_as,
+    summary_of,
+)
+from netkit.tables.summaries import NumberSummary, TextSummary
 
-__all__ = [
-    "SKIP",
-    "ColumnSummary",
-    "Features",
-    "TableSummary",
-    "check_column_types",
-    "text_among",
-    "unnamed",
-    "unseen_notes",
-]
+__all__ = ["ColumnSummary", "Features", "TableSummary", "text_among", "unnamed", "unseen_notes"]
 
-SKIP = "skip"
-"""The type of a column that is left out."""
-KINDS: dict[str, Any] = {"number": Number, "text": Text, "date": Date, "embedding": Codes}
-TYPES = (*KINDS, SKIP)
-"""What a column can be set to."""
 SMALL = 20
 """A text column of more rows than this that never repeats itself is a name, and left out."""
 BLOCK = 16384
@@ -52,34 +52,32 @@ class Features:
     """Why a column says nothing, by name."""
 
     @classmethod
-    def fit(cls, table: pa.Table, exclude: tuple[str, ...] = (), types: Mapping[str, str] | None = None) -> Features:
-        """From the training rows; `types` sets columns to one of `TYPES`, the others are read off their values.
+    def fit(cls, table: pa.Table, exclude: tuple[str, ...] = (), types: Mapping[str, Any] | None = None) -> Features:
+        """From the training rows; `types` sets columns to encoders or leaves them out, the others are read off their
+        values.
 
-        Raises `DataError` when no column is left, or one cannot be what it is set to; `SettingError` for another type.
+        Raises `DataError` when no column is left, or one cannot be what it is set to; `SettingError`,
+        `UnknownComponent` for another type; `PluginError`.
         """
-        summary = TableSummary(exclude, types)
+        summary = TableSummary(exclude, column_types(types or {}))
         summary.feed(table)
         return cls.of(summary)
 
     @classmethod
     def of(cls, summary: TableSummary) -> Features:
-        """From all that a summary has seen. Raises `DataError`."""
+        """From all that a summary has seen. Raises `DataError`, `PluginError`."""
         types, names = summary.types, list(summary.columns)
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(lambda name: _fitted(summary.columns[name], types.get(name)), names))
+            found = list(pool.map(lambda name: summary.columns[name].fitted(types.get(name)), names))
         columns = tuple(each for each in found if not isinstance(each, str))
         left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
         notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
-        notes += [
-            f"{each.name}: the {len(each.levels)} most frequent values keep an input each, the others share one"
-            for each in columns
-            if isinstance(each, Text) and each.other
-        ]
+        notes += [f"{each.name}: {note}" for each in columns if (note := each.note)]
         if not columns:
             raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
         return cls(columns, tuple(notes), left_out)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The names of the inputs, such as `age`, `age (missing)`, `sex=male`."""
         return [name for each in self.columns for name in each.inputs]
@@ -92,15 +90,32 @@ class Features:
     @property
     def text(self) -> list[str]:
         """The columns that are text whatever their values look like."""
-        return [each.name for each in self.columns if isinstance(each, (Text, Codes))]
+        return text_among({each.name: each.encoder for each in self.columns})
 
     @property
-    def codes(self) -> dict[int, tuple[int, int]]:
-        """The inputs that hold codes, by position: levels and dimensions of the embedding that they are meant for."""
-        return {start: each.size for each, start, _ in self._spans() if isinstance(each, Codes)}
+    def encoders(self) -> list[Encoder]:
+        """The encoder of each column."""
+        return [each.encoder for each in self.columns]
+
+    def layer(self) -> Layer | None:
+        """The layer that takes what one of the encoders gives, where that brings one. Raises `SettingError` where two
+        do, `PluginError`."""
+        found = {}
+        for kind in {type(encoder): None for encoder in self.encoders}:
+            own = {start: each for each, start, _ in self._spans() if type(each.encoder) is kind}
+            first = next(iter(own.values()))
+            with blaming(", ".join(each.name for each in own.values()), first.encoder):
+                layer = kind.layer({start: (each.encoder, each.state) for start, each in own.items()})
+                if layer is not None:
+                    found[first.name] = spec.make("layer", layer)
+        if len(found) > 1:
+            brought = " and ".join(f"{name} {spec.name(layer)}" for name, layer in found.items())
+            raise SettingError(f"columns: encoders may bring one layer to a network, here {brought}")
+        return next(iter(found.values()), None)
 
     def transform(self, table: pa.Table) -> Tensor:
-        """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type."""
+        """The inputs for every row, float32 (n, width). Raises `DataError` for a missing column or a wrong type,
+        `PluginError`."""
         inputs = torch.from_numpy(np.zeros((table.num_rows, self.width), np.float32))  # torch's would be written twice
         self.encode(table, inputs)
         return inputs
@@ -108,7 +123,9 @@ class Features:
     def encode(self, table: pa.Table, inputs: Tensor) -> Counter[str]:
         """Write the inputs for every row over zeros; returns how many values each column had that training never
         saw."""
-        given = pa.table({each.name: each.conform(column(table, each.name)) for each in self.columns})
+        given = pa.table(
+            {each.name: read_as(each.encoder, each.name, column(table, each.name)) for each in self.columns}
+        )
         into, unseen = inputs.numpy(), Counter[str]()
         with ThreadPoolExecutor() as pool:
             for found in pool.map(lambda block: self._fill(into, *block), _blocks(given)):
@@ -118,10 +135,13 @@ class Features:
     def _fill(self, inputs: np.ndarray, batch: pa.RecordBatch, row: int) -> dict[str, int]:
         """Write the inputs of a block of rows; returns how many values each column had that training never saw."""
         into = inputs[row : row + batch.num_rows]
-        return {
-            each.name: each.fill(values, into[:, start:end])
-            for (each, start, end), values in zip(self._spans(), batch.columns)
-        }
+        parts = [(each, values, into[:, start:end]) for (each, start, end), values in zip(self._spans(), batch.columns)]
+        unseen = {each.name: each.fill(values, own) for each, values, own in parts}
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(into.sum())  # so every one is: one pass, and by far the most frequent case
+        for each, values, own in () if finite else parts:
+            each.refuse_infinite(values, own)
+        return unseen
 
     def _spans(self) -> Iterator[tuple[Column, int, int]]:
         """Each column with its first input and the one behind its last."""
@@ -132,21 +152,21 @@ class Features:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same encoding to the bit."""
-        return {"columns": msgspec.to_builtins(self.columns)}
+        return {"columns": [each.to_json() for each in self.columns]}
 
     @classmethod
     def from_json(cls, data: Any) -> Features:
         """Raises `ModelFileError`."""
         try:
-            columns = msgspec.convert(data, dict[str, tuple[Column, ...]])["columns"]
-        except (msgspec.ValidationError, KeyError) as error:
+            columns = columns_from(data)
+        except (msgspec.ValidationError, KeyError, NetkitError) as error:
             raise ModelFileError(f"the preparation of the columns is damaged: {error}") from None
         if not columns:
             raise ModelFileError("the preparation of the columns is damaged: there is none")
         return cls(columns)
 
 
-def unnamed(starts: Iterable[int | None], types: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def unnamed(starts: Iterable[int | None], types: Mapping[str, ColumnType]) -> tuple[dict[str, ColumnType], list[str]]:
     """The types with a first column without a name left out where it numbers the rows, and a note. `starts`: what
     `counted_from` gave for each piece that has one."""
     starts = set(starts)
@@ -159,89 +179,89 @@ def unnamed(starts: Iterable[int | None], types: Mapping[str, str]) -> tuple[dic
 
 def unseen_notes(unseen: Mapping[str, int]) -> list[str]:
     """What to know of values that training never saw, by column."""
-    return [
-        f"{name}: {count} values that training never saw count as none of its levels"
-        for name, count in unseen.items()
-        if count
-    ]
+    return [f"{name}: {count} values that training never saw" for name, count in unseen.items() if count]
 
 
-def text_among(types: Mapping[str, str]) -> list[str]:
-    """The columns that are set to be text or codes for text, so they must be read as they are written."""
-    return [name for name, kind in types.items() if KINDS.get(kind) in (Text, Codes)]
+def text_among(types: Mapping[str, ColumnType]) -> list[str]:
+    """The columns whose encoder takes text, so they must be read as they are written."""
+    return [name for name, kind in types.items() if kind != SKIP and kind.takes == "text"]
 
 
 class TableSummary:
     """What an encoding is fitted from: every column but the excluded ones, fed with one piece of the table after
-    another. `types` sets columns to one of `TYPES`."""
+    another. `types` sets columns to encoders, or leaves them out."""
 
     def __init__(
         self,
         exclude: Container[str | None] = (),
-        types: Mapping[str, str] | None = None,
-        block: int | None = Numbers.block,
+        types: Mapping[str, ColumnType] | None = None,
+        block: int | None = NumberSummary.block,
     ) -> None:
         self.types = types or {}
         self.columns: dict[str, ColumnSummary] = {}
+        self._own = {takes: own_encoder(takes) for takes in READ}
         self._exclude, self._block = exclude, block
 
     def feed(self, table: pa.Table) -> None:
-        """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `SettingError` for another
-        type."""
-        check_column_types(self.types)
+        """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `PluginError`."""
         for name in self.types:
             column(table, name)
         names = [name for name in table.column_names if name not in self._exclude]
         for name in names:
-            self.columns.setdefault(name, ColumnSummary(name, self.types.get(name), self._block))
+            if name not in self.columns:
+                self.columns[name] = ColumnSummary(name, self.types.get(name), self._own, self._block)
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda name: self.columns[name].feed(table[name]), names))
 
 
 class ColumnSummary:
-    """One column in a summary. What it is shows at the first value that is not missing, where it is not set."""
+    """One column in a summary. Its encoder shows at the first value that is not missing, where it is not set."""
 
-    def __init__(self, name: str, kind: str | None, block: int | None) -> None:
-        self.name, self.kind, self._block = name, kind, block
+    def __init__(
+        self, name: str, given: ColumnType | None, own: Mapping[str, Encoder], block: int | None = NumberSummary.block
+    ) -> None:
+        self.name, self._own, self._block = name, own if given is None else {}, block
         self.type, self.rows = pa.null(), 0
-        self.summary: Numbers | Levels | None = None
-        self._begin()
+        self.encoder: Encoder | None = None
+        self.summary: Any = None
+        if isinstance(given, Encoder):
+            self._begin(given)
 
     def feed(self, values: pa.ChunkedArray) -> None:
-        """Take in a piece. Raises `DataError`."""
-        if self.kind is None and not pa.types.is_null(values.type):
-            self.type, self.kind = values.type, type_of(values)
-            self._begin()
-        if self.summary:
-            self.summary.feed(values)
+        """Take in a piece. Raises `DataError`, `PluginError`."""
+        if pa.types.is_null(self.type) and not pa.types.is_null(values.type):
+            self.type = values.type
+            if own := self._own.get(type_of(values)):
+                self._begin(own)
+        if self.encoder:
+            self._feed(self.encoder, read_as(self.encoder, self.name, values))
         self.rows += len(values)
 
-    def _begin(self) -> None:
-        """Start the summary, where it is known of what."""
-        if self.kind in KINDS:
-            self.summary = KINDS[self.kind].summary(self.name)
-            self.summary.missing = self.rows
-            if isinstance(self.summary, Numbers):
-                self.summary.block = self._block
+    def fitted(self, given: ColumnType | None) -> Column | str:
+        """The column as it is set, or else as its values are; the reason where it is left out."""
+        if given == SKIP:
+            return "as it is set"
+        if not self.encoder:
+            empty = pa.types.is_null(self.type)
+            return "every value is missing" if empty else f"{self.type} is neither number, text nor date"
+        names = given is None and isinstance(self.summary, TextSummary) and self.rows > SMALL
+        if names and self.summary.differ:
+            return "every value differs, as in a name"
+        return Column.fit(self.name, self.encoder, self.summary)
 
+    def _begin(self, encoder: Encoder) -> None:
+        """Start the summary, with the missing values so far."""
+        self.encoder, self.summary = encoder, summary_of(encoder, self.name)
+        if isinstance(self.summary, NumberSummary):
+            self.summary.block = self._block
+        missing = pa.nulls(BLOCK)
+        for start in range(0, self.rows, BLOCK):
+            piece = pa.chunked_array([missing[: self.rows - start]])
+            self._feed(encoder, read_as(encoder, self.name, piece))
 
-def check_column_types(types: Mapping[str, str]) -> None:
-    """Raise `SettingError` where a column is set to something that none can be."""
-    for name, kind in types.items():
-        if kind not in TYPES:
-            raise SettingError(f"columns: {name}: {', '.join(TYPES[:-1])} or {SKIP} is needed, got {kind!r}")
-
-
-def _fitted(seen: ColumnSummary, given: str | None) -> Column | str:
-    """The column as it is set, or else as its values are; the reason where it is left out."""
-    if given == SKIP:
-        return "as it is set"
-    if not seen.kind:
-        return "every value is missing" if seen.kind is None else f"{seen.type} is neither number, text nor date"
-    if given is None and isinstance(seen.summary, Levels) and seen.rows > SMALL and seen.summary.differ:
-        return "every value differs, as in a name"
-    found: Column | str = KINDS[seen.kind].fit(seen.summary)
-    return found
+    def _feed(self, encoder: Encoder, values: pa.ChunkedArray) -> None:
+        with blaming(self.name, encoder):
+            self.summary.feed(values)
 
 
 def _blocks(table: pa.Table) -> Iterator[tuple[pa.RecordBatch, int]]:

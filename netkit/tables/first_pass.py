@@ -14,7 +14,6 @@ from netkit.tables.columns import (
     all_missing,
     column,
     counted_from,
-    dates,
     is_date,
     is_number,
     lost_rows,
@@ -24,18 +23,17 @@ from netkit.tables.columns import (
     rows_from,
     with_value,
 )
+from netkit.tables.encoders import SKIP, ColumnType, read_as
 from netkit.tables.features import TableSummary, unnamed
 from netkit.tables.read import check_names
 from netkit.tables.sources import Source, Types
 from netkit.tables.split import Split, check_groups
 from netkit.tables.store import Store
-from netkit.tables.summaries import Labels, Numbers
+from netkit.tables.summaries import Labels, NumberSummary
 from netkit.tables.weights import check_weights
 
 __all__ = ["FirstPass", "check_types", "first_pass", "no_check"]
 
-STRICT: dict[str, Any] = {"number": numbers, "date": dates}
-"""How the values of a column that is set to be one of these are read."""
 ROLES = {"weights": check_weights, "group": check_groups}
 """What the values of a column must be that is no input, by what it is for."""
 
@@ -47,18 +45,18 @@ def no_check(table: pa.Table) -> None:
 def first_pass(
     source: Source,
     target: str | None,
-    types: Mapping[str, str],
+    types: Mapping[str, ColumnType],
     roles: Mapping[str, str],
     split: Split | None,
     store: Callable[[], Store],
     size: int | None = None,
-    block: int | None = Numbers.block,
+    block: int | None = NumberSummary.block,
     check: Callable[[pa.Table], None] = no_check,
 ) -> FirstPass:
     """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text,
     or where no row was held out. Raises `DataError`, `SettingError`.
 
-    types: what columns are set to be. roles: the columns that are no inputs, by what they are for. Without a target
+    types: what columns are set to. roles: the columns that are no inputs, by what they are for. Without a target
     every row counts. block: values that are summed up at once. check: raises where rows cannot be used.
     """
 
@@ -84,7 +82,7 @@ class FirstPass:
     def __init__(
         self,
         target: str | None,
-        types: Mapping[str, str],
+        types: Mapping[str, ColumnType],
         roles: Mapping[str, str],
         split: Split | None,
         store: Callable[[], Store],
@@ -95,7 +93,7 @@ class FirstPass:
         self.split, self._check = split, check
         self.summary = TableSummary({target, *roles.values()}, types, block)
         """Of the columns of the training rows."""
-        self.labels, self.scale = Labels(), Numbers(target or "")
+        self.labels, self.scale = Labels(), NumberSummary()
         """Of all targets, and of those of the training rows."""
         self.scale.block = block
         self.spelled: Mapping[Any, str] = {}
@@ -152,11 +150,13 @@ class FirstPass:
             piece = piece.filter(pc.invert(held_out))
         self.summary.feed(piece)
         if self._target is not None and (is_number(values := piece[self._target]) or is_date(values)):
-            self.scale.feed(values)
+            self.scale.feed(numbers(self._target, values))
         self.training.add(piece)
 
 
-def check_types(table: pa.Table, types: Mapping[str, str]) -> None:
-    """Raise `DataError` for the first value of a column that cannot be what the column is set to be."""
+def check_types(table: pa.Table, types: Mapping[str, ColumnType]) -> None:
+    """Raise `DataError` for the first value of a column that its encoder cannot take."""
     for name, kind in types.items():
-        STRICT.get(kind, lambda name, values: None)(name, column(table, name))
+        values = column(table, name)
+        if kind != SKIP and kind.takes != "text":
+            read_as(kind, name, values)

@@ -57,8 +57,8 @@ class TableModel:
         header = read_header(path)
         if header.features is None or header.target is None:
             raise ModelFileError(f"{path}: was saved without a table's preparation; use netkit.load in Python")
+        model = load(path)  # first, since it tells which component is not installed
         features, target = Features.from_json(header.features), Target.from_json(header.target)
-        model = load(path)
         if model.network.in_shape != (features.width,):
             raise ModelFileError(
                 f"{path}: {features.width} encoded inputs do not fit layers for {model.network.in_shape}"
@@ -68,7 +68,7 @@ class TableModel:
     def save(self, path: str | Path) -> None:
         """To one file, whole or not at all."""
         about = {"features": self.features.to_json(), "target": self.target.to_json()}
-        self.model.save(path, **about, scores=self.scores, training=self.training)
+        self.model.save(path, **about, scores=self.scores, training=self.training, encoders=self.features.encoders)
 
     @property
     def encoding(self) -> Encoding:

@@ -15,8 +15,9 @@ from netkit.engine.rows import Dataset
 from netkit.errors import DataError, SettingError
 from netkit.tables import split_before
 from netkit.tables.dataset import dataset
+from netkit.tables.encoders import SKIP
 from netkit.tables.encoding import Encoding
-from netkit.tables.features import SKIP, text_among, unseen_notes
+from netkit.tables.features import text_among, unseen_notes
 from netkit.tables.first_pass import FirstPass, first_pass, no_check
 from netkit.tables.memory import Budget, budget_for
 from netkit.tables.read import source_of
@@ -24,7 +25,7 @@ from netkit.tables.settings import Settings
 from netkit.tables.sources import Files
 from netkit.tables.split import Split
 from netkit.tables.store import FileStore, MemoryStore, Store, temporary_folder
-from netkit.tables.summaries import Numbers
+from netkit.tables.summaries import NumberSummary
 from netkit.tables.weights import RowWeights, class_weights
 
 __all__ = ["FoundRows", "Parts", "find_rows"]
@@ -102,7 +103,7 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     settings = replace(settings, memory=budget.total if budget else None)
     split = _split(settings, task, before)
     size = budget.piece if budget else None
-    block = None if before else Numbers.block
+    block = None if before else NumberSummary.block
     check = partial(encoding.check, unseen=Counter()) if encoding else no_check
     found = first_pass(source, settings.target, types, roles, split, _store(settings), size, block, check)
     return FoundRows(source.where, found, budget, settings)

@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from netkit import spec
 from netkit.errors import NetkitError, SettingError, nearest
-from netkit.kinds import Activation, Component, Layer, Loss, Metric, Optimizer, Schedule
+from netkit.kinds import Activation, Component, Encoder, Layer, Loss, Metric, Optimizer, Schedule
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
 
@@ -46,6 +46,8 @@ SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """Bytes: a number and a unit; with an i the unit is a power of 1024."""
 INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 """So many seconds, minutes or hours; without a unit, epochs."""
+COLUMN = r"(.+?)=\s*([\w./-]+(?::.*)?)"
+"""A column and its encoder: the name of a column may have any characters, that of an encoder has no `=`."""
 
 Units = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -97,15 +99,16 @@ def _path(value: Any) -> Any:
 
 
 def _columns(value: Any) -> Any:
-    from netkit.tables.features import check_column_types  # it needs torch, and the help of a command does not
+    from netkit.tables.encoders import column_types  # it needs pyarrow, and the help of a command does not
 
     pairs = value
     if isinstance(value, str):
-        pairs = dict(part.strip().rpartition("=")[::2] for part in value.split(",") if part.strip())
-    if not isinstance(pairs, Mapping) or not all(name and isinstance(kind, str) for name, kind in pairs.items()):
-        raise SettingError(f"columns read name=type,..., got {value!r}")
-    check_column_types(pairs)
-    return dict(pairs)
+        parts = re.split(";" if ";" in value or re.search("=[^,;]*:", value) else ",", value)
+        found = [re.fullmatch(COLUMN, part.strip(), re.DOTALL) for part in parts if part.strip()]
+        pairs = {each[1]: each[2] for each in found if each} if all(found) else None
+    if not isinstance(pairs, Mapping) or not all(isinstance(name, str) and name for name in pairs):
+        raise SettingError(f"columns read name=encoder,..., got {value!r}")
+    return column_types(pairs)
 
 
 def _validation(value: Any) -> Any:
@@ -145,12 +148,12 @@ class Settings:
     target: Annotated[Name, Option("The column to predict.", "COLUMN", model=True)]
     task: Annotated[Task | None, Option("Else read off the target.", model=True)] = None
     columns: Annotated[
-        dict[str, str],
+        dict[str, Encoder | Literal["skip"]],
         Option(
-            "What columns are: number, text, date, embedding, skip.",
-            "NAME=TYPE,...",
+            "How columns become inputs: by an encoder such as NAME:setting=value, or skip.",
+            "COLUMN=ENCODER,...",
             _columns,
-            str | dict[str, str],
+            str | dict[str, Encoder | Literal["skip"]],
             model=True,
         ),
     ] = field(default_factory=dict)
@@ -391,4 +394,6 @@ def _plain(value: Any, component: Callable[[Component], Any] = spec.table) -> An
         return component(value)
     if isinstance(value, (list, tuple)):
         return [_plain(each, component) for each in value]
-    return value if isinstance(value, (str, int, float, dict, types.NoneType)) else type(value).__name__
+    if isinstance(value, dict):
+        return {key: _plain(each, component) for key, each in value.items()}
+    return value if isinstance(value, (str, int, float, types.NoneType)) else type(value).__name__

@@ -1,26 +1,26 @@
 """What an encoding is fitted from: a small summary of a column, fed with one batch of its values after another.
 
-However the values are cut into batches, it comes out the same, to the bit, up to `MOST` levels.
+However the values are cut into batches, it comes out the same, to the bit, up to `MOST` levels. Summaries of two parts
+of a column merge into that of both: to the bit where the first part ends at a block's border, else to rounding.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.errors import DataError
-from netkit.tables.columns import dates, is_date, is_number, is_text, is_whole, iso_text, labels, numbers, plain, text
+from netkit.tables.columns import is_date, is_number, is_text, is_whole, iso_text, labels, plain
 
-__all__ = ["CYCLES", "DAY", "SMALLEST", "Cycle", "Dates", "Labels", "Levels", "Numbers"]
+__all__ = ["DAY", "SMALLEST", "DateSummary", "Labels", "NumberSummary", "TextSummary"]
 
 DAY = 86400.0
-Cycle = Literal["day", "week", "year"]
-CYCLES: dict[Cycle, float] = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
-"""Seconds of each cycle that a date may follow."""
 SAMPLE = 100_000
 """Values that are kept at most to find the quartiles of a column."""
 SMALLEST = sys.float_info.min
@@ -28,131 +28,162 @@ SMALLEST = sys.float_info.min
 MOST = 2**16
 """Levels that are counted from one batch to the next; where there are more, the rarer half is forgotten."""
 
+Cycle = Literal["day", "week", "year"]
+Moments = tuple[int, float, float]
+"""Count, mean and sum of squared differences from it."""
 
-class Numbers:
+
+class NumberSummary:
     """Of a column of numbers: how many there are, how many are missing, their mean, deviation, ends and quartiles."""
 
     block: int | None = 2**14
     """Values that are summed up at once, wherever a batch ends, so that no bit depends on that; None: as they are
     fed."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
         self.count, self.missing = 0, 0
         self.low, self.high = np.inf, -np.inf
-        self._moments = (0, 0.0, 0.0)
-        """Count, mean and sum of squared differences of the blocks that are full."""
+        self._blocks: list[Moments] = []
+        """Of the blocks that are full, or were the last of a part."""
         self._left = np.empty(0)
         self._sample, self._stride = np.empty(0), 1
 
     def feed(self, values: pa.ChunkedArray) -> None:
-        """Raises `DataError`."""
-        known = self._read(values).drop_null()
+        """Take in float64, null where missing."""
+        known = values.drop_null()
         self.missing += len(values) - len(known)
         for chunk in known.chunks if self.block else [known.combine_chunks()]:
             if len(chunk):
                 self._add(chunk.to_numpy())
 
-    def _add(self, values: np.ndarray) -> None:
-        self._take(values)
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        self.count += len(values)
-        size = self.block or len(values)
-        left = np.concatenate([self._left, values]) if len(self._left) else values
-        for start in range(0, len(left) - size + 1, size):
-            self._moments = _merged(self._moments, left[start : start + size])
-        self._left = left[len(left) - len(left) % size :].copy()
+    def merge(self, other: Self) -> None:
+        """Take in what another summary of the same kind has seen, as what follows on this one's values."""
+        if other.count:
+            self._blocks += [*([_moments_of(self._left)] if len(self._left) else []), *other._blocks]
+            self._left = other._left
+            stride = max(self._stride, other._stride)
+            samples = [each._sample[:: stride // each._stride] for each in (self, other)]
+            self._sample, self._stride = np.concatenate(samples), stride
+            self._thin()
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.count, self.missing = self.count + other.count, self.missing + other.missing
 
     @property
     def mean(self) -> float:
-        """The mean."""
-        return _merged(self._moments, self._left)[1]
+        """The mean; 0 without a value."""
+        return self._moments[1]
 
     @property
     def deviation(self) -> float:
         """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large."""
-        _, mean, squares = _merged(self._moments, self._left)
+        _, mean, squares = self._moments
         if not np.isfinite([mean, squares]).all():
             largest = max(abs(self.low), abs(self.high))
-            raise DataError(f"{self.name}: its values are too large to standardise, the largest is {largest:g}")
+            raise DataError(f"its values are too large to standardise, the largest is {largest:g}")
         found = float(np.sqrt(squares / max(self.count, 1)))
         return found if found >= SMALLEST else 0.0
 
     @property
     def quartiles(self) -> tuple[float, float, float]:
-        """Of every 2^k-th value, where all would be more than `SAMPLE`."""
+        """Of every 2^k-th value, where all would be more than `SAMPLE`; nan without a value."""
+        if not self.count:
+            return np.nan, np.nan, np.nan
         with np.errstate(over="ignore"):
             low, median, high = map(float, np.percentile(self._sample, [25, 50, 75]))
         return low, median, high
 
-    def _read(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        return numbers(self.name, values)
-
-    def _take(self, values: np.ndarray) -> None:
-        """Keep every `_stride`-th of all values, and half of those whenever they become too many."""
+    def _add(self, values: np.ndarray) -> None:
         self._sample = np.concatenate([self._sample, values[-self.count % self._stride :: self._stride]])
+        self._thin()
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.count += len(values)
+        size = self.block or len(values)
+        left = np.concatenate([self._left, values]) if len(self._left) else values
+        self._blocks += [_moments_of(left[start : start + size]) for start in range(0, len(left) - size + 1, size)]
+        self._left = left[len(left) - len(left) % size :].copy()
+
+    def _thin(self) -> None:
+        """Halve the sample, of which every `_stride`-th value is in it, while it is too large."""
         while len(self._sample) > SAMPLE:
             self._sample, self._stride = self._sample[::2].copy(), 2 * self._stride
 
+    @property
+    def _moments(self) -> Moments:
+        """Of all values, block after block."""
+        every = [*self._blocks, *([_moments_of(self._left)] if len(self._left) else [])]
+        return reduce(_together, every, (0, 0.0, 0.0))
 
-def _merged(moments: tuple[int, float, float], values: np.ndarray) -> tuple[int, float, float]:
-    """Count, mean and sum of squared differences of both parts together (Chan, Golub and LeVeque, 1979)."""
-    before, mean, squares = moments
-    count = len(values)
-    if not count:
-        return moments
+
+def _moments_of(values: np.ndarray) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):
-        own = pc.mean(pa.array(values)).as_py()
-        spread = pc.variance(pa.array(values)).as_py() * count
-        if not before:
-            return count, own, float(spread)
+        found = pa.array(values)
+        return len(values), pc.mean(found).as_py(), float(pc.variance(found).as_py() * len(values))
+
+
+def _together(one: Moments, other: Moments) -> Moments:
+    """The moments of both parts together (Chan, Golub and LeVeque, 1979)."""
+    (before, mean, squares), (count, own, spread) = one, other
+    if not before:
+        return other
+    with np.errstate(over="ignore", invalid="ignore"):
         share, apart = count / (before + count), np.float64(own - mean)
         return before + count, float(mean + apart * share), float(squares + spread + apart**2 * (before * share))
 
 
-class Dates(Numbers):
+class DateSummary(NumberSummary):
     """Of a column of dates, in seconds since 1970: as of numbers, and which cycles they go through."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._wraps = dict.fromkeys(CYCLES, (np.inf, -np.inf))
+    CYCLES: ClassVar[dict[Cycle, float]] = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
+    """Seconds of each cycle that dates may follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wraps = dict.fromkeys(self.CYCLES, (np.inf, -np.inf))
+
+    def merge(self, other: Self) -> None:
+        """Take in what another summary of dates has seen."""
+        super().merge(other)
+        for cycle, (low, high) in other._wraps.items():
+            self._wrap(cycle, low, high)
 
     @property
     def cycles(self) -> tuple[Cycle, ...]:
         """Those that are shorter than the whole span, and in which the dates differ."""
         return tuple(
             cycle
-            for cycle, length in CYCLES.items()
+            for cycle, length in self.CYCLES.items()
             if self.high - self.low >= length and self._wraps[cycle][1] > self._wraps[cycle][0]
         )
 
-    def _read(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        return dates(self.name, values)
+    def _add(self, values: np.ndarray) -> None:
+        super()._add(values)
+        for cycle, length in self.CYCLES.items():
+            into = values % length
+            self._wrap(cycle, into.min(), into.max())
 
-    def _take(self, values: np.ndarray) -> None:
-        for cycle, (low, high) in self._wraps.items():
-            into = values % CYCLES[cycle]
-            self._wraps[cycle] = min(low, into.min()), max(high, into.max())
+    def _wrap(self, cycle: Cycle, low: float, high: float) -> None:
+        before = self._wraps[cycle]
+        self._wraps[cycle] = min(before[0], low), max(before[1], high)
 
 
-class Levels:
+class TextSummary:
     """Of a column of text: how many values there are of each level."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
         self.count, self.missing = 0, 0
         self._counts: dict[str, int] = {}
 
     def feed(self, values: pa.ChunkedArray) -> None:
-        """Take in a batch."""
-        known = text(values, self.name).drop_null()
+        """Take in text, null where missing."""
+        known = values.drop_null()
         self.missing += len(values) - len(known)
-        self.count += len(known)
-        if len(self._counts) > MOST:
-            self._counts = dict(self._most()[: MOST // 2])
         found = pc.value_counts(known)
-        for level, count in zip(found.field("values").to_pylist(), found.field("counts").to_pylist()):
-            self._counts[level] = self._counts.get(level, 0) + count
+        self._add(len(known), zip(found.field("values").to_pylist(), found.field("counts").to_pylist()))
+
+    def merge(self, other: Self) -> None:
+        """Take in what another summary of text has seen."""
+        self.missing += other.missing
+        self._add(other.count, other._counts.items())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -163,6 +194,13 @@ class Levels:
     def differ(self) -> bool:
         """Whether no value comes twice and none is missing."""
         return not self.missing and all(count == 1 for count in self._counts.values())
+
+    def _add(self, count: int, levels: Iterable[tuple[str, int]]) -> None:
+        self.count += count
+        if len(self._counts) > MOST:
+            self._counts = dict(self._most()[: MOST // 2])
+        for level, often in levels:
+            self._counts[level] = self._counts.get(level, 0) + often
 
     def _most(self) -> list[tuple[str, int]]:
         return sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from netkit.errors import DataError, ModelFileError
 from netkit.tables.columns import SECONDS, RowError, is_text, labels, numbers, text
-from netkit.tables.summaries import DAY, SMALLEST, Labels, Numbers
+from netkit.tables.summaries import DAY, SMALLEST, Labels, NumberSummary
 
 __all__ = ["Target"]
 
@@ -45,11 +45,11 @@ class Target:
         cls, name: str, values: pa.ChunkedArray, task: str | None = None, spelled: Mapping[Any, str] | None = None
     ) -> Target:
         """From all its values, none missing, as `of` does."""
-        labels, found = Labels(), Numbers(name)
+        labels, found = Labels(), NumberSummary()
         labels.feed(values)
         target = cls.of(name, labels, task, spelled)
         if target.task == "regression":
-            found.feed(values)
+            found.feed(numbers(name, values))
         return target.scaled(found)
 
     @classmethod
@@ -92,9 +92,14 @@ class Target:
         """Columns of the encoded target."""
         return len(self.classes) if self.task == "multiclass" else 1
 
-    def scaled(self, found: Numbers) -> Target:
-        """In a regression, with mean and scale of the values that were summarised."""
-        return replace(self, mean=found.mean, scale=found.deviation or 1.0) if self.task == "regression" else self
+    def scaled(self, found: NumberSummary) -> Target:
+        """In a regression, with mean and scale of the values that were summarised. Raises `DataError`."""
+        if self.task != "regression":
+            return self
+        try:
+            return replace(self, mean=found.mean, scale=found.deviation or 1.0)
+        except DataError as error:
+            raise DataError(f"{self.name}: {error}") from None
 
     def encode(self, values: pa.ChunkedArray) -> Tensor:
         """Targets, float32 (n, width). Raises `DataError` for a missing value or a class that training never saw."""

@@ -92,7 +92,7 @@ def _trained(
     """resumed: the checkpoint to go on from. fresh: the folder of checkpoints may hold no other run's."""
     _check_paths(data, settings)
     model, rows = prepare(data, settings, resumed is not None and resumed.state.begun_by_0_1)
-    _name_strangers(model.model, settings)
+    _name_strangers(model, settings)
     checkpoints = None
     if settings.checkpoint is not None:
         began = Began(_options(data, rows.settings), settings.plugins.to_json())
@@ -140,7 +140,10 @@ def prepare(data: Any, settings: Settings, before: bool = False) -> tuple[TableM
 def _network(features: Features, target: Target, settings: Settings) -> Model:
     loss = settings.loss_for(target.task)
     layers = [*settings.layers] or _layers(target.width, loss, settings)
-    model = Model([*_decoding(features.codes, layers[0]), *layers], loss, seed=settings.seed)
+    first = features.layer()
+    if first is not None and not isinstance(spec.make("layer", layers[0]), type(first)):
+        layers = [first, *layers]
+    model = Model(layers, loss, seed=settings.seed)
     network = model.build((features.width,))
     if network.out_shape != (target.width,):
         raise ShapeError(f"layers: the last one gives {network.out_shape}, {target.name} needs ({target.width},)")
@@ -148,23 +151,12 @@ def _network(features: Features, target: Target, settings: Settings) -> Model:
 
 
 def _layers(width: int, loss: Loss, settings: Settings) -> list[Any]:
-    """Numbers become netkit's first kind of layer; the last is the head that the loss asks for."""
-    kind = current().layers.first()
+    """Numbers become netkit's first layer that has a size; the last is the head that the loss asks for."""
+    layers = current().layers
+    sized = layers[layers.first(lambda layer: layer.sized is not None)].sized
     activation = settings.activation or current().activations.first()
-    hidden = [
-        {"type": kind, "units": part, "activation": activation} if isinstance(part, int) else part
-        for part in settings.hidden
-    ]
-    return [*hidden, {"type": kind, "units": width, "activation": loss.head}]
-
-
-def _decoding(codes: Mapping[int, tuple[int, int]], first: Any) -> list[Any]:
-    """The layer that takes codes, in front of the others, where columns are coded and the first given layer is none."""
-    if not codes or spec.make("layer", first).codes:
-        return []
-    levels, dimensions = zip(*codes.values())
-    kind = current().layers.first(lambda layer: layer.codes)
-    return [{"type": kind, "columns": [*codes], "levels": [*levels], "dimensions": [*dimensions]}]
+    hidden = [sized(part, activation) if isinstance(part, int) else part for part in settings.hidden]
+    return [*hidden, sized(width, loss.head)]
 
 
 def _about(where: str, found: FirstPass, model: TableModel) -> str:
@@ -177,11 +169,11 @@ def _about(where: str, found: FirstPass, model: TableModel) -> str:
     )
 
 
-def _name_strangers(model: Model, settings: Settings) -> None:
+def _name_strangers(model: TableModel, settings: Settings) -> None:
     """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
     chosen = recipe(settings)
     extra = [part for part in (chosen.optimizer, chosen.schedule) if part is not None]
-    parts = [*model.layers, model.loss, *extra, *settings.metric]
+    parts = [*model.features.encoders, *model.model.layers, model.model.loss, *extra, *settings.metric]
     for name, source in {name: source for part in parts for name, source in sources(part)}.items():
         if source.distribution != DISTRIBUTION:
             logger.info("using %s %s (%s %s)", source.kind, name, source.distribution, source.version)

@@ -1,4 +1,4 @@
-"""The built-in layers. A number of units alone means the first."""
+"""The built-in layers. A number of units alone means the first that is `sized`."""
 
 from netkit import hookimpl
 

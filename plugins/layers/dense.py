@@ -42,6 +42,10 @@ class Dense(Layer):
     def examples(cls) -> Iterator[Dense]:
         yield from (cls(units=3), cls(units=2, bias=False), cls(units=1, activation="leaky_relu:slope=0.2"))
 
+    @classmethod
+    def sized(cls, units: int, activation: Activation | str | None) -> Dense:
+        return cls(units=units, activation=activation)
+
     @property
     def in_shape(self) -> tuple[int, ...] | None:
         return None if self.inputdim is None else (self.inputdim,)

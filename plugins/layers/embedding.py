@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from msgspec import Meta
@@ -31,7 +31,6 @@ class Embedding(Layer):
     Source: Guo and Berkhahn 2016, arXiv:1604.06737.
     """
 
-    codes: ClassVar[bool] = True
     columns: tuple[Place, ...]
     levels: tuple[Size, ...]
     dimensions: tuple[Size, ...]
