@@ -44,6 +44,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Reporter",
         "Schedule",
         "Shape",
+        "TextReader",
     ),
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
     "netkit.engine.program.operations": ("bind",),

@@ -30,6 +30,7 @@ from netkit.kinds import Reader as Reader
 from netkit.kinds import Reporter as Reporter
 from netkit.kinds import Schedule as Schedule
 from netkit.kinds import Shape as Shape
+from netkit.kinds import TextReader as TextReader
 from netkit.tensors import by_row as by_row
 from netkit.tensors import comparable as comparable
 from netkit.tensors import labels as labels
@@ -77,6 +78,10 @@ from netkit_plugins.optimizers.adam import Adam as Adam
 from netkit_plugins.optimizers.adam import Adamw as Adamw
 from netkit_plugins.optimizers.rmsprop import Rmsprop as Rmsprop
 from netkit_plugins.optimizers.sgd import Sgd as Sgd
+from netkit_plugins.readers.columnar import Arrow as Arrow
+from netkit_plugins.readers.columnar import Parquet as Parquet
+from netkit_plugins.readers.text import Csv as Csv
+from netkit_plugins.readers.text import JsonLines as JsonLines
 from netkit_plugins.schedules.decay import Constant as Constant
 from netkit_plugins.schedules.decay import Cosine as Cosine
 from netkit_plugins.schedules.decay import Step as Step
@@ -110,6 +115,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "TableModel",
+    "TextReader",
     "UnknownComponent",
     "UsageError",
     "bind",
