@@ -38,7 +38,7 @@ class Parquet(Reader):
             rows = max(1, size * file.metadata.num_rows // max(bulk, 1))
             for batch in file.iter_batches(min(rows, file.metadata.num_rows) or 1):
                 yield _sound(pa.Table.from_batches([batch]))
-            if not groups:
+            if not file.metadata.num_rows:
                 yield file.schema_arrow.empty_table()
 
     def sample(self, table: pa.Table, folder: Path) -> str:
@@ -61,7 +61,7 @@ class Arrow(Reader):
             for number in range(file.num_record_batches):
                 batch = file.get_batch(number)
                 rows = max(1, size * len(batch) // max(batch.nbytes, 1))
-                for start in range(0, len(batch), rows):
+                for start in range(0, max(len(batch), 1), rows):
                     yield _sound(pa.Table.from_batches([batch.slice(start, rows)]))
             if not file.num_record_batches:
                 yield file.schema.empty_table()
