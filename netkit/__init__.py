@@ -31,7 +31,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UsageError",
     ),
     "netkit.registry.hookspecs": ("hookimpl",),
-    "netkit.kinds": ("Call", "Component", "Params", "Shape", *(kind.__name__ for kind in KINDS.values())),
+    "netkit.kinds": ("Call", "Component", "Params", "Shape", "TextReader", *(kind.__name__ for kind in KINDS.values())),
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
     "netkit.engine.chain": ("Chain", "ChainLayer"),
     "netkit.engine.program.operations": ("bind",),

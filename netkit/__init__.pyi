@@ -30,6 +30,7 @@ from netkit.kinds import Reader as Reader
 from netkit.kinds import Reporter as Reporter
 from netkit.kinds import Schedule as Schedule
 from netkit.kinds import Shape as Shape
+from netkit.kinds import TextReader as TextReader
 from netkit.tensors import by_row as by_row
 from netkit.tensors import comparable as comparable
 from netkit.tensors import labels as labels
@@ -154,6 +155,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "TableModel",
+    "TextReader",
     "TextSummary",
     "UnknownComponent",
     "UsageError",

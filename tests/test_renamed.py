@@ -10,7 +10,7 @@ import pytest
 from environments import Environment
 
 MODULES = """
-    bound checkpoint data data.budget data.columns data.cutting data.formats data.gathering data.grouping data.inspecting
+    bound checkpoint data data.budget data.columns data.gathering data.grouping data.inspecting
     data.parting data.prepared data.preparing data.reading data.sources data.spill data.stream data.summary data.target
     data.weighing data.writing derived discovery doctor epochs errors face glance hookspecs kinds model naming network
     passes plan progress registry resume rows scaffold scoring spec storage table targets tensors testing

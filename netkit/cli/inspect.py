@@ -16,7 +16,7 @@ __all__ = ["inspect"]
 
 WIDEST = 36
 """Characters of a cell in a table for people; the last column gets what is left of the terminal."""
-SETTINGS = ("target", "task", "columns", "separator", "decimal")
+SETTINGS = ("target", "task", "columns", "separator", "decimal", "reader")
 
 
 @click.command()

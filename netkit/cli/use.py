@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "predict"]
 
+DIALECT = ("separator", "decimal", "reader")
+
 
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@setting_options("separator", "decimal")
+@setting_options(*DIALECT)
 @click.option("--out", metavar="FILE", help="Where to write the CSV; standard output by default.")
 @click.option("--probabilities", is_flag=True, help="Add a column with the probability of each class.")
 @click.pass_context
@@ -26,11 +28,12 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
     """Write the prediction for every row of DATA, labels as they were in the training file."""
     from netkit.cli.predictions import write_csv
     from netkit.cli.terminal import listening
-    from netkit.files.atomic import check_writable, same_path
+    from netkit.files.atomic import check_writable
+    from netkit.tables.places import is_read_from
 
     ctx.with_resource(listening())
     for path in (model, data):
-        if out and same_path(out, path):
+        if out and is_read_from(path, out):
             raise SettingError(f"out: another file than one that is read is needed, got {out!r}")
     if out:
         check_writable(out)
@@ -49,7 +52,7 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@setting_options("separator", "decimal", "metric")
+@setting_options(*DIALECT, "metric")
 @click.pass_context
 def evaluate(ctx: click.Context, /, model: str, data: str, metric: tuple[Any, ...], **dialect: Any) -> None:
     """Score the predictions for DATA against its target column."""
@@ -62,7 +65,7 @@ def evaluate(ctx: click.Context, /, model: str, data: str, metric: tuple[Any, ..
 
 
 def _dialect(ctx: click.Context) -> dict[str, Any]:
-    return {name: value for name, value in chosen(ctx).items() if name in ("separator", "decimal")}
+    return {name: value for name, value in chosen(ctx).items() if name in DIALECT}
 
 
 def _loaded(model: str) -> TableModel:

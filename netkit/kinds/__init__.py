@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from netkit.kinds.component import Call, Component, Params, Shape
 from netkit.kinds.network import Activation, Layer, Loss, Metric
-from netkit.kinds.table import Encoder, Reader
+from netkit.kinds.table import Encoder, Reader, TextReader
 from netkit.kinds.training import Initializer, Optimizer, Reporter, Schedule
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Reporter",
     "Schedule",
     "Shape",
+    "TextReader",
 ]
 
 KINDS: dict[str, type[Component]] = {

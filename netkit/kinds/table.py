@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from netkit.kinds.component import Component
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-__all__ = ["Encoder", "Reader"]
+__all__ = ["Encoder", "Reader", "TextReader"]
 
 
 class Encoder(Component):
@@ -62,17 +64,33 @@ class Encoder(Component):
 
 
 class Reader(Component):
-    """Rows from somewhere: files of a format, or what a URI names."""
+    """Rows from somewhere: files of a format, or what a URI names. What it reads says itself of what type a column is,
+    as a database does; one that guesses is a `TextReader`."""
 
     kind, plural = "reader", "readers"
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """The files it reads, such as `.csv`, in lower case."""
+    """The files it reads, such as `.xlsx`, in lower case. `.xlsx.gz` is one as well."""
     schemes: ClassVar[tuple[str, ...]] = ()
     """The URIs it reads, such as `sqlite` for sqlite:///shop.db?table=orders."""
-    typed: ClassVar[bool] = True
-    """Whether what it reads says itself of what type a column is, as a database does and a CSV file does not."""
 
     @abstractmethod
-    def batches(self, where: str, size: int | None) -> Iterator[pa.Table]:
+    def batches(self, where: str, size: int | None) -> Iterator[pa.Table | pa.RecordBatch]:
         """The rows of a path or a URI in order, in pieces of about `size` bytes; all in one where it is None. Every
-        piece has the same columns; one without rows is given where there are no rows at all."""
+        piece has the same columns; one without rows is given where there are no rows at all. What cannot be read
+        raises; an iterator that is closed early lets go of what it holds."""
+
+    def sample(self, table: pa.Table, folder: Path) -> str | None:
+        """Write a table into a folder and say where: `netkit check` reads it again. None where nobody can."""
+        return None
+
+
+@dataclass(frozen=True)
+class TextReader(Reader):
+    """A reader of text, as of CSV, which guesses of what type a column is."""
+
+    text: tuple[str, ...] = field(default=(), kw_only=True)
+    """Columns to give as they are written, whatever they look like."""
+
+    @abstractmethod
+    def values(self, words: pa.Array) -> pa.Array:
+        """What a column becomes that is written in these words, where `text` does not name it."""

@@ -15,7 +15,7 @@ _WINGS = {
     "engine.program": "bound:operations epochs:plan passes:buffers plan watched:record",
     "files": "resume:checkpoint",
     "registry": "discovery doctor face:attributes glance:source hookspecs naming:info scaffold",
-    "tables": "data.budget:memory data.columns data.cutting:chunks data.formats data.gathering:first_pass "
+    "tables": "data.budget:memory data.columns data.gathering:first_pass "
     "data.grouping:split data.inspecting:describe data.parting:split data.prepared:encoders data.preparing:features "
     "data.reading:read data.sources data.spill:store data.stream:dataset data.summary:summaries data.target "
     "data.weighing:weights table:model",

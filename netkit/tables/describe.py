@@ -32,12 +32,11 @@ def about_table(
     target: str | None = None,
     task: str | None = None,
     columns: Mapping[str, ColumnType] | None = None,
-    separator: str | None = None,
-    decimal: str = ".",
+    **dialect: Any,
 ) -> dict[str, Any]:
     """Rows, inputs, columns and the target of a table, as plain data. Raises `DataError`, `SettingError`."""
     types, spelled = dict(columns or {}), [target] if target else []
-    source = source_of(data, separator, decimal, text_among(types), spelled)
+    source = source_of(data, text_among(types), spelled, **dialect)
     found = first_pass(source, target, types, {}, None, MemoryStore)
     [table] = found.training.tables()
     about = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -104,9 +103,9 @@ class FirstPass:
         self._starts: set[int | None] = set()
         self._notes: list[str] = []
 
-    def take(self, where: Path, piece: pa.Table) -> None:
+    def take(self, where: str, piece: pa.Table) -> None:
         """The next rows. Raises `DataError`."""
-        check_names(str(where), piece.column_names, 1)
+        check_names(where, piece.column_names, 1)
         self._met.meet(where, piece.schema)
         with rows_from(self.rows):
             refuse_infinite(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from netkit.engine.network import Network
 from netkit.errors import SettingError
-from netkit.tables.formats import COMPRESSED, TYPED, suffix
+from netkit.kinds import TextReader
+from netkit.tables.places import files_of, packed
+from netkit.tables.readable import Readable
 from netkit.tables.sources import Source
 from netkit.tables.store import GROUP, ROWS, FileStore
 
@@ -87,7 +90,7 @@ def budget_for(source: Source, given: int | None) -> Budget | None:
     """What a run may take: as given, or, for files that do not fit into what is available, most of that; None where the
     rows are kept in memory. Raises `SettingError`."""
     if given is None:
-        need = BASE + sum(_bulk(path) * path.stat().st_size for path in source.paths)
+        need = BASE + sum(map(_bulk, source.readables))
         free = available()
         if need <= free:
             return None
@@ -107,8 +110,10 @@ def available() -> int:
     return min(free, default=2**63 - 1)
 
 
-def _bulk(path: Path) -> int:
-    return DENSE if path.suffix in COMPRESSED or suffix(path) in TYPED else LIKE_TEXT
+def _bulk(readable: Readable) -> int:
+    """Bytes in memory; none where no file tells."""
+    times = LIKE_TEXT if isinstance(readable.reader, TextReader) and not packed(readable.where) else DENSE
+    return times * next((os.path.getsize(each) for each in files_of(readable.where) if os.path.isfile(each)), 0)
 
 
 def _text(path: str) -> str:

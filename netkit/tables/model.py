@@ -38,7 +38,7 @@ logger = logging.getLogger("netkit")
 class TableModel:
     """Features turn columns into inputs, the model inputs into outputs, and the target outputs into labels.
 
-    What takes `data` takes what `netkit.train` takes, and `separator` and `decimal` of CSV files. What there is to know
+    What takes `data` takes what `netkit.train` takes, and `reader`, `separator` and `decimal`. What there is to know
     about the data goes to the logger `netkit`.
     """
 

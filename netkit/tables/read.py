@@ -11,29 +11,40 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from netkit import spec
 from netkit.errors import DataError
 from netkit.tables.columns import plain_table
-from netkit.tables.formats import Spelling
+from netkit.tables.readers import Readers
 from netkit.tables.sources import Files, InMemory, Source
+from netkit.tables.spelling import Spelling
 
 __all__ = ["batches", "check_names", "read", "source_of"]
 
 
 def source_of(
-    data: Any, separator: str | None = None, decimal: str = ".", text: Iterable[str] = (), spelled: Iterable[str] = ()
+    data: Any,
+    text: Iterable[str] = (),
+    spelled: Iterable[str] = (),
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    reader: Any = None,
 ) -> Source:
-    """The rows of `data`. Raises `DataError`, `SettingError`.
+    """The rows of `data`. Raises `DataError`, `SettingError`, `PluginError`.
 
-    data: a path to a file, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines; CSV and JSON also
-    compressed), or a table of polars, pandas or pyarrow, a structured or two-dimensional array of NumPy, or a tensor of
-    torch; columns without names are called x0, x1, ... separator, decimal: of CSV files, a comma (in .tsv a tab) and a
-    point. text: columns that are text even if all their values look like numbers. spelled: columns of CSV files of
-    which the spelling is kept, and whole numbers are read to the last digit.
+    data: a path to a file, a folder or a pattern of files, or a URI, of what readers are registered for (CSV, Parquet,
+    Arrow, JSON lines; CSV and JSON also compressed), or a table of polars, pandas or pyarrow, a structured or
+    two-dimensional array of NumPy, or a tensor of torch; columns without names are called x0, x1, ... text: columns
+    that are text even if all their values look like numbers. spelled: columns of which the spelling is kept, and whole
+    numbers are read to the last digit, where readers guess types. separator, decimal: for the readers that have such
+    settings, as that of CSV files. reader: one that is asked first, and reads what no other has.
     """
     if isinstance(data, str) and not data.strip():
         raise DataError(f"table: a path, a table or an array is needed, got {data!r}")
     if isinstance(data, (str, Path)):
-        return Files(str(data), separator, decimal, tuple(text), {name: Spelling() for name in spelled})
+        given = None if reader is None else spec.make("reader", reader)
+        readers = Readers(given, {"separator": separator, "decimal": decimal})
+        return Files(str(data), tuple(text), {name: Spelling() for name in spelled}, readers)
     return InMemory(plain_table(_in_memory(data)))
 
 
@@ -49,7 +60,7 @@ def batches(source: Source, size: int = 2**24) -> Iterator[pa.Table]:
     """The rows of a source in batches of about `size` bytes, with types of their own. Raises `DataError`."""
     rows = 0
     for where, table in source.pieces(size):
-        check_names(str(where), table.column_names, 1)
+        check_names(where, table.column_names, 1)
         rows += len(table)
         if len(table):
             yield table

@@ -22,7 +22,6 @@ from netkit.tables.first_pass import FirstPass, first_pass, no_check
 from netkit.tables.memory import Budget, budget_for
 from netkit.tables.read import source_of
 from netkit.tables.settings import Settings
-from netkit.tables.sources import Files
 from netkit.tables.split import Split
 from netkit.tables.store import FileStore, MemoryStore, Store, temporary_folder
 from netkit.tables.summaries import NumberSummary
@@ -70,7 +69,7 @@ class FoundRows:
     def _own(self, encoding: Encoding, weights: RowWeights, window: int | None) -> Dataset:
         """The rows of a table of their own that validate; what is wrong with them names it."""
         settings = self.settings
-        source = source_of(settings.validation, settings.separator, settings.decimal, encoding.text, encoding.exact)
+        source = source_of(settings.validation, encoding.text, encoding.exact, **settings.dialect)
         roles = {"weights": settings.weights} if settings.weights else {}
         size = self.budget.piece if self.budget else None
         try:
@@ -94,11 +93,13 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     """
     roles, task = settings.roles, settings.known_task
     if isinstance(settings.validation, (str, Path)):  # whether it is there, before the other table is read
-        Files(str(settings.validation), settings.separator, settings.decimal).paths  # noqa: B018
+        source_of(settings.validation, **settings.dialect).readables  # noqa: B018
     spelled = [settings.target, *([settings.group] if settings.group else [])]
     types = {} if encoding else settings.columns
     text = encoding.text if encoding else text_among(types)
-    source = source_of(data, settings.separator, settings.decimal, text, spelled)
+    source = source_of(data, text, spelled, **settings.dialect)
+    for reader in dict.fromkeys(each.stranger for each in source.readables if each.stranger):
+        logger.info("using %s", reader)
     budget = budget_for(source, settings.memory)
     settings = replace(settings, memory=budget.total if budget else None)
     split = _split(settings, task, before)

@@ -1,19 +1,22 @@
-"""Where a table comes from: files of one or more formats, read whole or piece by piece."""
+"""Where a table comes from: files of one or more formats, or a URI, read whole or piece by piece."""
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 
-from netkit.errors import DataError, SettingError
-from netkit.tables.columns import plain_table
-from netkit.tables.formats import FORMATS, TYPED, Dialect, Spelling, format_of, suffix
+from netkit.errors import DataError
+from netkit.kinds import TextReader
+from netkit.tables.columns import UNNAMED, is_text, place, plain_table, writable
+from netkit.tables.places import scheme
+from netkit.tables.readable import Readable, one_line
+from netkit.tables.readers import Readers
+from netkit.tables.spelling import Spelling
 
 __all__ = ["Files", "InMemory", "Source", "Types", "unified", "widened"]
 
@@ -24,40 +27,33 @@ WIDE = pa.decimal128(20, 0)
 
 @dataclass(frozen=True)
 class Files:
-    """The table in a file, or in all files of a folder or a pattern, in sorted order. `text` names columns of CSV files
-    that are text whatever they look like, `spelled` gathers how those of others are written. Raises `SettingError` for
-    a separator that cannot be."""
+    """The table in a file, or in all files of a folder or a pattern, in sorted order, or behind a URI. Where readers
+    guess types, `text` names columns that are text whatever they look like, `spelled` gathers how those of others are
+    written."""
 
     where: str
-    separator: str | None = None
-    decimal: str = "."
     text: tuple[str, ...] = ()
     spelled: Mapping[str, Spelling] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, value in (("separator", self.separator), ("decimal", self.decimal)):
-            if value is not None and len(value) != 1:
-                raise SettingError(f"{name}: one character is needed, got {value!r}")
-            if value is not None and (not value.isascii() or value in '"\r\n\0'):
-                raise SettingError(f"{name}: a character of ASCII, no quote and no line end, is needed, got {value!r}")
-        if self.decimal == (self.separator or ","):
-            raise SettingError(f"decimal: {self.decimal!r} is the separator of columns too")
+    readers: Readers = field(default_factory=Readers)
 
     @property
-    def paths(self) -> list[Path]:
-        """The files. Raises `DataError` when there is none."""
+    def readables(self) -> list[Readable]:
+        """The files. Raises `DataError` when there is none, `PluginError` where two readers have one."""
+        if scheme(self.where):
+            return [self.readers.of(self.where)]
         path = Path(self.where)
-        with _one_line(path):
+        with one_line(str(path)):
             folder, there = path.is_dir(), path.exists()
         if folder:
-            found = [each for each in path.rglob("*") if each.is_file() and suffix(each) in FORMATS]
-            found = [each for each in found if not each.name.startswith((".", "_"))]
+            files = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith((".", "_")))
+            found = [each for each in map(self.readers.of, map(str, files)) if each.known]
         else:
-            found = [path] if there else [Path(each) for each in glob.glob(self.where, recursive=True)]
+            files = [path] if there else sorted(Path(each) for each in glob.glob(self.where, recursive=True))
+            found = [self.readers.of(str(each)) for each in files]
         if not found:
-            reason = f"no {', '.join(FORMATS)} file is in it" if folder else "no such file"
+            reason = f"no {', '.join(self.readers.suffixes)} file is in it" if folder else "no such file"
             raise DataError(f"{self.where}: cannot be read: {reason}")
-        return sorted(found)
+        return found
 
     def settled(self, take: Callable[[Files], Taken]) -> Taken:
         """What `take` makes of the files; once more when `Types` found columns that must be text from the start."""
@@ -66,33 +62,54 @@ class Files:
             try:
                 return take(files)
             except _Disputed as found:
+                if not files._can_be_text(found):
+                    raise found.error from None
                 files = replace(files, text=(*files.text, *found.names))
 
-    def pieces(self, size: int | None) -> Iterator[tuple[Path, pa.Table]]:
+    def pieces(self, size: int | None) -> Iterator[tuple[str, pa.Table]]:
         """The rows in order, in pieces of about `size` bytes with types of their own, each with its file; without a
         size all at once. Raises `DataError` for what cannot be read, and where the columns of two files differ."""
         if size is None:
-            yield Path(self.where), plain_table(self._table())
+            yield self.where, plain_table(self._table())
             return
-        first: tuple[Path, pa.Schema] | None = None
-        for path in self.paths:
-            with _one_line(path):
-                for piece in format_of(path).pieces(path, self._dialect, size):
-                    first = first or (path, piece.schema)
-                    _refuse_differing(path, piece.schema, *first)
-                    yield path, plain_table(piece)
-
-    @property
-    def _dialect(self) -> Dialect:
-        return Dialect(self.separator, self.decimal, self.text, self.spelled)
+        first: tuple[str, pa.Schema] | None = None
+        for readable in self.readables:
+            for piece in self._read(readable, size):
+                first = first or (readable.where, piece.schema)
+                _refuse_differing(readable.where, piece.schema, *first)
+                yield readable.where, plain_table(piece)
 
     def _table(self) -> pa.Table:
         types, tables = Types(), []
-        for path in self.paths:
-            with _one_line(path):
-                tables.append(format_of(path).whole(path, self._dialect))
-            types.meet(path, tables[-1].schema)
+        for readable in self.readables:
+            for piece in self._read(readable, None):
+                types.meet(readable.where, piece.schema)
+                tables.append(piece)
         return pa.concat_tables([types.cast(table) for table in tables])
+
+    def _read(self, readable: Readable, size: int | None) -> Iterator[pa.Table]:
+        reader = readable.reader
+        if not isinstance(reader, TextReader):
+            yield from map(_named, readable.pieces(size))
+            return
+        words = {name for name in (*reader.text, *self.text, *self.spelled) if writable(name)}
+        words |= {""} if UNNAMED in words else set()
+        for piece in replace(readable, reader=replace(reader, text=tuple(words))).pieces(size):
+            yield self._typed(readable, reader, _named(piece))
+
+    def _typed(self, readable: Readable, reader: TextReader, table: pa.Table) -> pa.Table:
+        """The table with the values of the columns that were read as text for their spelling alone."""
+        for name in {*self.spelled} - {*reader.text, *self.text}:
+            if (found := place(table.schema, name)) >= 0 and is_text(table[name]):
+                with readable.one_line():
+                    values = self.spelled[name].typed(table[name], reader.values)
+                table = table.set_column(found, name, values)
+        return table
+
+    def _can_be_text(self, found: _Disputed) -> bool:
+        """Whether columns can be read as text that were not yet."""
+        guessed = {each.where for each in self.readables if isinstance(each.reader, TextReader)}
+        return found.places <= guessed and not {*found.names} & {*self.text}
 
 
 @dataclass(frozen=True)
@@ -101,18 +118,18 @@ class InMemory:
 
     table: pa.Table
     where = "table"
-    paths: tuple[Path, ...] = ()
+    readables: tuple[Readable, ...] = ()
     spelled: Mapping[str, Spelling] = field(default_factory=dict)
 
     def settled(self, take: Callable[[InMemory], Taken]) -> Taken:
         """What `take` makes of it."""
         return take(self)
 
-    def pieces(self, size: int | None) -> Iterator[tuple[Path, pa.Table]]:
+    def pieces(self, size: int | None) -> Iterator[tuple[str, pa.Table]]:
         """The rows in order, in pieces of about `size` bytes, or all at once."""
         rows = len(self.table) if size is None else size * len(self.table) // max(self.table.nbytes, 1)
         for start in range(0, max(len(self.table), 1), max(rows, 1)):
-            yield Path(self.where), self.table.slice(start, max(rows, 1))
+            yield self.where, self.table.slice(start, max(rows, 1))
 
 
 Source = Files | InMemory
@@ -121,9 +138,9 @@ Source = Files | InMemory
 class _Disputed(Exception):
     """Columns that are text in one place and something else in another."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], places: set[str], error: DataError) -> None:
         super().__init__(*names)
-        self.names = names
+        self.names, self.places, self.error = names, places, error
 
 
 class Types:
@@ -131,36 +148,32 @@ class Types:
     is missing everywhere takes any type."""
 
     def __init__(self) -> None:
-        self._first: Path | None = None
+        self._first = ""
         self.schema = pa.schema([])
 
-    def meet(self, path: Path, schema: pa.Schema) -> None:
-        """Take in the columns of another table. Raises `DataError` where a file gives its types itself and they do not
-        meet, and what `Files.settled` waits for where they must be read as text."""
-        if self._first is None:
-            self._first, self.schema = path, schema
+    def meet(self, where: str, schema: pa.Schema) -> None:
+        """Take in the columns of another table. Raises `DataError` where a column is missing, and what `Files.settled`
+        waits for where two types do not meet."""
+        if not self._first:
+            self._first, self.schema = where, schema
         if self.schema.equals(schema):
             return
-        _refuse_differing(path, schema, self._first, self.schema)
+        _refuse_differing(where, schema, self._first, self.schema)
         try:
             self.schema = unified(self.schema, schema)
         except pa.ArrowException:
-            raise _Disputed([*self._disputed(path, schema)]) from None
+            raise self._dispute(where, schema) from None
 
     def cast(self, table: pa.Table) -> pa.Table:
         """The same columns in one order and with the types of all."""
         return widened(table, self.schema)
 
-    def _disputed(self, path: Path, schema: pa.Schema) -> Iterator[str]:
-        for known in self.schema:
-            other = schema.field(known.name)
-            try:
-                unified(pa.schema([known]), pa.schema([other]))
-            except pa.ArrowException:
-                if self._first is None or any(suffix(each) in TYPED for each in (self._first, path)):
-                    kinds = f"{other.type}, in {self._first} {known.type}"
-                    raise DataError(f"{path}: column {known.name!r} holds {kinds}") from None
-                yield known.name
+    def _dispute(self, where: str, schema: pa.Schema) -> _Disputed:
+        pairs = [(known, schema.field(known.name)) for known in self.schema]
+        known, other = zip(*(pair for pair in pairs if not _meet(*pair)))
+        kinds = f"{other[0].type}, in {self._first} {known[0].type}"
+        error = DataError(f"{where}: column {known[0].name!r} holds {kinds}")
+        return _Disputed([each.name for each in known], {where, self._first}, error)
 
 
 def unified(*schemas: pa.Schema) -> pa.Schema:
@@ -177,31 +190,28 @@ def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table if table.schema.equals(schema) else table.select(schema.names).cast(schema, safe=False)
 
 
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """What goes wrong with a file as a `DataError` that names it."""
+def _meet(one: pa.Field, other: pa.Field) -> bool:
     try:
-        if path.is_fifo():
-            raise DataError(f"{path}: cannot be read: it is a pipe, and a table is gone through more than once")
-        yield
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: the name of a column holds {error.object[:20]!r}") from None
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{path}: not a table: {_line(error)}") from None
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {_line(error)}") from None
+        unified(pa.schema([one]), pa.schema([other]))
+    except pa.ArrowException:
+        return False
+    return True
 
 
-def _refuse_differing(path: Path, schema: pa.Schema, other: Path, first: pa.Schema) -> None:
+def _named(table: pa.Table) -> pa.Table:
+    """The table with a name for its first column, where that is the only one without."""
+    names = table.column_names
+    lacks = [name for name in names if not name.strip()]
+    if len(names) < 2 or len(lacks) != 1 or names[0].strip() or UNNAMED in names:
+        return table
+    return table.rename_columns([UNNAMED, *names[1:]])
+
+
+def _refuse_differing(where: str, schema: pa.Schema, other: str, first: pa.Schema) -> None:
     """Raise `DataError` for a column that one of two files lacks."""
-    for lacks, has, here, there in ((path, other, schema, first), (other, path, first, schema)):
+    for lacks, has, here, there in ((where, other, schema, first), (other, where, first, schema)):
         names = set(here.names)
         if missing := [name for name in there.names if name not in names]:
             raise DataError(
                 f"{lacks}: there is no column {missing[0]!r}, as in {has}; files read together have the same columns"
             )
-
-
-def _line(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(text).split())[:200]

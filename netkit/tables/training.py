@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from netkit.registry.requirements import following
 from netkit.tables.features import Features
 from netkit.tables.first_pass import FirstPass
 from netkit.tables.model import TableModel
+from netkit.tables.places import absolute, is_read_from
 from netkit.tables.rows import FoundRows, find_rows
 from netkit.tables.run import recipe
 from netkit.tables.settings import Settings, options, rules_in
@@ -43,9 +43,9 @@ def train(
 ) -> TableModel:
     """A model of the column `target` of a table, trained and scored as `netkit train` does it, to the same bits.
 
-    data: a path, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines), a table of polars, pandas or
-    pyarrow, or an array. settings: the options of `netkit train` by their names, such as epochs=50,
-    optimizer="adam:beta1=0.8", hidden=[64, 32], validation=0.2; `netkit.tables.settings.Settings` has all of them.
+    data: a path, a folder or a pattern of files (CSV, Parquet, Arrow, JSON lines), a URI that a plugin reads, a table
+    of polars, pandas or pyarrow, or an array. settings: the options of `netkit train` by their names, such as
+    epochs=50, optimizer="adam:beta1=0.8", hidden=[64, 32]; `netkit.tables.settings.Settings` has all of them.
     resume: a folder of checkpoints; the run that was saved there goes on. callbacks: each is called with the record of
     every epoch; one that returns True ends the run. What there is to know about the table goes to the logger `netkit`.
 
@@ -107,7 +107,7 @@ def _options(data: Any, settings: Settings) -> dict[str, Any]:
     held = {name: None for name, table in tables.items() if not isinstance(table, (str, Path, float))}
     given = {"data": data, **settings.to_json(), **held}
     named = ["data", *(name for name, option in options().items() if option.path)]
-    paths = {name: os.path.abspath(path) for name in named if isinstance(path := given.get(name), (str, Path))}
+    paths = {name: absolute(path) for name in named if isinstance(path := given.get(name), (str, Path))}
     return {**given, **paths}
 
 
@@ -119,7 +119,7 @@ def _check_paths(data: Any, settings: Settings) -> None:
             continue
         check_writable(path)
         for table in (data, settings.validation):
-            if isinstance(table, (str, Path)) and same_path(path, str(table)):
+            if isinstance(table, (str, Path)) and is_read_from(table, path):
                 raise SettingError(f"{name}: another file than one that is read is needed, got {path!r}")
 
 
