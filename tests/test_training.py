@@ -155,7 +155,7 @@ def test_a_setting_that_cannot_be_is_refused(setting, value, rule):
 
 
 def test_all_mistakes_of_a_recipe_are_told_at_once_and_its_components_are_made():
-    message = "alpha: expected `float` > 0.0, got -1; optimizer 'adamm' is unknown; did you mean adam, adamw?; "
+    message = "alpha: expected `float` > 0.0, got -1; optimizer 'adamm' is unknown; did you mean adam, radam, nadam?; "
     with pytest.raises(SettingError, match=f"^{re.escape(message + 'plan: expected `bool`, got 2')}$"):
         Recipe(alpha=-1, optimizer="adamm", plan=2)
     recipe = Recipe(alpha=np.float64(0.5), optimizer="adam", schedule={"type": "cosine"})
