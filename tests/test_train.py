@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import netkit
-from netkit import DataError, SettingError
+from netkit import DataError, SettingError, UsageError
 from netkit.tables.settings import Settings
 from netkit.tables.split import KNOWN, Split
 from netkit.tables.training import prepare

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from math import isclose
 from typing import Any
 
@@ -109,9 +110,9 @@ def by_rows(component: Encoder) -> float:
         whole, rows = _encoded(column, values), len(values)
         need(len(np.unique(whole, axis=0)) > 1, "transform must write into inputs, which stay the same for every value")
         for size in (1, 7, 128):
-            starts = range(0, rows, size)
+            pieces = [values.slice(start, size) for start in range(0, rows, size)]
             with ThreadPoolExecutor(4) as pool:
-                parts = [*pool.map(lambda start: _encoded(column, values.slice(start, size)), starts)]  # noqa: B023
+                parts = [*pool.map(partial(_encoded, column), pieces)]
             _same(values, np.concatenate(parts), whole, f"{size} rows at a time")
         order = np.random.default_rng(0).permutation(rows)
         _same(
