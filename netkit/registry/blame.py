@@ -25,7 +25,7 @@ def blaming(component: Component, where: str) -> Iterator[None]:
             raise error.__cause__ from None
         about = "" if isinstance(error.__cause__, DataError) else f"{component.kind} {in_full(component)}: "
         said = error.__cause__ if isinstance(error.__cause__, DataError) else error
-        raise (PluginError if about else DataError)(printable(f"{where}: {about}{said}", keep_spaces=True)) from error
+        raise (PluginError if about else DataError)(printable(f"{where}: {about}{said}")) from error
 
 
 def in_full(component: Component) -> str:

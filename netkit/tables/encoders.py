@@ -140,12 +140,12 @@ class Column:
     @property
     def treatment(self) -> str:
         """What is done, in words."""
-        return self._told(self.encoder.treatment) or f"{spec.name(self.encoder)}, {len(self.inputs)} inputs"
+        return self._told("treatment") or f"{spec.name(self.encoder)}, {len(self.inputs)} inputs"
 
     @property
     def note(self) -> str:
         """What whoever trains should know; or nothing."""
-        return self._told(self.encoder.note)
+        return self._told("note")
 
     def fill(self, values: pa.Array, inputs: np.ndarray) -> int:
         """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw. Raises
@@ -153,8 +153,8 @@ class Column:
         with blaming(self.encoder, self.name), np.errstate(all="ignore"):  # what is not finite is refused
             unseen = self.encoder.transform(self.state, values, inputs)
             if unseen is not None and not (isinstance(unseen, Integral) and 0 <= unseen <= len(values)):
-                said = "transform gives how many values training never saw, or None"
-                raise PluginError(f"{said}, got {type(unseen).__name__} {unseen!r}")
+                got = unseen if isinstance(unseen, Integral) else type(unseen).__name__
+                raise PluginError(f"transform gives how many values training never saw, or None, got {got}")
         return int(unseen or 0)
 
     def refuse_infinite(self, values: pa.Array, inputs: np.ndarray) -> None:
@@ -168,11 +168,11 @@ class Column:
         """Plain data. Raises `UnknownComponent` for an encoder that was never registered."""
         return {"name": self.name, "encoder": spec.table(self.encoder), "state": msgspec.to_builtins(self.state)}
 
-    def _told(self, tell: Callable[[Any], Any]) -> str:
+    def _told(self, what: str) -> str:
         with blaming(self.encoder, self.name):
-            words = tell(self.state)
+            words = getattr(self.encoder, what)(self.state)
             if not isinstance(words, str):
-                raise PluginError(f"{tell.__name__} must be a text, got {words!r}")
+                raise PluginError(f"{what} must be a text, got {words!r}")
         return printable(words, keep_spaces=True)
 
 

@@ -98,7 +98,9 @@ def named(component: Encoder) -> float:
         need(len(other.inputs) == len(column.inputs), "names: their number depends on the name of the column")
         both = set(column.inputs) & set(other.inputs)
         need(not both, f"names: two columns have inputs of one name, {sorted(both)}: put the column's name into each")
-        for what, words in (("treatment", column.treatment), ("note", column.note)):
+        with _blamed("treatment or note"):
+            told = {"treatment": column.treatment, "note": column.note}
+        for what, words in told.items():
             need(len(words) <= 200, f"{what} is a few words, got {len(words)} characters")
     return 0.0
 
@@ -124,12 +126,9 @@ def by_rows(component: Encoder) -> float:
 
 def finite(component: Encoder) -> float:
     """missing values, and those that training never saw, have finite inputs"""
-    for _, _, column in _each(component):
-        values = _array(component, OTHERS[component.takes])
-        with _blamed("transform"):
-            column.refuse_infinite(values, _encoded(column, values))
-            nulls = pa.nulls(3, values.type)
-            column.refuse_infinite(nulls, _encoded(column, nulls))
+    for values, _, column in _each(component):
+        for others in (_array(component, OTHERS[component.takes]), pa.nulls(3, values.type)):
+            need(np.isfinite(_encoded(column, others)).all(), "inputs must be finite")
     return 0.0
 
 
@@ -220,6 +219,7 @@ def _encoded(column: Column, values: pa.Array) -> np.ndarray:
     inputs[:, [0, -1]] = 7
     with _blamed("transform"):
         column.fill(values, inputs[:, 1:-1])
+        column.refuse_infinite(values, inputs[:, 1:-1])
     need((inputs[:, [0, -1]] == 7).all(), "transform writes beside its inputs")
     return inputs[:, 1:-1]
 
@@ -246,4 +246,4 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-PROMISES = [takes, fitted, stored, named, by_rows, finite, pure, layered]
+PROMISES = [takes, fitted, named, finite, by_rows, stored, pure, layered]
