@@ -117,7 +117,13 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # generic in newer clic
         return from_text(self.setting, value) if isinstance(value, str) else value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return completed(ctx, incomplete, [self.kind]) if self.kind else []
+        from netkit.tables.settings import hints
+
+        before, word = "", incomplete
+        if get_origin(get_args(hints()[self.setting])[0]) is dict:  # name=component
+            before, word = incomplete[: incomplete.rfind("=") + 1], incomplete[incomplete.rfind("=") + 1 :]
+        found = completed(ctx, word, [self.kind]) if self.kind else []
+        return [CompletionItem(f"{before}{each.value}", help=each.help) for each in found]
 
 
 def completed(ctx: click.Context, incomplete: str, kinds: Iterable[str]) -> list[CompletionItem]:

@@ -49,7 +49,7 @@ class Encoder(Component):
         return how many of the values training never saw. Several threads call it at once."""
 
     def treatment(self, state: Any) -> str:
-        """What is done, in a few words, as `netkit inspect` shows it; empty for the encoder's name and settings."""
+        """What is done, in a few words, as `netkit inspect` shows it; empty for its name and number of inputs."""
         return ""
 
     def note(self, state: Any) -> str:

@@ -3,9 +3,8 @@ is told in one line that names the column, the encoder and the distribution that
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal
@@ -15,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from netkit import spec
-from netkit.errors import DataError, PluginError, UnknownComponent, UsageError
+from netkit.errors import PluginError, SettingError, UnknownComponent, UsageError
+from netkit.files.plain import plain
 from netkit.kinds import Encoder
 from netkit.registry import current
+from netkit.registry.blame import blaming, in_full
 from netkit.registry.discovery import DISTRIBUTION
-from netkit.registry.guard import guarded, printable
+from netkit.registry.guard import printable
 from netkit.tables.columns import dates, numbers, text
 from netkit.tables.summaries import DateSummary, NumberSummary, TextSummary
 
@@ -28,7 +29,6 @@ __all__ = [
     "SKIP",
     "Column",
     "ColumnType",
-    "blaming",
     "column_types",
     "columns_from",
     "own_encoder",
@@ -40,6 +40,8 @@ SKIP: Literal["skip"] = "skip"
 """Instead of an encoder: the column is left out."""
 ColumnType = Encoder | Literal["skip"]
 """What people set a column to."""
+COLUMN = r"(.+?)=\s*([\w./-]+(?::.*)?)"
+"""A column and its encoder: the name of a column may have any characters, that of an encoder has no `=`."""
 READ: dict[str, tuple[Callable[[str, pa.ChunkedArray], pa.ChunkedArray], type[NumberSummary | TextSummary]]] = {
     "number": (numbers, NumberSummary),
     "date": (dates, DateSummary),
@@ -48,11 +50,19 @@ READ: dict[str, tuple[Callable[[str, pa.ChunkedArray], pa.ChunkedArray], type[Nu
 """By what an encoder takes how its columns are read, and netkit's own summary of them."""
 
 
-def column_types(given: Mapping[str, Any]) -> dict[str, ColumnType]:
-    """For each column `SKIP`, or the encoder that people set it to by a name, text, table or instance. Raises
-    `SettingError`, `UnknownComponent`, `PluginError`, each of which names the column."""
+def column_types(given: Any) -> dict[str, ColumnType]:
+    """For each column `SKIP`, or the encoder that people set it to by a name, text, table or instance. In one text for
+    all, columns are separated by commas, or by semicolons where encoders have settings. Raises `SettingError`,
+    `UnknownComponent`, `PluginError`, each of which names the column."""
+    pairs = given
+    if isinstance(given, str):
+        parts = re.split(";" if ";" in given or re.search("=[^,;]*:", given) else ",", given)
+        found = [re.fullmatch(COLUMN, part.strip(), re.DOTALL) for part in parts if part.strip()]
+        pairs = {each[1]: each[2] for each in found if each} if all(found) else None
+    if not isinstance(pairs, Mapping) or not all(isinstance(name, str) and name for name in pairs):
+        raise SettingError(f"columns read name=encoder,..., got {given!r}")
     types = {}
-    for name, each in given.items():
+    for name, each in pairs.items():
         try:
             types[name] = _column_type(each)
         except (UsageError, PluginError) as error:
@@ -68,7 +78,7 @@ def _column_type(given: Any) -> ColumnType:
     except UnknownComponent as error:
         raise UnknownComponent(f"{SKIP} or an encoder is needed, and {error}") from None
     if encoder.takes not in READ:
-        raise PluginError(f"encoder {_who(encoder)}: takes must be {' or '.join(READ)}, got {encoder.takes!r}")
+        raise PluginError(f"encoder {in_full(encoder)}: takes must be {' or '.join(READ)}, got {encoder.takes!r}")
     return encoder
 
 
@@ -85,37 +95,9 @@ def read_as(encoder: Encoder, name: str, values: pa.ChunkedArray) -> pa.ChunkedA
 
 def summary_of(encoder: Encoder, name: str) -> Any:
     """An empty summary of a column for its encoder. Raises `PluginError`."""
-    with blaming(name, encoder):
+    with blaming(encoder, name):
         summary = encoder.summary()
     return READ[encoder.takes][1]() if summary is None else summary
-
-
-@contextmanager
-def blaming(name: str, encoder: Encoder) -> Iterator[None]:
-    """What an encoder raises names the column, and unless it is a `DataError` the encoder: a `PluginError` then."""
-    try:
-        with guarded():
-            yield
-    except PluginError as error:
-        if isinstance(error.__cause__, DataError):
-            raise DataError(_line(f"{name}: {error.__cause__}")) from error
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None
-        raise PluginError(_line(f"{name}: encoder {_who(encoder)}: {error}")) from error
-
-
-def _line(text: str) -> str:
-    """What strangers say, on one line."""
-    return printable(text, keep_spaces=True)
-
-
-def _who(encoder: Encoder) -> str:
-    """An encoder, and the distribution it came in."""
-    try:
-        info = current().encoders.info_of(encoder)
-    except UnknownComponent:
-        return type(encoder).__name__
-    return f"{info.qualified} ({info.distribution} {info.version})"
 
 
 @dataclass(frozen=True)
@@ -132,15 +114,15 @@ class Column:
     def fit(cls, name: str, encoder: Encoder, summary: Any) -> Column | str:
         """From a summary of its training rows; a text that says why the column can tell nothing. Raises `DataError`,
         `PluginError`."""
-        with blaming(name, encoder):
+        with blaming(encoder, name):
             found = encoder.fit(summary)
-            state = found if isinstance(found, str) else _plain(found)
-        return _line(found) if isinstance(found, str) else cls.of(name, encoder, state)
+            state = found if isinstance(found, str) else plain(found)
+        return printable(found, keep_spaces=True) if isinstance(found, str) else cls.of(name, encoder, state)
 
     @classmethod
     def of(cls, name: str, encoder: Encoder, state: Any) -> Column:
         """With a state that is plain data. Raises `PluginError`."""
-        with blaming(name, encoder):
+        with blaming(encoder, name):
             state = msgspec.convert(state, encoder.State)
             inputs = encoder.names(name, state)
             if not isinstance(inputs, (list, tuple)) or not inputs or not all(isinstance(each, str) for each in inputs):
@@ -158,40 +140,40 @@ class Column:
     @property
     def treatment(self) -> str:
         """What is done, in words."""
-        return self._told(self.encoder.treatment) or spec.text(self.encoder)
+        return self._told("treatment") or f"{spec.name(self.encoder)}, {len(self.inputs)} inputs"
 
     @property
     def note(self) -> str:
         """What whoever trains should know; or nothing."""
-        return self._told(self.encoder.note)
+        return self._told("note")
 
     def fill(self, values: pa.Array, inputs: np.ndarray) -> int:
         """Write the inputs (n, len(self.inputs)) over zeros; returns how many values training never saw. Raises
         `PluginError`."""
-        with blaming(self.name, self.encoder):
+        with blaming(self.encoder, self.name), np.errstate(all="ignore"):  # what is not finite is refused
             unseen = self.encoder.transform(self.state, values, inputs)
             if unseen is not None and not (isinstance(unseen, Integral) and 0 <= unseen <= len(values)):
-                said = "transform gives how many values training never saw, or None"
-                raise PluginError(f"{said}, got {type(unseen).__name__} {unseen!r}")
+                got = unseen if isinstance(unseen, Integral) else type(unseen).__name__
+                raise PluginError(f"transform gives how many values training never saw, or None, got {got}")
         return int(unseen or 0)
 
     def refuse_infinite(self, values: pa.Array, inputs: np.ndarray) -> None:
         """Raise `PluginError` for the first value that was made nan or inf."""
         if len(rows := np.flatnonzero(~np.isfinite(inputs).all(1))):
             made = inputs[rows[0]][~np.isfinite(inputs[rows[0]])][0]
-            with blaming(self.name, self.encoder):
+            with blaming(self.encoder, self.name):
                 raise PluginError(f"transform makes {made} of {values[int(rows[0])].as_py()!r}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data. Raises `UnknownComponent` for an encoder that was never registered."""
         return {"name": self.name, "encoder": spec.table(self.encoder), "state": msgspec.to_builtins(self.state)}
 
-    def _told(self, tell: Callable[[Any], Any]) -> str:
-        with blaming(self.name, self.encoder):
-            words = tell(self.state)
+    def _told(self, what: str) -> str:
+        with blaming(self.encoder, self.name):
+            words = getattr(self.encoder, what)(self.state)
             if not isinstance(words, str):
-                raise PluginError(f"{tell.__name__} must be a text, got {words!r}")
-        return _line(words)
+                raise PluginError(f"{what} must be a text, got {words!r}")
+        return printable(words, keep_spaces=True)
 
 
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -216,20 +198,3 @@ def _as_of_now(column: dict[str, Any]) -> dict[str, Any]:
         return column
     state = {key: value for key, value in column.items() if key not in ("type", "name")}
     return {"name": column["name"], "encoder": {"type": f"{DISTRIBUTION}/{column['type']}"}, "state": state}
-
-
-def _plain(state: Any) -> Any:
-    """A state as a model file gives it back; numbers and arrays of NumPy are plain ones. Raises `PluginError`."""
-    try:
-        data = msgspec.to_builtins(state, str_keys=True, enc_hook=_listed)
-        written = json.dumps(data, allow_nan=False, ensure_ascii=False)
-        written.encode()  # refuses half of a surrogate pair
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise PluginError(f"its state must be data that JSON can hold: {error}") from None
-    return json.loads(written)
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    raise TypeError(f"it holds {type(value).__name__}")

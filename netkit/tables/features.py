@@ -18,13 +18,13 @@ from torch import Tensor
 from netkit import spec
 from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Encoder, Layer
+from netkit.registry.blame import blaming
 from netkit.tables.columns import UNNAMED, column, type_of
 from netkit.tables.encoders import (
     READ,
     SKIP,
     Column,
     ColumnType,
-    blaming,
     column_types,
     columns_from,
     own_encoder,
@@ -104,7 +104,7 @@ class Features:
         for kind in {type(encoder): None for encoder in self.encoders}:
             own = {start: each for each, start, _ in self._spans() if type(each.encoder) is kind}
             first = next(iter(own.values()))
-            with blaming(", ".join(each.name for each in own.values()), first.encoder):
+            with blaming(first.encoder, ", ".join(each.name for each in own.values())):
                 layer = kind.layer({start: (each.encoder, each.state) for start, each in own.items()})
                 if layer is not None:
                     found[first.name] = spec.make("layer", layer)
@@ -260,7 +260,7 @@ class ColumnSummary:
             self._feed(encoder, read_as(encoder, self.name, piece))
 
     def _feed(self, encoder: Encoder, values: pa.ChunkedArray) -> None:
-        with blaming(self.name, encoder):
+        with blaming(encoder, self.name):
             self.summary.feed(values)
 
 

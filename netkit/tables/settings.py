@@ -46,8 +46,6 @@ SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """Bytes: a number and a unit; with an i the unit is a power of 1024."""
 INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
 """So many seconds, minutes or hours; without a unit, epochs."""
-COLUMN = r"(.+?)=\s*([\w./-]+(?::.*)?)"
-"""A column and its encoder: the name of a column may have any characters, that of an encoder has no `=`."""
 
 Units = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -101,14 +99,7 @@ def _path(value: Any) -> Any:
 def _columns(value: Any) -> Any:
     from netkit.tables.encoders import column_types  # it needs pyarrow, and the help of a command does not
 
-    pairs = value
-    if isinstance(value, str):
-        parts = re.split(";" if ";" in value or re.search("=[^,;]*:", value) else ",", value)
-        found = [re.fullmatch(COLUMN, part.strip(), re.DOTALL) for part in parts if part.strip()]
-        pairs = {each[1]: each[2] for each in found if each} if all(found) else None
-    if not isinstance(pairs, Mapping) or not all(isinstance(name, str) and name for name in pairs):
-        raise SettingError(f"columns read name=encoder,..., got {value!r}")
-    return column_types(pairs)
+    return column_types(value)
 
 
 def _validation(value: Any) -> Any:

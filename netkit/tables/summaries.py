@@ -31,6 +31,8 @@ MOST = 2**16
 Cycle = Literal["day", "week", "year"]
 Moments = tuple[int, float, float]
 """Count, mean and sum of squared differences from it."""
+NONE: Moments = (0, 0.0, 0.0)
+"""Those of no values."""
 
 
 class NumberSummary:
@@ -59,8 +61,7 @@ class NumberSummary:
     def merge(self, other: Self) -> None:
         """Take in what another summary of the same kind has seen, as what follows on this one's values."""
         if other.count:
-            self._blocks += [*([_moments_of(self._left)] if len(self._left) else []), *other._blocks]
-            self._left = other._left
+            self._blocks, self._left = [*self._parts, *other._blocks], other._left
             stride = max(self._stride, other._stride)
             samples = [each._sample[:: stride // each._stride] for each in (self, other)]
             self._sample, self._stride = np.concatenate(samples), stride
@@ -71,12 +72,12 @@ class NumberSummary:
     @property
     def mean(self) -> float:
         """The mean; 0 without a value."""
-        return self._moments[1]
+        return reduce(_together, self._parts, NONE)[1]
 
     @property
     def deviation(self) -> float:
         """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large."""
-        _, mean, squares = self._moments
+        _, mean, squares = reduce(_together, self._parts, NONE)
         if not np.isfinite([mean, squares]).all():
             largest = max(abs(self.low), abs(self.high))
             raise DataError(f"its values are too large to standardise, the largest is {largest:g}")
@@ -99,7 +100,7 @@ class NumberSummary:
         self.count += len(values)
         size = self.block or len(values)
         left = np.concatenate([self._left, values]) if len(self._left) else values
-        self._blocks += [_moments_of(left[start : start + size]) for start in range(0, len(left) - size + 1, size)]
+        self._blocks += [_moments(left[start : start + size]) for start in range(0, len(left) - size + 1, size)]
         self._left = left[len(left) - len(left) % size :].copy()
 
     def _thin(self) -> None:
@@ -108,13 +109,12 @@ class NumberSummary:
             self._sample, self._stride = self._sample[::2].copy(), 2 * self._stride
 
     @property
-    def _moments(self) -> Moments:
+    def _parts(self) -> list[Moments]:
         """Of all values, block after block."""
-        every = [*self._blocks, *([_moments_of(self._left)] if len(self._left) else [])]
-        return reduce(_together, every, (0, 0.0, 0.0))
+        return [*self._blocks, *([_moments(self._left)] if len(self._left) else [])]
 
 
-def _moments_of(values: np.ndarray) -> Moments:
+def _moments(values: np.ndarray) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):
         found = pa.array(values)
         return len(values), pc.mean(found).as_py(), float(pc.variance(found).as_py() * len(values))

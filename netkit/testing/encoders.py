@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from math import isclose
 from typing import Any
 
@@ -97,7 +98,9 @@ def named(component: Encoder) -> float:
         need(len(other.inputs) == len(column.inputs), "names: their number depends on the name of the column")
         both = set(column.inputs) & set(other.inputs)
         need(not both, f"names: two columns have inputs of one name, {sorted(both)}: put the column's name into each")
-        for what, words in (("treatment", column.treatment), ("note", column.note)):
+        with _blamed("treatment or note"):
+            told = {"treatment": column.treatment, "note": column.note}
+        for what, words in told.items():
             need(len(words) <= 200, f"{what} is a few words, got {len(words)} characters")
     return 0.0
 
@@ -109,9 +112,9 @@ def by_rows(component: Encoder) -> float:
         whole, rows = _encoded(column, values), len(values)
         need(len(np.unique(whole, axis=0)) > 1, "transform must write into inputs, which stay the same for every value")
         for size in (1, 7, 128):
-            starts = range(0, rows, size)
+            pieces = [values.slice(start, size) for start in range(0, rows, size)]
             with ThreadPoolExecutor(4) as pool:
-                parts = [*pool.map(lambda start: _encoded(column, values.slice(start, size)), starts)]  # noqa: B023
+                parts = [*pool.map(partial(_encoded, column), pieces)]
             _same(values, np.concatenate(parts), whole, f"{size} rows at a time")
         order = np.random.default_rng(0).permutation(rows)
         _same(
@@ -123,12 +126,9 @@ def by_rows(component: Encoder) -> float:
 
 def finite(component: Encoder) -> float:
     """missing values, and those that training never saw, have finite inputs"""
-    for _, _, column in _each(component):
-        values = _array(component, OTHERS[component.takes])
-        with _blamed("transform"):
-            column.refuse_infinite(values, _encoded(column, values))
-            nulls = pa.nulls(3, values.type)
-            column.refuse_infinite(nulls, _encoded(column, nulls))
+    for values, _, column in _each(component):
+        for others in (_array(component, OTHERS[component.takes]), pa.nulls(3, values.type)):
+            need(np.isfinite(_encoded(column, others)).all(), "inputs must be finite")
     return 0.0
 
 
@@ -219,6 +219,7 @@ def _encoded(column: Column, values: pa.Array) -> np.ndarray:
     inputs[:, [0, -1]] = 7
     with _blamed("transform"):
         column.fill(values, inputs[:, 1:-1])
+        column.refuse_infinite(values, inputs[:, 1:-1])
     need((inputs[:, [0, -1]] == 7).all(), "transform writes beside its inputs")
     return inputs[:, 1:-1]
 
@@ -245,4 +246,4 @@ def _alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-PROMISES = [takes, fitted, stored, named, by_rows, finite, pure, layered]
+PROMISES = [takes, fitted, named, finite, by_rows, stored, pure, layered]
