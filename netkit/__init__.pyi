@@ -67,6 +67,9 @@ from netkit_plugins.activations.squashing import HardTanh as HardTanh
 from netkit_plugins.activations.squashing import Sigmoid as Sigmoid
 from netkit_plugins.activations.squashing import Softsign as Softsign
 from netkit_plugins.activations.squashing import Tanh as Tanh
+from netkit_plugins.encoders.levels import Text as Text
+from netkit_plugins.encoders.quantities import Date as Date
+from netkit_plugins.encoders.quantities import Number as Number
 from netkit_plugins.initializers.data import UnitVariance as UnitVariance
 from netkit_plugins.initializers.distributions import Constant as Constant
 from netkit_plugins.initializers.distributions import Normal as Normal
@@ -119,6 +122,10 @@ from netkit_plugins.optimizers.nadam import Nadam as Nadam
 from netkit_plugins.optimizers.radam import Radam as Radam
 from netkit_plugins.optimizers.rmsprop import Rmsprop as Rmsprop
 from netkit_plugins.optimizers.sgd import Sgd as Sgd
+from netkit_plugins.readers.columnar import Arrow as Arrow
+from netkit_plugins.readers.columnar import Parquet as Parquet
+from netkit_plugins.readers.text import Csv as Csv
+from netkit_plugins.readers.text import JsonLines as JsonLines
 from netkit_plugins.schedules.decay import Cosine as Cosine
 from netkit_plugins.schedules.decay import Step as Step
 from netkit_plugins.schedules.warm_up import OneCycle as OneCycle

@@ -75,7 +75,19 @@ class Mistake(Initializer):
     def __call__(self, shape, fan_in, fan_out, rng):
         return torch.randn(shape, generator=rng)
 '''
-RIGHT = {"sine": SINE, "square": SQUARE, "gain": GAIN, "share": SHARE, "descent": DESCENT, "noise": NOISE}
+RIGHT = {
+    "sine": SINE,
+    "square": SQUARE,
+    "gain": GAIN,
+    "share": SHARE,
+    "descent": DESCENT,
+    "noise": NOISE,
+    "a derivative of 0": SINE.replace("torch.sin(z)", "0 * z + 1").replace("torch.cos(z)", "0"),
+    "any arguments": SINE.replace("grad, z, a)", "*given)").replace(
+        "torch.cos(z) * grad", "torch.cos(given[1]) * given[0]"
+    ),
+    "an argument more with a default": SINE.replace("forward(self, z)", "forward(self, z, scale=1.0)"),
+}
 
 MISTAKES = {
     "no @dataclass": (
@@ -271,4 +283,31 @@ def test_what_is_said_of_a_mistake(write, source, message):
 def test_without_the_mistake_nothing_is_said(write, source):
     component = write(source)
     report = examine(component.kind, component)
+    assert not report.broken and not report.remarks
+
+
+ROOT_OF_SQUARES = """
+    def fused(self, z, target):
+        d = z - target
+        return (d * d).sqrt().mean(1), d.sign() / d.shape[1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("fused", "remarks"),
+    [
+        (ROOT_OF_SQUARES, ("Mistake(): its fused form is not finite in float32 from |z| = 1e+25 on",)),
+        (ROOT_OF_SQUARES.replace("(d * d).sqrt()", "d.abs()"), ()),
+    ],
+)
+def test_a_fused_form_that_overflows_far_out_is_remarked_upon(write, fused, remarks):
+    source = (
+        SQUARE.replace("(d * d).mean(1), 2 * d /", "d.abs().mean(1), d.sign() /") + "    head = 'identity'\n" + fused
+    )
+    report = examine("loss", write(source))
+    assert not report.broken and report.remarks == remarks
+
+
+def test_what_float32_cannot_hold_is_no_remark(write):
+    report = examine("activation", write(SINE.replace("torch.sin(z)", "z**3").replace("torch.cos(z)", "3 * z * z")))
     assert not report.broken and not report.remarks
