@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netkit
-from netkit import Chain, DivergenceError, Model, SettingError, ShapeError, UnknownComponent, registry, spec
+from netkit import Chain, DivergenceError, Layer, Model, SettingError, ShapeError, UnknownComponent, registry, spec
 from netkit.files.header import read_header
 from netkit.tensors import generator
+from netkit.testing import check
 
 X = torch.randn(70, 4, generator=generator(5, 0), dtype=torch.float64)
 Y = X.prod(1, keepdim=True).tanh()
@@ -71,6 +73,35 @@ def test_the_plan_and_the_steps_as_they_read_give_the_same_numbers():
     for name, each in everything(one).items():
         torch.testing.assert_close(each, everything(two)[name], msg=name)
     assert not torch.equal(one.network.states()["2.mean"], torch.zeros(6, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class Centred(Layer):
+    """gain sin(x - m), m the running mean before this batch: its backward reads the state, too."""
+
+    def build(self, in_shape, rng):
+        return {"gain": torch.ones(in_shape)}, in_shape
+
+    def state(self, in_shape):
+        return {"mean": torch.zeros(in_shape)}
+
+    def next_state(self, params, saved):
+        return {"mean": 0.5 * params["mean"] + 0.5 * saved.mean(0)}
+
+    def forward(self, params, x, rng=None):
+        return params["gain"] * torch.sin(x - params["mean"]), x
+
+    def backward(self, params, saved, grad):
+        d = saved - params["mean"]
+        return params["gain"] * torch.cos(d) * grad, {"gain": (torch.sin(d) * grad).sum(0)}
+
+
+@pytest.mark.parametrize("layers", [[Centred()], ["dense:units=4", Centred(), "dense:units=4", Centred()]])
+def test_backward_sees_the_state_that_forward_saw(layers):
+    check(Centred())
+    one, two = (fitted([*layers, "dense:units=1"], plan=plan, alpha=0.01)[0] for plan in (True, False))
+    for name, each in everything(one).items():
+        torch.testing.assert_close(each, everything(two)[name], msg=name)
 
 
 def test_batch_norm_trains_and_keeps_what_torch_does():

@@ -110,7 +110,7 @@ def test_what_new_plugin_writes_passes_strict_checkers(tmp_path):
 
 
 def test_what_new_plugin_writes_says_how_to_go_on(cli):
-    code, out, _ = cli("new-plugin", "netkit-softsign")
-    for command in ("pip install -e '.[test]'", "netkit show softsign", "netkit check softsign", "pytest"):
+    code, out, _ = cli("new-plugin", "netkit-sharpsign")
+    for command in ("pip install -e '.[test]'", "netkit show sharpsign", "netkit check sharpsign", "pytest"):
         assert f"\n    {command}\n" in out
     assert code == 0 and out.endswith("\n    netkit list-plugins --kind activation\n")

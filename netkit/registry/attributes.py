@@ -32,8 +32,8 @@ def names() -> list[str]:
 
 
 def class_name(name: str) -> str:
-    """`leaky_relu` to `LeakyRelu`."""
-    return name.title().replace("_", "")
+    """`leaky_relu` to `LeakyRelu`, `conv2d` to `Conv2d`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
 def snake_case(name: str) -> str:

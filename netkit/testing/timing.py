@@ -52,7 +52,8 @@ def _pair(component: Component) -> tuple[Callable[[], Any], Callable[[], Any]] |
 
 def _layer_pair(component: Layer, x: torch.Tensor) -> tuple[Callable[[], Any], Callable[[], Any]] | None:
     try:
-        params, _ = component.build(component.in_shape or (WIDTH,), rng())
+        shape = component.in_shape or (WIDTH,)
+        params = component.build(shape, rng())[0] | component.state(shape)
     except Exception:
         return None
     x = rand(ROWS, *(component.in_shape or (WIDTH,)), dtype=torch.float32)

@@ -111,7 +111,6 @@ def forward_calls(
         calls = layer.bind_forward(link.params, x_with_ones if wants_ones(link) else x, out.z)
     else:
         calls = [partial(_layer_forward, layer, link.params, x, out.z, rng, saved)]
-        calls += [partial(_keep_state, link, saved)] if link.state and rng is not None else []
     return calls + activation_calls(link.activation, out)
 
 
@@ -138,7 +137,8 @@ def backward_calls(
         return calls + layer.bind_backward(
             link.params, link.grads, x_with_ones if wants_ones(link) else x, out.grad, dx
         )
-    return [*calls, partial(_layer_backward, layer, link.params, link.grads, saved, out.grad, dx)]
+    calls.append(partial(_layer_backward, layer, link.params, link.grads, saved, out.grad, dx))
+    return [*calls, partial(_keep_state, link, saved)] if link.state else calls
 
 
 def _activation_backward_calls(activation: Any, out: Buffers) -> list[Call]:
