@@ -138,7 +138,7 @@ WRONG = {
     "quiet = 1": "quiet: expected `bool`, got 1",
     "out = 3": "out: expected `str`, got 3",
     "task = 'binry'": "task: binary or multiclass or regression is needed, got 'binry'",
-    "activation = 'rleu'": "activation: activation 'rleu' is unknown; did you mean relu, elu?",
+    "activation = 'rleu'": "activation: activation 'rleu' is unknown; did you mean relu, relu6, elu?",
     "activation = 3": "activation: a name, a table or an instance of Activation is needed, got 3",
     "activation = {slope = 3}": "activation: a table needs a type, got {'slope': 3}",
     "activation = 'relu:slope=3'": "activation: relu: there is no setting 'slope'; it has none",

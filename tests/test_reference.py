@@ -10,7 +10,7 @@ import scipy.stats
 import sklearn.metrics as skm
 import torch
 import torch.nn.functional as F
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_diabetes, load_wine
 
 from netkit import Dense, Model, registry, spec
 from netkit.testing.layers import built
@@ -161,15 +161,14 @@ class Lbfgs:
             s, y = self.w - self.before[0], g - self.before[1]
             self.pairs = [*self.pairs, (s, y)][-self.history :] if s @ y > 0 else self.pairs
         self.before = self.w.detach().clone(), g.clone()
-        if self.pairs:
-            s, y = self.pairs[-1]
+        h = unit
+        for s, y in self.pairs[-1:]:
             h = unit * (s @ y) / (y @ y)
-        else:
-            h = unit / max(1.0, float(g.norm()))
         for s, y in self.pairs:
             hy, sy = h @ y, s @ y
             h = h - (torch.outer(s, hy) + torch.outer(hy, s)) / sy + (1 + y @ hy / sy) / sy * torch.outer(s, s)
-        self.w.copy_(self.w - self.lr * h @ g)
+        step = h @ g
+        self.w.copy_(self.w - self.lr * step / max(1.0, float(step.norm())))
 
 
 OPTIMIZERS = {
@@ -542,6 +541,27 @@ def test_lbfgs_fits_a_whole_table_in_few_steps():
         options = {"optimizer": optimizer, "alpha": alpha, "batch": len(x), "epochs": 80, "progress": False}
         last[optimizer] = model.fit(x, y, **options)[-1].loss
     assert last["lbfgs"] < 0.35 < 0.4 < last["adam"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_lbfgs_stays_finite_until_there_is_nothing_left_to_learn(activation):
+    x, y = load_wine(return_X_y=True)
+    layers = [Dense(units=16, activation=activation), Dense(units=3, activation="softmax")]
+    model = Model(layers, "categorical_cross_entropy")
+    x = (x - x.mean(0)) / x.std(0)
+    history = model.fit(x, y, batch=len(x), epochs=100, optimizer="lbfgs", progress=False)
+    assert history[-1].loss < 1e-9 < history[15].loss < 1e-2
+
+
+def test_no_step_of_lbfgs_is_longer_than_alpha():
+    optimizer, derivative = spec.make("optimizer", "lbfgs"), lambda w: w**3 - w
+    w = torch.tensor([0.1, 30.0, -1e6])
+    state, longest = optimizer.start(w), 0.0
+    for _ in range(30):
+        before = w.clone()
+        optimizer.step(w, derivative(w), state, 0.5)
+        longest = max(longest, float((w - before).norm()))
+    assert longest == pytest.approx(0.5, rel=0.1)
 
 
 def test_dropout_drops_its_rate_and_keeps_the_mean():

@@ -180,18 +180,16 @@ def test_steps_are_counted_at_every_pause():
     assert seen == list(range(1, 28)) and run.steps == 27
 
 
-SHAPES = {"binary_cross_entropy": 1, "categorical_cross_entropy": 3, "hinge": 1}
+WIDTHS = {"binary": 1, "multiclass": 3, "regression": 2}
 
 
 def problem(loss):
     """Layers that fit a loss, and targets for it."""
-    kind, k = registry.losses[loss], SHAPES.get(loss, 2)
+    kind = registry.losses[loss]
+    k = WIDTHS[kind.task]
     layers = [LAYERS[0], {"type": "dense", "units": k, "activation": kind.head or "identity"}]
-    y = torch.randint(
-        3 if kind.task == "multiclass" else 2,
-        (len(X), k if kind.task != "multiclass" else 1),
-        generator=generator(2, 0),
-    )
+    columns = 1 if kind.task == "multiclass" else k  # class numbers
+    y = torch.randint(max(k, 2), (len(X), columns), generator=generator(2, 0))
     return layers, y.double()
 
 

@@ -107,3 +107,12 @@ def test_the_largest_of_equal_values_is_the_first():
     y, saved = layer.forward({}, torch.ones(1, 1, 2, 2))
     dx, _ = layer.backward({}, saved, torch.full_like(y, 5.0))
     assert dx.tolist() == [[[[5, 0], [0, 0]]]]
+
+
+@pytest.mark.parametrize(("text", "shape"), [("conv1d:channels=2", (3, 5)), ("conv2d:channels=2", (3, 5, 5))])
+def test_without_rows_the_gradients_of_a_convolution_are_zeros_of_its_shape(text, shape):
+    layer = spec.make("layer", text)
+    params, out_shape = layer.build(shape, torch.Generator().manual_seed(0))
+    y, saved = layer.forward(params, torch.zeros(0, *shape))
+    grads = layer.param_grads(params, saved, torch.zeros(0, *out_shape))
+    assert y.shape == (0, *out_shape) and all(torch.equal(grads[name], 0 * params[name]) for name in params)

@@ -22,9 +22,10 @@ FLAT = 1e-10
 class Lbfgs(Optimizer):
     """w -= alpha H g, H the inverse curvature that the last `history` steps s and changes y of the gradient tell.
 
-    Limited-memory BFGS with steps of a fixed size, no line search. H starts as s.y / y.y of the newest pair; before
-    there is one H g is g, cut off at length 1. For whole batches (`batch` as large as the table): gradients of other
-    rows differ by more than curvature. Memory: 2 `history` + 2 vectors of parameters. Source: Nocedal 1980.
+    Limited-memory BFGS without a line search; in its place H g is cut off at length 1, so no step is longer than alpha.
+    H starts as s.y / y.y of the newest pair, or as 1 before there is one. For whole batches (`batch` as large as the
+    table): gradients of other rows differ by more than curvature. Memory: 2 `history` + 2 vectors of parameters.
+    Source: Nocedal 1980.
     """
 
     history: Annotated[int, Meta(ge=1)] = 10
@@ -42,12 +43,14 @@ class Lbfgs(Optimizer):
         _remember(state, params - state["params"], grads - state["grads"])
         state["params"].copy_(params)
         state["grads"].copy_(grads)
-        params -= alpha * _direction(state, grads)
+        direction = _direction(state, grads)
+        params -= alpha * (direction / direction.norm().clamp_min(1))
 
 
 def _remember(state: dict[str, Any], step: Tensor, change: Tensor) -> None:
     """The pair behind the others, and the oldest is forgotten; before the first step there is none, s is 0."""
-    if float(step @ change) > FLAT * float(change @ change) > 0:
+    curvature, size, least = float(step @ change), float(change @ change), torch.finfo(step.dtype)
+    if curvature > FLAT * size and size > least.tiny / least.eps:  # a smaller square has lost its digits
         for rows, row in (state["steps"], step), (state["changes"], change):
             rows.copy_(rows.roll(-1, 0))
             rows[-1] = row
@@ -57,14 +60,12 @@ def _direction(state: dict[str, Any], grads: Tensor) -> Tensor:
     """H g by two loops over the pairs, the newest first and then the oldest first."""
     curvatures = (state["steps"] * state["changes"]).sum(1).tolist()
     pairs = [pair for pair in zip(state["steps"], state["changes"], curvatures) if pair[2]]
-    if not pairs:
-        return torch.div(grads, grads.norm().clamp_min(1))
     q, shares = grads.clone(), []
     for s, y, curvature in reversed(pairs):
         shares.append(s @ q / curvature)
         q -= shares[-1] * y
-    _, y, curvature = pairs[-1]
-    q *= curvature / (y @ y)
+    for s, y, curvature in pairs[-1:]:
+        q *= curvature / (y @ y)
     for (s, y, curvature), share in zip(pairs, reversed(shares)):
         q += (share - y @ q / curvature) * s
     return q
