@@ -67,7 +67,8 @@ def test_plugins_import_netkits_public_names_and_never_each_other(path):
 def test_the_core_names_no_component():
     from netkit import registry
 
-    names = {name for kind in ("activations", "losses", "metrics", "optimizers") for name in getattr(registry, kind)}
+    kinds = ("activations", "losses", "metrics", "optimizers", "readers")
+    names = {name for kind in kinds for name in getattr(registry, kind)}
     assert len(names) > 20
     for path in CORE:
         for node in ast.walk(ast.parse(path.read_text())):
