@@ -26,9 +26,9 @@ from test_registry import install  # noqa: F401
 
 import netkit
 from netkit import DataError, PluginError, Reader, SettingError, TextReader, UnknownComponent, registry
+from netkit.files.places import absolute, is_read_from, scheme, suffix
 from netkit.tables import memory
 from netkit.tables.memory import budget_for
-from netkit.tables.places import absolute, is_read_from, scheme, suffix
 from netkit.tables.read import batches, read, source_of
 from netkit.testing import examine
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from netkit import spec
 from netkit.errors import DataError, PluginError, UnknownComponent, nearest
+from netkit.files.places import scheme, suffix
 from netkit.kinds import Reader
 from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION, normal
 from netkit.registry.guard import guarded
 from netkit.registry.info import Info
-from netkit.tables.places import scheme, suffix
 from netkit.tables.readable import Readable
 
 __all__ = ["Readers"]
