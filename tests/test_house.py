@@ -68,7 +68,8 @@ def test_the_core_names_no_component():
     from netkit import registry
     from netkit.tables.encoders import READ
 
-    names = {name for kind in ("activations", "losses", "metrics", "optimizers") for name in getattr(registry, kind)}
+    kinds = ("activations", "losses", "metrics", "optimizers", "readers")
+    names = {name for kind in kinds for name in getattr(registry, kind)}
     names |= {*registry.layers, *registry.encoders} - {"torch", *READ}
     assert len(names) > 20
     for path in CORE:

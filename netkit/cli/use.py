@@ -29,7 +29,7 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
     from netkit.cli.predictions import write_csv
     from netkit.cli.terminal import listening
     from netkit.files.atomic import check_writable
-    from netkit.tables.places import is_read_from
+    from netkit.files.places import is_read_from
 
     ctx.with_resource(listening())
     for path in (model, data):

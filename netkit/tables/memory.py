@@ -13,8 +13,8 @@ from pathlib import Path
 
 from netkit.engine.network import Network
 from netkit.errors import SettingError
+from netkit.files.places import files_of, packed
 from netkit.kinds import TextReader
-from netkit.tables.places import files_of, packed
 from netkit.tables.readable import Readable
 from netkit.tables.sources import Source
 from netkit.tables.store import GROUP, ROWS, FileStore

@@ -47,7 +47,7 @@ class Readable:
                     break
                 piece = self._checked(piece)
                 if names not in (None, piece.column_names):
-                    raise self._broken(f"gives a piece with columns {piece.column_names} behind one with {names}")
+                    raise self._broken(printable(f"gives a piece with columns {piece.column_names} behind {names}"))
                 names = piece.column_names
                 yield piece
         finally:
@@ -70,7 +70,7 @@ class Readable:
             with one_line(self.where):
                 yield
         except DataError as error:
-            raise DataError(f"{error}{self.hint}") from None
+            raise DataError("; ".join(filter(None, [str(error), self.hint]))) from None
 
     def _said(self, error: PluginError) -> str:
         """What a stranger's reader says itself of data, or else the kind of the exception as well."""

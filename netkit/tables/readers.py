@@ -9,12 +9,12 @@ from typing import Any
 
 from netkit import spec
 from netkit.errors import DataError, PluginError, UnknownComponent, nearest
+from netkit.files.places import scheme, suffix
 from netkit.kinds import Reader
 from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION, normal
 from netkit.registry.guard import guarded
 from netkit.registry.info import Info
-from netkit.tables.places import scheme, suffix
 from netkit.tables.readable import Readable
 
 __all__ = ["Readers"]
@@ -35,7 +35,8 @@ class Readers:
     def of(self, where: str) -> Readable:
         """A path or a URI with its reader; netkit's first takes a suffix that nobody has. Raises `DataError` for a
         scheme that nobody has, and `PluginError` where two have it."""
-        mark = f"{scheme(where)}://" if scheme(where) else suffix(where)
+        name = scheme(where)
+        mark = f"{name}://" if name else suffix(where)
         if mark not in self._found:
             self._found[mark] = self._readable(where, mark)
         return replace(self._found[mark], where=where)
@@ -49,11 +50,10 @@ class Readers:
         known = self._having(mark)
         reader, hint = known or self._given, ""
         if reader is None:
-            hint = _nobody(mark)
-            if scheme(where):
+            hint = _nobody(mark) if mark else ""
+            if mark.endswith("://"):
                 raise DataError(f"{where}: cannot be read: {hint}")
             reader = spec.make("reader", current().readers.first())
-        hint = f"; {hint}" if hint and mark else ""
         return Readable(where, self._set(reader), _stranger(reader), known is not None, hint)
 
     def _having(self, mark: str) -> Reader | None:
@@ -119,7 +119,8 @@ def _nobody(mark: str) -> str:
     """That no reader has a suffix or scheme, which there are, and who might have it."""
     alike = [each for each in _all_marks() if each.endswith("://") == mark.endswith("://")]
     there = f"; there are {', '.join(alike)}" if alike else "; there is none for a URI"
+    close = nearest(mark.rstrip(":/"), [each.rstrip(":/") for each in alike])
     plugins = [row for row in current().plugins() if not row.announced or "readers" in row.announced]
     absent = [f"{row.distribution} is {row.status}: {row.reason}" for row in plugins if row.status != "ok"]
     absent += [str(reader) for _, reader in _every() if isinstance(reader, PluginError)]
-    return "; ".join([f"no reader has {mark}{nearest(mark, alike) or there}", *absent])
+    return "; ".join([f"no reader has {mark}{close or there}", *absent])

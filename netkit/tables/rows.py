@@ -69,7 +69,7 @@ class FoundRows:
     def _own(self, encoding: Encoding, weights: RowWeights, window: int | None) -> Dataset:
         """The rows of a table of their own that validate; what is wrong with them names it."""
         settings = self.settings
-        source = source_of(settings.validation, encoding.text, encoding.exact, **settings.dialect)
+        source = source_of(settings.validation, encoding.text, encoding.exact, **_dialect(settings))
         roles = {"weights": settings.weights} if settings.weights else {}
         size = self.budget.piece if self.budget else None
         try:
@@ -93,11 +93,11 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     """
     roles, task = settings.roles, settings.known_task
     if isinstance(settings.validation, (str, Path)):  # whether it is there, before the other table is read
-        source_of(settings.validation, **settings.dialect).readables  # noqa: B018
+        source_of(settings.validation, **_dialect(settings)).readables  # noqa: B018
     spelled = [settings.target, *([settings.group] if settings.group else [])]
     types = {} if encoding else settings.columns
     text = encoding.text if encoding else text_among(types)
-    source = source_of(data, text, spelled, **settings.dialect)
+    source = source_of(data, text, spelled, **_dialect(settings))
     for reader in dict.fromkeys(each.stranger for each in source.readables if each.stranger):
         logger.info("using %s", reader)
     budget = budget_for(source, settings.memory)
@@ -108,6 +108,11 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     check = partial(encoding.check, unseen=Counter()) if encoding else no_check
     found = first_pass(source, settings.target, types, roles, split, _store(settings), size, block, check)
     return FoundRows(source.where, found, budget, settings)
+
+
+def _dialect(settings: Settings) -> dict[str, Any]:
+    """What readers are told."""
+    return {name: getattr(settings, name) for name in ("separator", "decimal", "reader")}
 
 
 def _split(settings: Settings, task: str | None, before: bool) -> Split | None:

@@ -150,9 +150,7 @@ class Settings:
     ] = field(default_factory=dict)
     separator: Annotated[str | None, Option("Between columns of a CSV file; by default a comma.", "CHARACTER")] = None
     decimal: Annotated[str | None, Option("Of a CSV file; by default a point.", "CHARACTER")] = None
-    reader: Annotated[
-        Reader | None, Option("Of the table, such as NAME:setting=value; by default the one for its suffix or URI.")
-    ] = None
+    reader: Annotated[Reader | None, Option("Such as NAME:setting=value; by default by suffix or URI.")] = None
     hidden: Annotated[
         Hidden,
         Option("Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | Hidden, model=True),
@@ -256,11 +254,6 @@ class Settings:
             said = f"validation is {_plain(self.validation)}"
             raise SettingError(f"group: groups are held out by a share of the rows, {said}")
         return roles
-
-    @property
-    def dialect(self) -> dict[str, Any]:
-        """What readers are told."""
-        return {"separator": self.separator, "decimal": self.decimal, "reader": self.reader}
 
     def changed(self, given: Mapping[str, Any]) -> Settings:
         """The same with what a resumed run may have otherwise. Raises `SettingError` for what would be another run."""

@@ -11,9 +11,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from netkit.errors import DataError
+from netkit.files.places import scheme
 from netkit.kinds import TextReader
 from netkit.tables.columns import UNNAMED, is_text, place, plain_table, writable
-from netkit.tables.places import scheme
 from netkit.tables.readable import Readable, one_line
 from netkit.tables.readers import Readers
 from netkit.tables.spelling import Spelling

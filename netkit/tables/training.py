@@ -13,6 +13,7 @@ from netkit.engine.recipe import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest
+from netkit.files.places import absolute, is_read_from
 from netkit.files.provenance import sources
 from netkit.kinds import Loss
 from netkit.model import Model
@@ -22,7 +23,6 @@ from netkit.registry.requirements import following
 from netkit.tables.features import Features
 from netkit.tables.first_pass import FirstPass
 from netkit.tables.model import TableModel
-from netkit.tables.places import absolute, is_read_from
 from netkit.tables.rows import FoundRows, find_rows
 from netkit.tables.run import recipe
 from netkit.tables.settings import Settings, options, rules_in
