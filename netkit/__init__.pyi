@@ -20,6 +20,7 @@ from netkit.kinds import Activation as Activation
 from netkit.kinds import Call as Call
 from netkit.kinds import Component as Component
 from netkit.kinds import Encoder as Encoder
+from netkit.kinds import Epoch as Epoch
 from netkit.kinds import Initializer as Initializer
 from netkit.kinds import Layer as Layer
 from netkit.kinds import Loss as Loss
@@ -28,6 +29,7 @@ from netkit.kinds import Optimizer as Optimizer
 from netkit.kinds import Params as Params
 from netkit.kinds import Reader as Reader
 from netkit.kinds import Reporter as Reporter
+from netkit.kinds import RunInfo as RunInfo
 from netkit.kinds import Schedule as Schedule
 from netkit.kinds import Shape as Shape
 from netkit.tensors import by_row as by_row
@@ -36,6 +38,8 @@ from netkit.tensors import labels as labels
 from netkit.tensors import like as like
 from netkit.tensors import row_means as row_means
 from netkit.engine.program.operations import bind as bind
+from netkit.files.atomic import atomic_write as atomic_write
+from netkit.files.atomic import open_stream as open_stream
 from netkit.model import Model as Model
 from netkit.model import load as load
 from netkit.tables.model import TableModel as TableModel
@@ -77,6 +81,7 @@ from netkit_plugins.optimizers.adam import Adam as Adam
 from netkit_plugins.optimizers.adam import Adamw as Adamw
 from netkit_plugins.optimizers.rmsprop import Rmsprop as Rmsprop
 from netkit_plugins.optimizers.sgd import Sgd as Sgd
+from netkit_plugins.reporters.json_log import JsonLog as JsonLog
 from netkit_plugins.schedules.decay import Constant as Constant
 from netkit_plugins.schedules.decay import Cosine as Cosine
 from netkit_plugins.schedules.decay import Step as Step
@@ -91,6 +96,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "Encoder",
+    "Epoch",
     "Initializer",
     "Interrupted",
     "Layer",
@@ -105,6 +111,7 @@ __all__ = [
     "PluginError",
     "Reader",
     "Reporter",
+    "RunInfo",
     "Schedule",
     "SettingError",
     "Shape",
@@ -112,6 +119,7 @@ __all__ = [
     "TableModel",
     "UnknownComponent",
     "UsageError",
+    "atomic_write",
     "bind",
     "by_row",
     "comparable",
@@ -120,6 +128,7 @@ __all__ = [
     "labels",
     "like",
     "load",
+    "open_stream",
     "registry",
     "row_means",
     "spec",

@@ -15,11 +15,11 @@ from torch import Tensor
 from netkit import spec
 from netkit.engine.network import Network, loss_gradient
 from netkit.engine.program import plan
-from netkit.engine.recipe import Epoch, Recipe
+from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Dataset, Window
 from netkit.engine.scoring import evaluate
 from netkit.errors import DivergenceError
-from netkit.kinds import Loss, Metric, Optimizer
+from netkit.kinds import Epoch, Loss, Metric, Optimizer
 from netkit.registry import current
 from netkit.tensors import within_memory
 
@@ -61,6 +61,7 @@ class Run:
         self.best_epoch = 0  # which one that was, from 1
         self.idle = 0  # epochs since then
         self.kept = network.params.clone()  # the weights of that epoch
+        self.on_batches: Callable[[int, list[float]], Any] | None = None  # told of the last number and the mean losses
         self.order = shuffling.get_state()  # what the order of the present epoch's rows is drawn from
         self.averaged = network.params if recipe.average is None else network.params.clone()  # the weights that count
         self._last_finite = network.params.clone()
@@ -166,6 +167,8 @@ class Run:
         self.total += float(sums.double().sum())
         self.steps, self.batches = self.steps + len(sums), self.batches + len(sums)
         self.row += rows
+        if self.on_batches is not None:
+            self.on_batches(self.steps, (sums * (len(sums) / rows)).tolist())
         if self.row < len(self.source):
             self._on_pause(self)
 

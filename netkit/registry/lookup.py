@@ -112,6 +112,11 @@ class Lookup(Mapping[str, Any]):
                         return info
         raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
 
+    def is_own(self, component: type[Component]) -> bool:
+        """Whether a class is one of netkit's own. Imports nothing of a stranger's."""
+        self._registry.load(_at_hand)
+        return any(info.names(component) for info in self._infos.values() if info.distribution == DISTRIBUTION)
+
     def first(self, fits: Callable[[type[Any]], bool] = lambda component: True) -> str:
         """The name of netkit's own first component that fits: the default where nobody chose."""
         self._registry.load(_at_hand)

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from netkit.engine.progress import check_callbacks
-from netkit.engine.recipe import Epoch
 from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.errors import ModelFileError, SettingError
 from netkit.files.checkpoint import Checkpoint, Checkpoints
 from netkit.files.header import read_header
+from netkit.kinds import Epoch
 from netkit.model import Model, load
 from netkit.tables.encoding import Encoding, TableRows
 from netkit.tables.features import Features, unseen_notes

@@ -10,12 +10,11 @@ from typing import Any
 
 from netkit import spec
 from netkit.engine.progress import check_callbacks
-from netkit.engine.recipe import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest
 from netkit.files.provenance import sources
-from netkit.kinds import Loss
+from netkit.kinds import Epoch, Loss
 from netkit.model import Model
 from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION
@@ -181,7 +180,7 @@ def _name_strangers(model: Model, settings: Settings) -> None:
     """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
     chosen = recipe(settings)
     extra = [part for part in (chosen.optimizer, chosen.schedule) if part is not None]
-    parts = [*model.layers, model.loss, *extra, *settings.metric]
+    parts = [*model.layers, model.loss, *extra, *settings.metric, *settings.report]
     for name, source in {name: source for part in parts for name, source in sources(part)}.items():
         if source.distribution != DISTRIBUTION:
             logger.info("using %s %s (%s %s)", source.kind, name, source.distribution, source.version)
