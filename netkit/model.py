@@ -33,6 +33,7 @@ from netkit.registry.culprit import naming_plugins
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.guard import cause, printable
 from netkit.tensors import floats, generator, within_memory
+from netkit.testing.spot_check import spot_check
 
 __all__ = ["Model", "load"]
 
@@ -187,6 +188,7 @@ class Model:
         rows, validation_rows = self._rows(x, y, weights), None
         if validation is not None:
             validation_rows = self._rows(*_parts(validation))
+        spot_check(self.network, self.loss, rows)
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
         with (
             reporting(run, told, {**vars(recipe), "seed": self.seed}) as heard,

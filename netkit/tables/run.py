@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from netkit import spec
 from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import reporting
@@ -26,6 +25,7 @@ from netkit.registry import current
 from netkit.tables.interruption import Interrupted, Signals, signals
 from netkit.tables.settings import INTERVAL, Settings, own_optimizer
 from netkit.tensors import generator
+from netkit.testing.spot_check import spot_check
 
 __all__ = ["Fitted", "Saver", "fit", "recipe"]
 
@@ -72,6 +72,8 @@ def fit(
             restore(run, resumed.state, resumed.tensors)
             rows = f" and {run.row} rows" if run.row else ""
             logger.info("goes on after epoch %d%s", run.epoch, rows)
+        else:
+            spot_check(model.network, model.loss, training)
         fitted = Fitted(run, [])
         try:
             with reporting(run, _reporters(settings), vars(settings)) as told, closing(run.epochs()) as records:
@@ -100,7 +102,7 @@ def _run(model: Model, training: Dataset, validation: Dataset | None, settings: 
 def _reporters(settings: Settings) -> list[Reporter]:
     """Who is told: those that were named, and for a log netkit's own first one, which takes a path."""
     own = [] if settings.log is None else [current().reporters[current().reporters.first()](settings.log)]
-    return [*settings.report, *(spec.make("reporter", each) for each in own)]
+    return [*settings.report, *own]
 
 
 class Saver:

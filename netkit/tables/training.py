@@ -17,6 +17,7 @@ from netkit.files.provenance import sources
 from netkit.kinds import Epoch, Loss
 from netkit.model import Model
 from netkit.registry import current
+from netkit.registry.culprit import naming_plugins
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.requirements import following
 from netkit.tables.features import Features
@@ -32,6 +33,7 @@ __all__ = ["prepare", "train"]
 logger = logging.getLogger("netkit")
 
 
+@naming_plugins
 def train(
     data: Any = None,
     target: str | None = None,

@@ -53,7 +53,7 @@ def _folder() -> Iterator[None]:
 
 def _records(first: int, last: int, validation: bool) -> Iterator[Epoch]:
     for number in range(first, last + 1):
-        scores = {"accuracy": 1 - 0.5 / number}
+        scores = {"score": 1 - 0.5 / number}
         held_out = {"loss": 1.5 / number, **scores} if validation else {}
         yield Epoch(number, 1 / number, scores if validation else {}, held_out, number != 2)
 
@@ -68,12 +68,13 @@ def _told(
 ) -> None:
     """Tell a reporter of a made-up run, three batches an epoch."""
     network = Network([_Line()], (3,), rng(3))
+    network.grads.copy_(network.params.flip(0))
     settings = {"batch": 2, "alpha": 0.1, "optimizer": "plain:rate=0.5", "layers": ["line"], "schedule": None}
     look = partial(_unchanged, component, network, settings)
     with look("start"):
         state = component.start(RunInfo(settings, network, epochs, done))
     for record in _records(done + 1, last, validation):
-        network.params.add_(1), network.grads.copy_(network.params.flip(0))  # what training does in an epoch
+        network.params.add_(network.grads)  # training goes on
         with look("batch"):
             for number in range(3 * record.number - 2, 3 * record.number + 1):
                 component.batch(state, number, 1 / number)

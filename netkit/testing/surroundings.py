@@ -13,7 +13,7 @@ import torch
 
 from netkit.testing.comparing import BrokenPromise
 
-__all__ = ["one_thread", "unchanged"]
+__all__ = ["one_thread", "restored", "unchanged"]
 
 
 @contextmanager
@@ -25,6 +25,16 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """What was changed while this lasted is put back, and nobody hears of it."""
+    before = {name: get() for name, (get, _) in SHARED.items()}
+    try:
+        yield
+    finally:
+        _restored(before)
 
 
 def unchanged(call: Callable[[], float]) -> float:
