@@ -114,4 +114,4 @@ def _surviving(reporter: Reporter, leave: Callable[[Reporter], None], refusing: 
         leave(reporter)
         if refusing and isinstance(refusal, (SettingError, DataError)):
             raise refusal from None
-        warnings.warn(f"{owner_of(reporter)}: {error}; training goes on without it", stacklevel=1)
+        warnings.warn(f"{owner_of(type(reporter))}: {error}; training goes on without it", stacklevel=1)

@@ -67,7 +67,9 @@ def fit(
     """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from."""
     with signals() as taken:
         saver = Saver(settings.every, checkpoints, taken)
-        run = _run(model, training, validation, settings, saver)
+        metrics = make_metrics(model.loss, settings.metric or None)
+        shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
+        run = Run(model.network, model.loss, training, recipe(settings), shuffling, noise, metrics, validation, saver)
         if resumed:
             restore(run, resumed.state, resumed.tensors)
             rows = f" and {run.row} rows" if run.row else ""
@@ -91,12 +93,6 @@ def recipe(settings: Settings) -> Recipe:
     """What the engine is told of the settings."""
     given = {each.name: getattr(settings, each.name) for each in fields(Recipe) if hasattr(settings, each.name)}
     return Recipe(**given | {"optimizer": settings.optimizer or own_optimizer(), "keep_best": True})
-
-
-def _run(model: Model, training: Dataset, validation: Dataset | None, settings: Settings, saver: Saver) -> Run:
-    metrics = make_metrics(model.loss, settings.metric or None)
-    shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
-    return Run(model.network, model.loss, training, recipe(settings), shuffling, noise, metrics, validation, saver)
 
 
 def _reporters(settings: Settings) -> list[Reporter]:

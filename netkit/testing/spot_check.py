@@ -45,16 +45,17 @@ def spot_check(network: Network, loss: Loss, source: Dataset) -> None:
     if network in _seen or not any(_strangers(part) for part in [*parts, loss]):
         return
     _seen.add(network)
-    found: dict[Component, tuple[float, float]] = {}
+    tried, wrong = set[Component](), dict[type[Component], tuple[float, float]]()
     with restored(), suppress(Exception, SystemExit), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for function in _functions(network, loss, _first(source)):
-            for component in _strangers(function.component):
-                if component not in found and (wrong := function.disagreement()):
-                    found[component] = wrong
-    for component, (given, slope) in found.items():
+            for component in [each for each in _strangers(function.component) if each not in tried]:
+                tried.add(component)
+                if found := function.disagreement():
+                    wrong[type(component)] = found
+    for kind, (given, slope) in wrong.items():
         said = f"on the first rows backward gives {given:.4g} where forward rises by {slope:.4g}"
-        warnings.warn(f"{owner_of(component)}: wrong gradient: {said}; {remedy(component)}", stacklevel=1)
+        warnings.warn(f"{owner_of(kind)}: wrong gradient: {said}; {remedy(kind)}", stacklevel=1)
 
 
 _seen: WeakSet[Network] = WeakSet()
@@ -92,7 +93,7 @@ class _Function:
         y = self.forward(at)
         grad = torch.randn(y.shape, generator=random, dtype=torch.float64).to(y)
         grads = self.backward(at, grad)
-        terms = torch.cat([(grads[name] * along[name]).flatten() for name in self.by if name in grads])
+        terms = torch.cat([(grads[name] * along[name]).flatten() for name in self.by])
         wide, narrow = (self._rises(at, along, step, grad) for step in (STEP, STEP / 4))
         given, slope, doubt = float(terms.sum()), float(narrow.sum()), float((wide - narrow).sum().abs())
         size = max(float(terms.norm()), float(narrow.norm()))
@@ -120,14 +121,15 @@ class _Function:
         return drawn if self.outputs == "unit" else drawn * x.abs().clamp(min=1).sqrt()
 
 
-def _strangers(value: Any) -> list[Component]:
-    """The strangers in a component: itself, or those in its settings, however deep. Torch's own gradients are right."""
+def _strangers(value: Any, deep: bool = False) -> list[Component]:
+    """The strangers in a component: itself, or those in its settings, however deep, but for the activation that the
+    engine applies after a layer. Torch's own gradients are right."""
     if isinstance(value, Component):
-        if is_stranger(value):
+        if is_stranger(type(value)):
             return [] if value.derived else [value]
-        value = list(vars(value).values())
+        value = [each for name, each in vars(value).items() if deep or name != "activation"]
     values = value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
-    return [component for each in values for component in _strangers(each)]
+    return [component for each in values for component in _strangers(each, deep=True)]
 
 
 def _first(source: Dataset) -> Rows:
