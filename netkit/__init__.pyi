@@ -20,6 +20,7 @@ from netkit.kinds import Activation as Activation
 from netkit.kinds import Call as Call
 from netkit.kinds import Component as Component
 from netkit.kinds import Encoder as Encoder
+from netkit.kinds import Epoch as Epoch
 from netkit.kinds import Initializer as Initializer
 from netkit.kinds import Layer as Layer
 from netkit.kinds import Loss as Loss
@@ -28,6 +29,7 @@ from netkit.kinds import Optimizer as Optimizer
 from netkit.kinds import Params as Params
 from netkit.kinds import Reader as Reader
 from netkit.kinds import Reporter as Reporter
+from netkit.kinds import RunInfo as RunInfo
 from netkit.kinds import Schedule as Schedule
 from netkit.kinds import Shape as Shape
 from netkit.kinds import TextReader as TextReader
@@ -39,6 +41,8 @@ from netkit.tensors import row_means as row_means
 from netkit.engine.chain import Chain as Chain
 from netkit.engine.chain import ChainLayer as ChainLayer
 from netkit.engine.program.operations import bind as bind
+from netkit.files.atomic import atomic_write as atomic_write
+from netkit.files.atomic import open_stream as open_stream
 from netkit.model import Model as Model
 from netkit.model import load as load
 from netkit.tables.summaries import DateSummary as DateSummary
@@ -126,6 +130,7 @@ from netkit_plugins.readers.columnar import Arrow as Arrow
 from netkit_plugins.readers.columnar import Parquet as Parquet
 from netkit_plugins.readers.text import Csv as Csv
 from netkit_plugins.readers.text import JsonLines as JsonLines
+from netkit_plugins.reporters.json_log import JsonLog as JsonLog
 from netkit_plugins.schedules.decay import Cosine as Cosine
 from netkit_plugins.schedules.decay import Step as Step
 from netkit_plugins.schedules.warm_up import OneCycle as OneCycle
@@ -142,6 +147,7 @@ __all__ = [
     "DateSummary",
     "DivergenceError",
     "Encoder",
+    "Epoch",
     "Initializer",
     "Interrupted",
     "Layer",
@@ -157,6 +163,7 @@ __all__ = [
     "PluginError",
     "Reader",
     "Reporter",
+    "RunInfo",
     "Schedule",
     "SettingError",
     "Shape",
@@ -166,6 +173,7 @@ __all__ = [
     "TextSummary",
     "UnknownComponent",
     "UsageError",
+    "atomic_write",
     "bind",
     "by_row",
     "comparable",
@@ -174,6 +182,7 @@ __all__ = [
     "labels",
     "like",
     "load",
+    "open_stream",
     "registry",
     "row_means",
     "spec",

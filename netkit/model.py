@@ -15,9 +15,11 @@ from netkit import spec
 from netkit.engine.network import Network
 from netkit.engine.program.predict import predictor
 from netkit.engine.progress import check_callbacks, shown, with_callbacks
-from netkit.engine.recipe import Epoch, Recipe
+from netkit.engine.recipe import Recipe
+from netkit.engine.reporting import reporting
 from netkit.engine.rows import Rows
 from netkit.engine.scoring import decide, evaluate, make_metrics
+from netkit.engine.spot_check import spot_check
 from netkit.engine.targets import check_head, targets_for, weights_for
 from netkit.engine.training import Run
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
@@ -27,7 +29,8 @@ from netkit.files.kept import KeptModel
 from netkit.files.limit import Bounded
 from netkit.files.model_file import write_model
 from netkit.files.provenance import absent, changes
-from netkit.kinds import Loss, Shape
+from netkit.kinds import Epoch, Loss, Reporter, Shape
+from netkit.registry.culprit import naming_plugins
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.guard import cause, printable
 from netkit.tensors import floats, generator, within_memory
@@ -84,6 +87,7 @@ class Model:
             raise ShapeError("Model: the input size is not known yet: give the first layer's, or fit first")
         return self._network
 
+    @naming_plugins
     def build(self, in_shape: Shape) -> Network:
         """Build the network for rows of this shape, once."""
         if self._network is None:
@@ -97,6 +101,7 @@ class Model:
         """Every parameter by name, such as "0.W" (inputs, units): views, so writing into one changes the model."""
         return self.network.parameters()
 
+    @naming_plugins
     def forward(self, x: Any) -> Tensor:
         """The last layer's outputs, (n, units)."""
         if type(x) is Tensor and self._network is not None:
@@ -111,6 +116,7 @@ class Model:
         outputs = self.forward(x)
         return outputs if self.loss.task == "multiclass" else decide(self.loss, outputs)
 
+    @naming_plugins
     def fit(
         self,
         x: Any,
@@ -131,6 +137,7 @@ class Model:
         schedules: Mapping[str, Any] | None = None,
         average: float | None = None,
         callbacks: Sequence[Callable[[Epoch], Any]] = (),
+        reporters: Sequence[Any] = (),
         progress: bool = True,
         plan: bool = True,
         precision: Literal["float32", "bfloat16"] = "float32",
@@ -155,13 +162,14 @@ class Model:
         behind instead of the last ones.
         callbacks: each is called with the record of every epoch, while the model has the parameters that it speaks of;
         one that returns True ends the run, and so does what one raises.
+        reporters: each is told of the run from its start to its end; what one raises is told once and stops nobody.
         progress: show a bar on stderr.
         plan: False runs the steps as they read in `netkit.engine.training`, slower; the numbers differ by rounding.
         precision: "bfloat16" rounds the operands of large products to 8 bits, each off by up to 0.4 percent: faster,
         for networks that bear it.
 
-        Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, and `DivergenceError`, after which the
-        model has its last finite weights.
+        Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, `PluginError` from what a stranger's
+        component raises, and `DivergenceError`, after which the model has its last finite weights.
         """
         check_callbacks(callbacks)
         recipe = Recipe(
@@ -179,14 +187,21 @@ class Model:
             schedules=dict(schedules or {}),
             average=average,
         )
+        told = spec.setting("reporters", tuple[Reporter, ...], reporters)
         metrics_by_name = make_metrics(self.loss, metrics)
         rows, validation_rows = self._rows(x, y, weights), None
         if validation is not None:
             validation_rows = self._rows(*_parts(validation))
+        spot_check(self.network, self.loss, rows)
         run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
-        with closing(run.epochs()) as records, closing(shown(records, recipe.epochs, progress)) as epochs_shown:
+        with (
+            reporting(run, told, {**vars(recipe), "seed": self.seed}) as heard,
+            closing(run.epochs()) as records,
+            closing(shown(heard.epochs(records), recipe.epochs, progress)) as epochs_shown,
+        ):
             return [*with_callbacks(epochs_shown, callbacks)]
 
+    @naming_plugins
     def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None, weights: Any = None) -> dict[str, float]:
         """The mean loss and the metrics on these rows; weights (n,) are what each row counts in the loss."""
         return evaluate(self.network, self.loss, self._rows(x, y, weights), make_metrics(self.loss, metrics))

@@ -1,7 +1,8 @@
-"""The package in examples/ and those that `netkit new-plugin` writes: installed by pip, first-class everywhere."""
+"""The packages in examples/ and those that `netkit new-plugin` writes: installed by pip, first-class everywhere."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -54,6 +55,22 @@ def test_swish_is_everywhere_once_it_is_installed(environment, penguins):
     )
     assert environment.run("check", "--plugin", "netkit-swish").stdout.count(" ok ") == 3
     assert "3 passed" in pytest_in(environment, package)
+
+
+def test_a_learning_curve_is_drawn_by_a_reporter_from_a_wheel_also_when_it_is_resumed(environment, penguins):
+    package = shutil.copytree(ROOT / "examples" / "netkit-learning-curve", environment.folder / "netkit-learning-curve")
+    environment.pip("wheel", "--no-deps", "--no-build-isolation", package, "-w", environment.folder / "wheels")
+    [wheel] = (environment.folder / "wheels").iterdir()
+    environment.install(wheel)
+    assert " ok " in environment.run("check", "learning_curve").stdout
+    train = ["train", penguins, "--target", "species", "--epochs", 3, "--quiet", "--checkpoint", "run"]
+    said = environment.run(*train, "--report", "learning_curve:path=curve.svg").stdout
+    assert "using reporter netkit-learning-curve/learning_curve (netkit-learning-curve 0.1.0)\n" in said
+    environment.run("train", "--resume", "run", "--epochs", 5)
+    picture = (environment.folder / "curve.svg").read_text()
+    numbers = [number for number, *_ in json.loads(re.search("<metadata>(.*)</metadata>", picture)[1])]
+    assert numbers == [1, 2, 3, 4, 5] and picture.count("<polyline") == 2
+    assert "5 passed" in pytest_in(environment, package)
 
 
 @pytest.mark.parametrize("kind", KINDS)

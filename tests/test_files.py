@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import stat
 import struct
 import subprocess
@@ -71,7 +72,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(write, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes device nodes")
-def test_a_device_is_written_to_and_stays_a_device(write, tmp_path):
+def test_a_device_is_written_to_and_stays_a_device(write, tmp_path, request):
     try:
         for name, minor in (("null", 3), ("full", 7)):
             os.mknod(tmp_path / name, stat.S_IFCHR | 0o666, os.makedev(1, minor))
@@ -80,7 +81,11 @@ def test_a_device_is_written_to_and_stays_a_device(write, tmp_path):
         pytest.skip("device nodes cannot be made or used here")
     assert write(tmp_path / "null")[0] == 0 and (tmp_path / "null").is_char_device()
     code, _, err = write(tmp_path / "full")
-    assert code == 1 and err.splitlines()[-1].endswith("full: cannot be written: No space left on device")
+    if "[log]" in request.node.name:  # a reporter: told once, and the run goes on
+        lost = r"reporter netkit-nn/json_log \(netkit-nn \S+\): OSError: \[Errno 28\] No space left on device; training"
+        assert code == 0 and len(re.findall(f"^netkit: {lost} goes on without it$", err, re.M)) == 1
+    else:
+        assert code == 1 and err.splitlines()[-1].endswith("full: cannot be written: No space left on device")
     assert (tmp_path / "full").is_char_device()
 
 

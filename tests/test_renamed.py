@@ -54,7 +54,7 @@ from netkit.data.reading import read
 from netkit.data.grouping import check_groups
 from netkit.data.stream import ahead
 from netkit.plan import Plan
-from netkit.progress import logged, shown
+from netkit.progress import shown
 from netkit.checkpoint import Header, KeptModel, Source, load, read_header, save, sources, written
 assert bound is bind and like is tensors.like and table.TableModel is TableModel and load is netkit.load
 model = netkit.Model([netkit.Dense(2, 1)], "mean_squared_error")

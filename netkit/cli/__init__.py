@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -12,7 +11,7 @@ from typing import Any
 
 import click
 
-from netkit.errors import NetkitError, nearest
+from netkit.errors import NetkitError, PluginError, nearest
 
 __all__ = ["cli", "main"]
 
@@ -30,8 +29,6 @@ COMMANDS = {
     "doctor": "netkit.cli.doctor:doctor",
     "new-plugin": "netkit.cli.new_plugin:new_plugin",
 }
-NO_MEMORY = re.compile("can't allocate memory|out of memory|calculation overflowed|multiplication overflow")
-"""How torch says it, in plain RuntimeErrors."""
 
 
 class Commands(click.Group):
@@ -86,6 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         sys.stderr.close()
         code = 1
+    if arguments is None:  # else the process is not ours to end
+        from netkit.cli.leaving import leave_in_time
+
+        leave_in_time(code)
     sys.exit(code)
 
 
@@ -102,13 +103,11 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except NetkitError as error:
-        return _say(str(error), error.exit_code)
+        return _told(error)
     except (KeyboardInterrupt, click.Abort):
         return _say("stopped", 130)
     except BrokenPipeError:
         raise
-    except SystemExit as error:
-        return _left(error)
     except BaseException as error:  # some plugin's own kind of exception may be no Exception
         return _unforeseen(error)
 
@@ -122,13 +121,26 @@ def _left(error: SystemExit) -> int:
     return _say(f"{place} wanted to end the program (SystemExit: {error.code}); nothing was finished", 1)
 
 
+def _told(error: NetkitError) -> int:
+    """The exit code for an error that netkit raised, once it is told: for what a plugin raised with all there is."""
+    if os.environ.get("NETKIT_TRACEBACK") and isinstance(error, PluginError) and error.__cause__:
+        traceback.print_exception(error.__cause__)
+    return _say(str(error), error.exit_code)
+
+
 def _unforeseen(error: BaseException) -> int:
+    from netkit.registry.culprit import culprit, no_memory
     from netkit.registry.guard import cause
 
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
+    if no_memory(error):
         return _say(
             "there is not enough memory for this table or this network; fewer units, columns or rows need less", 1
         )
+    if found := culprit(error):
+        found.__cause__ = error
+        return _told(found)
+    if isinstance(error, SystemExit):
+        return _left(error)
     if os.environ.get("NETKIT_TRACEBACK"):
         traceback.print_exception(error)
         return _say(f"internal error: {cause(error)}", 70)

@@ -8,8 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from netkit.engine.recipe import Epoch
 from netkit.errors import SettingError
+from netkit.kinds import Epoch
 
 __all__ = ["check_callbacks", "shown", "with_callbacks"]
 

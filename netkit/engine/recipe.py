@@ -1,4 +1,4 @@
-"""How to train, and what is said of every epoch."""
+"""How to train."""
 
 from __future__ import annotations
 
@@ -10,23 +10,10 @@ from msgspec import Meta
 from netkit import spec
 from netkit.kinds import Optimizer, Schedule
 
-__all__ = ["Epoch", "Recipe"]
+__all__ = ["Recipe"]
 
 Count = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training rows. Losses are means over rows; `loss` that of each row when it was learned from."""
-
-    number: int
-    loss: float
-    metrics: dict[str, float]
-    validation: dict[str, float] = field(default_factory=dict)
-    """`loss` and the metrics on the validation set; empty without one."""
-    best: bool = False
-    """Whether this is better than every epoch before it, by validation loss, or by `loss` without a validation set."""
 
 
 @dataclass(frozen=True)

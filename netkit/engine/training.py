@@ -15,13 +15,13 @@ from netkit.engine.initial import see_data
 from netkit.engine.network import Network, loss_gradient
 from netkit.engine.program import plan
 from netkit.engine.rates import LayerSettings, Rates
-from netkit.engine.recipe import Epoch, Recipe
+from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Dataset, Window
 from netkit.engine.scoring import evaluate
 from netkit.engine.update import Update
 from netkit.engine.weights import Weights
 from netkit.errors import DivergenceError
-from netkit.kinds import Loss, Metric, Optimizer
+from netkit.kinds import Epoch, Loss, Metric, Optimizer
 from netkit.registry import current
 from netkit.tensors import within_memory
 
@@ -65,6 +65,7 @@ class Run:
         self.best = math.inf  # the lowest loss after an epoch
         self.best_epoch = 0  # which one that was, from 1
         self.idle = 0  # epochs since then
+        self.on_batches: Callable[[int, list[float]], Any] | None = None  # told of the last number and the mean losses
         self.order = shuffling.get_state()  # what the order of the present epoch's rows is drawn from
         see_data(network, source)
         self.weights = Weights(network, recipe.average)
@@ -141,6 +142,8 @@ class Run:
         self.total += float(sums.double().sum())
         self.steps, self.batches = self.steps + len(sums), self.batches + len(sums)
         self.row += rows
+        if self.on_batches is not None:
+            self.on_batches(self.steps, (sums * (len(sums) / rows)).tolist())
         if self.row < len(self.source):
             self._on_pause(self)
 

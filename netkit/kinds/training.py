@@ -1,4 +1,4 @@
-"""What a network is trained by, and who is told of it: optimizers, initializers, schedules, reporters."""
+"""What a network is trained by: optimizers, initializers and schedules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from netkit.kinds.component import Component, Shape
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-__all__ = ["Initializer", "Optimizer", "Reporter", "Schedule"]
+__all__ = ["Initializer", "Optimizer", "Schedule"]
 
 
 class Optimizer(Component):
@@ -64,22 +64,3 @@ class Schedule(Component):
     def __call__(self, done: float) -> float:
         """The factor on the number, at least 0 and finite, where `done` of the steps are done: 0 at the first step of a
         run, and 1 after the last."""
-
-
-class Reporter(Component):
-    """Told of a run while it trains; what it raises is told once and stops nobody. Only those that are named report."""
-
-    kind, plural = "reporter", "reporters"
-
-    def start(self, about: dict[str, Any]) -> Any:
-        """Before the first epoch. What it returns is handed to the other methods as `state`."""
-
-    @abstractmethod
-    def epoch(self, state: Any, epoch: Any) -> None:
-        """After every epoch, with its record: number, loss, metrics, validation, best."""
-
-    def batch(self, state: Any, number: int, loss: float) -> None:
-        """After every batch, by its number from 1 on, with the mean loss of its rows; soon, but not at once."""
-
-    def end(self, state: Any, trouble: BaseException | None) -> None:
-        """When the run is over, and what ended it too early."""

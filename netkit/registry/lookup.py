@@ -101,16 +101,21 @@ class Lookup(Mapping[str, Any]):
         ways = " and ".join(f"{each.entry_point} gives {each.reference_text}" for each in (before, info))
         return f"{info.distribution} gives the name twice and they do not agree: {ways}"
 
-    def info_of(self, component: Component) -> Info:
-        """Where an instance's class came from. Raises `UnknownComponent` when it was never registered."""
-        wanted = type(component)
+    def info_of(self, component: Component | type[Component]) -> Info:
+        """Where a class, or that of an instance, came from. Raises `UnknownComponent` when it was never registered."""
+        wanted = component if isinstance(component, type) else type(component)
         for plugins in (_at_hand, lambda row: True):
             self._registry.load(plugins)
             for fits in (Info.names, Info.defines):
                 for info in self._infos.values():
                     if self._resolved.get(info.qualified) is wanted or fits(info, wanted):
                         return info
-        raise UnknownComponent(f"{self._kind} {type(component).__qualname__!r} is not registered")
+        raise UnknownComponent(f"{self._kind} {wanted.__qualname__!r} is not registered")
+
+    def is_own(self, component: type[Component]) -> bool:
+        """Whether a class is one of netkit's own. Imports nothing of a stranger's."""
+        self._registry.load(_at_hand)
+        return any(info.names(component) for info in self._infos.values() if info.distribution == DISTRIBUTION)
 
     def first(self, fits: Callable[[type[Any]], bool] = lambda component: True) -> str:
         """The name of netkit's own first component that fits: the default where nobody chose."""

@@ -39,7 +39,6 @@ _ELSEWHERE = {
         "Source": "netkit.files.provenance:Source",
         "written": "netkit.files.atomic:atomic_write",
     },
-    "netkit.progress": {"logged": "netkit.files.log:logged"},
     "netkit.scoring": {name: f"netkit.engine.targets:{name}" for name in ("check_head", "targets_for", "weights_for")},
 }
 """Names that have left their module for another."""

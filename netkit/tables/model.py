@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from netkit.engine.progress import check_callbacks
-from netkit.engine.recipe import Epoch
 from netkit.engine.rows import RowStream
 from netkit.engine.scoring import evaluate, make_metrics
 from netkit.errors import ModelFileError, SettingError
 from netkit.files.checkpoint import Checkpoint, Checkpoints
 from netkit.files.header import read_header
+from netkit.kinds import Epoch
 from netkit.model import Model, load
+from netkit.registry.culprit import naming_plugins
 from netkit.tables.encoding import Encoding, TableRows
 from netkit.tables.features import Features, unseen_notes
 from netkit.tables.interruption import Interrupted
@@ -75,6 +76,7 @@ class TableModel:
         """How rows become inputs and targets."""
         return Encoding(self.features, self.target)
 
+    @naming_plugins
     def fit(self, data: Any, *, callbacks: Sequence[Callable[[Epoch], Any]] = (), **settings: Any) -> TableModel:
         """Go on training on the rows of a table, from the present weights and with the encoding as it is.
 
@@ -119,6 +121,7 @@ class TableModel:
             raise SettingError("checkpoint: only a run of netkit.train can be resumed, not one of TableModel.fit")
         return Settings.of({"target": self.target.name, "loss": self.model.loss, **given})
 
+    @naming_plugins
     def outputs(self, data: Any, **dialect: Any) -> Tensor:
         """The network's outputs for each row of a table, (n, units)."""
         return torch.cat([*self.batches(data, **dialect)])
@@ -151,6 +154,7 @@ class TableModel:
         columns = outputs.T if outputs.shape[1] > 1 else [1 - outputs[:, 0], outputs[:, 0]]
         return [values.tolist() for values in columns]
 
+    @naming_plugins
     def evaluate(self, data: Any, metrics: Sequence[Any] | None = None, **dialect: Any) -> dict[str, float]:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units, of the
         rows of a table that have a target."""

@@ -1,25 +1,28 @@
-"""A model that learns from encoded rows: shown, logged, saved on the way and interrupted in good order."""
+"""A model that learns from encoded rows: shown, reported, saved on the way and interrupted in good order."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from netkit.engine.progress import shown, with_callbacks
-from netkit.engine.recipe import Epoch, Recipe
+from netkit.engine.recipe import Recipe
+from netkit.engine.reporting import reporting
 from netkit.engine.rows import Dataset
 from netkit.engine.scoring import make_metrics
+from netkit.engine.spot_check import spot_check
 from netkit.engine.training import Run
 from netkit.errors import DataError, DivergenceError, MemoryExhausted
 from netkit.files.checkpoint import Checkpoint, Checkpoints, restore
-from netkit.files.log import logged
+from netkit.kinds import Epoch, Reporter
 from netkit.model import Model
+from netkit.registry import current
 from netkit.tables.interruption import Interrupted, Signals, signals
 from netkit.tables.settings import INTERVAL, Settings, own_optimizer
 from netkit.tensors import generator
@@ -64,15 +67,20 @@ def fit(
     """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from."""
     with signals() as taken:
         saver = Saver(settings.every, checkpoints, taken)
-        run = _run(model, training, validation, settings, saver)
+        metrics = make_metrics(model.loss, settings.metric or None)
+        shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
+        run = Run(model.network, model.loss, training, recipe(settings), shuffling, noise, metrics, validation, saver)
         if resumed:
             restore(run, resumed.state, resumed.tensors)
             rows = f" and {run.row} rows" if run.row else ""
             logger.info("goes on after epoch %d%s", run.epoch, rows)
+        else:
+            spot_check(model.network, model.loss, training)
         fitted = Fitted(run, [])
         try:
-            with closing(run.epochs()) as records:
-                for epoch in with_callbacks(_reported(records, run, settings), callbacks):
+            with reporting(run, _reporters(settings), vars(settings)) as told, closing(run.epochs()) as records:
+                seen = shown(told.epochs(records), run.recipe.epochs, not settings.quiet, run.epoch)
+                for epoch in with_callbacks(seen, callbacks):
                     fitted.history.append(epoch)
         except (Interrupted, DivergenceError, DataError, MemoryExhausted) as error:
             fitted.trouble = error
@@ -87,17 +95,10 @@ def recipe(settings: Settings) -> Recipe:
     return Recipe(**given | {"optimizer": settings.optimizer or own_optimizer(), "keep_best": True})
 
 
-def _run(model: Model, training: Dataset, validation: Dataset | None, settings: Settings, saver: Saver) -> Run:
-    metrics = make_metrics(model.loss, settings.metric or None)
-    shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
-    return Run(model.network, model.loss, training, recipe(settings), shuffling, noise, metrics, validation, saver)
-
-
-def _reported(records: Iterator[Epoch], run: Run, settings: Settings) -> Iterator[Epoch]:
-    """The same records, while they are logged and shown."""
-    if settings.log is not None:
-        records = logged(records, settings.log, run.epoch)
-    return shown(records, run.recipe.epochs, not settings.quiet, run.epoch)
+def _reporters(settings: Settings) -> list[Reporter]:
+    """Who is told: those that were named, and for a log netkit's own first one, which takes a path."""
+    own = [] if settings.log is None else [current().reporters[current().reporters.first()](settings.log)]
+    return [*settings.report, *own]
 
 
 class Saver:

@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from netkit import spec
 from netkit.errors import NetkitError, SettingError, nearest
-from netkit.kinds import Activation, Component, Encoder, Layer, Loss, Metric, Optimizer, Reader, Schedule
+from netkit.kinds import Activation, Component, Encoder, Layer, Loss, Metric, Optimizer, Reader, Reporter, Schedule
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
 
@@ -128,8 +128,8 @@ def _every(value: Any) -> Any:
     return text
 
 
-def _metrics(value: Any) -> Any:
-    return [value] if isinstance(value, (str, Mapping, Metric)) else value
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, (str, Mapping, Component)) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,7 @@ class Settings:
     activation: Annotated[Activation | None, Option("Of the hidden layers.", model=True)] = None
     loss: Annotated[Loss | None, Option("What to make small; by default the one for the task.", model=True)] = None
     optimizer: Annotated[Optimizer | None, Option("Such as NAME:setting=value.")] = None
-    metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=_metrics)] = ()
+    metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=_several)] = ()
     alpha: Annotated[Positive | None, Option("Learning rate; by default the optimizer's own.")] = None
     schedule: Annotated[Schedule | None, Option("How the learning rate changes; by default it stays.")] = None
     average: Annotated[
@@ -198,6 +198,9 @@ class Settings:
     log: Annotated[
         Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", _path, free=True, path=True)
     ] = None
+    report: Annotated[
+        tuple[Reporter, ...], Option("Who is told of the run; may be repeated.", reader=_several, free=True)
+    ] = ()
     checkpoint: Annotated[
         Name | None,
         Option("Where the run is saved while it trains, to be resumed.", "FOLDER", _path, free=True, path=True),

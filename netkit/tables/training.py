@@ -9,15 +9,15 @@ from typing import Any
 
 from netkit import spec
 from netkit.engine.progress import check_callbacks
-from netkit.engine.recipe import Epoch
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest
 from netkit.files.places import absolute, is_read_from
 from netkit.files.provenance import sources
-from netkit.kinds import Loss
+from netkit.kinds import Epoch, Loss
 from netkit.model import Model
 from netkit.registry import current
+from netkit.registry.culprit import naming_plugins
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.requirements import following
 from netkit.tables.features import Features
@@ -33,6 +33,7 @@ __all__ = ["prepare", "train"]
 logger = logging.getLogger("netkit")
 
 
+@naming_plugins
 def train(
     data: Any = None,
     target: str | None = None,
@@ -172,8 +173,9 @@ def _about(where: str, found: FirstPass, model: TableModel) -> str:
 def _name_strangers(model: TableModel, settings: Settings) -> None:
     """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
     chosen = recipe(settings)
-    extra = [part for part in (chosen.optimizer, chosen.schedule) if part is not None]
-    parts = [*model.features.encoders, *model.model.layers, model.model.loss, *extra, *settings.metric]
+    chosen_parts = [part for part in (chosen.optimizer, chosen.schedule) if part is not None]
+    own = [*model.features.encoders, *model.model.layers, model.model.loss]
+    parts = [*own, *chosen_parts, *chosen.schedules.values(), *settings.metric, *settings.report]
     for name, source in {name: source for part in parts for name, source in sources(part)}.items():
         if source.distribution != DISTRIBUTION:
             logger.info("using %s %s (%s %s)", source.kind, name, source.distribution, source.version)

@@ -1,0 +1,126 @@
+"""Whose component raised: what comes out of a stranger's code is an error that names it, and none of netkit's own."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from functools import partial, wraps
+from types import FrameType, MethodType
+from typing import ParamSpec, TypeVar
+
+from netkit.errors import NetkitError, PluginError, UnknownComponent
+from netkit.kinds import KINDS, Component
+from netkit.registry.guard import cause
+from netkit.registry.info import RUN_TIME, Info
+from netkit.registry.lookup import current
+
+__all__ = ["culprit", "is_stranger", "naming_plugins", "no_memory", "owner_of", "remedy"]
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+NO_MEMORY = re.compile("can't allocate memory|out of memory|calculation overflowed|multiplication overflow")
+"""How torch says it, in plain RuntimeErrors."""
+
+
+def naming_plugins(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The same function; but what a stranger's component raises in it is a `PluginError` that names the component."""
+
+    @wraps(function)
+    def named(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            if found := culprit(error):
+                raise found from error
+            raise
+
+    return named
+
+
+def culprit(error: BaseException) -> PluginError | None:
+    """What to raise instead of an exception that came out of a stranger's component; None where it came from elsewhere.
+
+    It came from the component whose method is the innermost one on the stack that is no component's of netkit. Where
+    there is none, netkit stumbled over how a component is called, which the error says, or over what one returned:
+    then it is one that the innermost function of netkit had at hand.
+    """
+    if isinstance(error, (NetkitError, Warning)) or no_memory(error):
+        return None
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
+    inside = [component for frame in frames for component in _inside(frame)]
+    found = [component for component in inside if is_stranger(component)][:1] or _called_wrong(error)
+    if not inside and not found and isinstance(error, Exception):
+        found = [each for each in _at_hand(frames) if is_stranger(each)]
+    if not found:
+        return None
+    who = " or ".join(dict.fromkeys(map(owner_of, found)))
+    return PluginError(f"{who}: {cause(error)}; {remedy(found[0])}")
+
+
+def no_memory(error: BaseException) -> bool:
+    """Whether it says that there is not enough memory."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
+
+
+def is_stranger(component: type[Component]) -> bool:
+    """Whether a class is not one of netkit's own components. Imports nothing."""
+    return not current().kinds[component.kind].is_own(component)
+
+
+def owner_of(component: type[Component]) -> str:
+    """A class of components and the distribution that it is of, as a message names them."""
+    info = _info(component)
+    if info is None:
+        return f"{component.kind} {component.__qualname__} (of {component.__module__})"
+    where = "registered by hand" if info.distribution == RUN_TIME else f"{info.distribution} {info.version}"
+    return f"{component.kind} {info.qualified} ({where})"
+
+
+def remedy(component: type[Component]) -> str:
+    """Where to look for more."""
+    info = _info(component)
+    if info is None:
+        return f"netkit.testing.check({component.__qualname__}) tells more"
+    by_hand = f"netkit.testing.check({info.name!r}) tells more"
+    return by_hand if info.distribution == RUN_TIME else f"netkit check {info.qualified} tells more"
+
+
+def _info(component: type[Component]) -> Info | None:
+    try:
+        return current().kinds[component.kind].info_of(component)
+    except UnknownComponent:
+        return None
+
+
+def _inside(frame: FrameType) -> list[type[Component]]:
+    """The component whose method a frame is of."""
+    names = ["self", *frame.f_code.co_varnames[: min(1, frame.f_code.co_argcount)]]
+    values = [frame.f_locals[name] for name in names if name in frame.f_locals]
+    return [type(value) for value in values if isinstance(value, Component)][:1]
+
+
+def _called_wrong(error: BaseException) -> list[type[Component]]:
+    """The components whose method does not take what it was given."""
+    method = re.match(r"(.+)\.\w+\(\) ", str(error)) if isinstance(error, TypeError) else None
+    every = [base for base in KINDS.values() if method]
+    for each in every:  # which grows on the way
+        every += each.__subclasses__()
+    return [each for each in every if method and each.__qualname__ == method[1] and is_stranger(each)]
+
+
+def _at_hand(frames: list[FrameType]) -> Iterator[type[Component]]:
+    """The components among the variables of the innermost function of netkit: as they are, by a bound method, or in a
+    link of a network."""
+    own = [frame for frame in frames if str(frame.f_globals.get("__name__")).startswith("netkit.")]
+    for value in own[0].f_locals.values() if own else ():
+        while isinstance(value, partial):
+            value = value.func
+        if isinstance(value, MethodType):
+            value = value.__self__
+        linked = is_dataclass(value) and not isinstance(value, Component)
+        parts = [getattr(value, name, None) for name in ("layer", "activation")] if linked else [value]
+        yield from (type(each) for each in parts if isinstance(each, Component))
