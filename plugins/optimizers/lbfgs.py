@@ -64,7 +64,7 @@ def _direction(state: dict[str, Any], grads: Tensor) -> Tensor:
     for s, y, curvature in reversed(pairs):
         shares.append(s @ q / curvature)
         q -= shares[-1] * y
-    for s, y, curvature in pairs[-1:]:
+    for _, y, curvature in pairs[-1:]:
         q *= curvature / (y @ y)
     for (s, y, curvature), share in zip(pairs, reversed(shares)):
         q += (share - y @ q / curvature) * s
