@@ -420,7 +420,7 @@ def test_a_reporter_that_keeps_its_promises_is_tried_in_an_empty_folder(tmp_path
     monkeypatch.chdir(tmp_path)
     for reporter in (Hears, HearsBatches, "json_log"):
         [report] = check(reporter, "reporter")
-        assert report.promises == 6 and not report.broken
+        assert report.promises == 7 and not report.broken
     assert not [*tmp_path.iterdir()]
     starts = [each[2] for each in heard if each[1] == "start"]
     assert {(about.done, about.epochs) for about in starts} >= {(0, 3), (3, 5), (0, 1)}

@@ -458,16 +458,15 @@ def test_what_is_too_large_is_not_looked_at(monkeypatch):
     assert looked(network, MSE, X, X) == []
 
 
-def test_codes_and_data_have_no_derivative_by_x():
-    """The first layer is asked for none, and one that takes codes looks at whole numbers."""
+def test_data_have_no_derivative_by_x():
+    """The first layer, such as one that takes codes, is asked for none."""
     steps = another(
         Gain,
         forward=lambda self, params, x, rng=None: (params["gain"] * x.floor(), x.floor()),
         backward=lambda self, params, saved, grad: (grad, {"gain": (saved * grad).sum(0)}),
     )
-    codes = another(steps, codes=True)
     same = {"type": "activate", "activation": "identity"}
-    for layers, alarms in (([steps()], 0), ([same, codes()], 0), ([same, steps()], 1)):
+    for layers, alarms in (([steps()], 0), ([same, steps()], 1)):
         assert len(looked(Network(layers, (4,), generator(3, 0)), MSE, X, X)) == alarms
 
 
