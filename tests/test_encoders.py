@@ -266,14 +266,20 @@ BLAMED = {
     "summary without feed": ({"summary": lambda self: 3}, "AttributeError: 'int' object has no attribute 'feed'"),
     "object": (
         {"fit": lambda self, summary: {"a": object()}},
-        "ValueError: data is needed that JSON can hold: got object",
+        "fit must give a text or a state that a file can hold: JSON cannot hold it: got object",
     ),
     "nan": (
         {"fit": lambda self, summary: {"a": float("nan")}},
-        "ValueError: data is needed that JSON can hold: Out of ",
+        "fit must give a text or a state that a file can hold: JSON cannot hold it: Out of ",
     ),
-    "surrogate": ({"fit": lambda self, summary: {"a": "\ud800"}}, "ValueError: data is needed that JSON can hold: "),
-    "nothing": ({"fit": lambda self, summary: None}, "ValidationError: Expected `object`, got `null`"),
+    "surrogate": (
+        {"fit": lambda self, summary: {"a": "\ud800"}},
+        "fit must give a text or a state that a file can hold: JSON cannot hold it: ",
+    ),
+    "nothing": (
+        {"fit": lambda self, summary: None},
+        "fit must give a text or a state that a file can hold: Expected `object`, got `null`",
+    ),
     "names": ({"names": raises(KeyError("a"))}, "KeyError: 'a'"),
     "names twice": ({"names": lambda self, column, state: ["a", "a"]}, "names must differ, got ['a', 'a']"),
     "no names": ({"names": lambda self, *_: []}, "names must be a list of texts, one for each input, got []"),
@@ -577,10 +583,7 @@ class Unclipped(Encoder):
 
 BROKEN = {
     "takes": (promised(takes="image"), r"takes must be number or date or text, got 'image'"),
-    "state": (
-        promised(fit=lambda self, summary: {"a": object()}),
-        r"fit: .*data is needed that JSON can hold: got object",
-    ),
+    "state": (promised(fit=lambda self, summary: {"a": object()}), r"fit: .*JSON cannot hold it: got object"),
     "never fitted": (
         promised(fit=lambda self, summary: "no"),
         r"fit must give a state for one column of 2, it says no, no",

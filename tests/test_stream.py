@@ -480,7 +480,7 @@ def test_errors_tell_the_place_in_the_whole_table(tmp_path, early, late, message
         "v,y\n" + "".join(f"{late if i == 300 else early},{i % 2}\n" for i in range(400)), encoding="latin-1"
     )
     with pytest.raises(DataError, match=message):
-        found_in(tmp_path / "t.csv", 500, types={"v": "number"})
+        found_in(tmp_path / "t.csv", 500, types=column_types({"v": "number"}))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def plain(data: Any) -> Any:
         written = json.dumps(simple, allow_nan=False, ensure_ascii=False)
         written.encode()  # refuses half of a surrogate pair
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(f"data is needed that JSON can hold: {error}") from None
+        raise ValueError(f"JSON cannot hold it: {error}") from None
     return json.loads(written)
 
 

@@ -24,17 +24,7 @@ from netkit.registry.guard import printable
 from netkit.tables.columns import dates, numbers, text
 from netkit.tables.summaries import DateSummary, NumberSummary, TextSummary
 
-__all__ = [
-    "READ",
-    "SKIP",
-    "Column",
-    "ColumnType",
-    "column_types",
-    "columns_from",
-    "own_encoder",
-    "read_as",
-    "summary_of",
-]
+__all__ = ["READ", "SKIP", "Column", "ColumnType", "column_types", "own_encoder", "read_as", "summary_of"]
 
 SKIP: Literal["skip"] = "skip"
 """Instead of an encoder: the column is left out."""
@@ -116,14 +106,13 @@ class Column:
         `PluginError`."""
         with blaming(encoder, name):
             found = encoder.fit(summary)
-            state = found if isinstance(found, str) else plain(found)
+            state = found if isinstance(found, str) else _fitted(encoder, found)
         return printable(found, keep_spaces=True) if isinstance(found, str) else cls.of(name, encoder, state)
 
     @classmethod
     def of(cls, name: str, encoder: Encoder, state: Any) -> Column:
-        """With a state that is plain data. Raises `PluginError`."""
+        """With a state that is one. Raises `PluginError`."""
         with blaming(encoder, name):
-            state = msgspec.convert(state, encoder.State)
             inputs = encoder.names(name, state)
             if not isinstance(inputs, (list, tuple)) or not inputs or not all(isinstance(each, str) for each in inputs):
                 raise PluginError(f"names must be a list of texts, one for each input, got {inputs!r}")
@@ -168,6 +157,14 @@ class Column:
         """Plain data. Raises `UnknownComponent` for an encoder that was never registered."""
         return {"name": self.name, "encoder": spec.table(self.encoder), "state": msgspec.to_builtins(self.state)}
 
+    @classmethod
+    def from_json(cls, data: Any) -> Column:
+        """As `to_json` wrote it, or a netkit before there were encoders. Raises `NetkitError`,
+        `msgspec.ValidationError`."""
+        written = msgspec.convert(_as_of_now(data), _Written)
+        encoder = spec.make("encoder", written.encoder)
+        return cls.of(written.name, encoder, msgspec.convert(written.state, encoder.State))
+
     def _told(self, what: str) -> str:
         with blaming(self.encoder, self.name):
             words = getattr(self.encoder, what)(self.state)
@@ -176,20 +173,20 @@ class Column:
         return printable(words, keep_spaces=True)
 
 
+def _fitted(encoder: Encoder, found: Any) -> Any:
+    """A state as a model file will give it back. Raises `PluginError`."""
+    try:
+        return msgspec.convert(plain(found), encoder.State)
+    except ValueError as error:
+        raise PluginError(f"fit must give a text or a state that a file can hold: {error}") from None
+
+
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column in a model file."""
 
     name: str
     encoder: dict[str, Any]
     state: Any
-
-
-def columns_from(data: Any) -> tuple[Column, ...]:
-    """Columns as `to_json` wrote them, or a netkit before there were encoders. Raises `NetkitError`,
-    `msgspec.ValidationError`, `KeyError`."""
-    given = msgspec.convert(data, dict[str, list[dict[str, Any]]])["columns"]
-    written = [msgspec.convert(_as_of_now(each), _Written) for each in given]
-    return tuple(Column.of(each.name, spec.make("encoder", each.encoder), each.state) for each in written)
 
 
 def _as_of_now(column: dict[str, Any]) -> dict[str, Any]:

@@ -20,17 +20,7 @@ from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Encoder, Layer
 from netkit.registry.blame import blaming
 from netkit.tables.columns import UNNAMED, column, type_of
-from netkit.tables.encoders import (
-    READ,
-    SKIP,
-    Column,
-    ColumnType,
-    column_types,
-    columns_from,
-    own_encoder,
-    read_as,
-    summary_of,
-)
+from netkit.tables.encoders import READ, SKIP, Column, ColumnType, column_types, own_encoder, read_as, summary_of
 from netkit.tables.summaries import NumberSummary, TextSummary
 
 __all__ = ["ColumnSummary", "Features", "TableSummary", "text_among", "unnamed", "unseen_notes"]
@@ -158,7 +148,8 @@ class Features:
     def from_json(cls, data: Any) -> Features:
         """Raises `ModelFileError`."""
         try:
-            columns = columns_from(data)
+            given = msgspec.convert(data, dict[str, list[dict[str, Any]]])["columns"]
+            columns = tuple(map(Column.from_json, given))
         except (msgspec.ValidationError, KeyError, NetkitError) as error:
             raise ModelFileError(f"the preparation of the columns is damaged: {error}") from None
         if not columns:
@@ -217,9 +208,7 @@ class TableSummary:
 class ColumnSummary:
     """One column in a summary. Its encoder shows at the first value that is not missing, where it is not set."""
 
-    def __init__(
-        self, name: str, given: ColumnType | None, own: Mapping[str, Encoder], block: int | None = NumberSummary.block
-    ) -> None:
+    def __init__(self, name: str, given: ColumnType | None, own: Mapping[str, Encoder], block: int | None) -> None:
         self.name, self._own, self._block = name, own if given is None else {}, block
         self.type, self.rows = pa.null(), 0
         self.encoder: Encoder | None = None

@@ -84,7 +84,7 @@ def stored(component: Encoder) -> float:
     for values, _, column in _each(component):
         with _blamed("the state"):
             written = json.loads(json.dumps(msgspec.to_builtins(column.state)))
-            again = Column.of(column.name, component, written)
+            again = Column.of(column.name, component, msgspec.convert(written, component.State))
         need(again == column, f"the state is {_state(again)} once it is loaded, not {_state(column)}")
         need(np.array_equal(_encoded(again, values), _encoded(column, values)), "a loaded state gives other inputs")
     return 0.0
@@ -94,7 +94,7 @@ def named(component: Encoder) -> float:
     """there are as many names as inputs, all different, and those of two columns too"""
     for _, _, column in _each(component):
         with _blamed("names"):
-            other = Column.of("other", component, msgspec.to_builtins(column.state))
+            other = Column.of("other", component, column.state)
         need(len(other.inputs) == len(column.inputs), "names: their number depends on the name of the column")
         both = set(column.inputs) & set(other.inputs)
         need(not both, f"names: two columns have inputs of one name, {sorted(both)}: put the column's name into each")
