@@ -104,8 +104,9 @@ def test_a_suffix_of_two_strangers_is_in_dispute_until_one_is_chosen(tmp_path, i
             ):
                 read(where)
         assert read(tmp_path / "t.lab", reader="lab-two/lab").to_pydict() == {"who": ["lab_two"]}
-        with registry.using(mine.with_rules([], ["lab-two"])):
-            assert read(tmp_path / "t.lab").to_pydict() == {"who": ["lab_two"]}
+        for preferred in (["lab-two"], ["netkit-nn", "lab-two", "lab-one"]):
+            with registry.using(mine.with_rules([], preferred)):
+                assert read(tmp_path / "t.lab").to_pydict() == {"who": ["lab_two"]}
         with registry.using(mine.with_rules(["lab-one"], [])):
             assert read(tmp_path / "t.lab").to_pydict() == {"who": ["lab_two"]}
 
@@ -184,6 +185,11 @@ def test_the_command_takes_a_reader_with_its_settings(cli, tmp_path):
     assert cli("train", "t.what", "--target", "y", "--epochs", 1, "--quiet", "--out", "m.netkit", *told)[0] == 0
     assert len(cli("predict", "m.netkit", "t.what", *told)[1].split()) == 41
     assert cli("evaluate", "m.netkit", "t.what", *told)[1].startswith("loss ")
+    train = ["train", "t.what", "--target", "y", "--quiet", *told]
+    assert cli(*train, "--epochs", 1, "--checkpoint", "run", "--out", "n.netkit")[0] == 0
+    assert cli("train", "--resume", "run", "--epochs", 2, "--out", "n.netkit")[0] == 0
+    assert cli(*train, "--epochs", 2, "--out", "m.netkit")[0] == 0
+    assert (tmp_path / "n.netkit").read_bytes() == (tmp_path / "m.netkit").read_bytes()
     for command in (["train", "t.what", "--target", "y"], ["predict", "m.netkit", "t.what"]):
         code, _, err = cli(*command, "--reader", "csv:separator=ab")
         assert code == 2 and err.endswith("separator: one character is needed, got 'ab'\n") and err.count("\n") == 1
