@@ -40,7 +40,7 @@ CASES = {
     "importerror": (
         "import no_such_module",
         {},
-        r"lab-importerror 0\.1 \(lab_importerror\): broken: import of lab_importerror failed: ModuleNotFoundError: No module named 'no_such_module'",
+        r"lab-importerror 0\.1 \(lab_importerror\): broken: import of lab_importerror failed: ModuleNotFoundError: No module named 'no_such_module' \(line 1 of lab_importerror\.py\)",
     ),
     "exit": (
         "import sys; sys.exit(3)",

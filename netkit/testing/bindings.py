@@ -13,7 +13,7 @@ from netkit.testing.comparing import need, rand
 
 __all__ = ["BOUND"]
 
-SIZES = [(1, 1), (1, 3), (7, 3), (64, 5), (130, 70)]
+SIZES = [(1, 1), (1, 3), (7, 3), (33, 3), (64, 5), (130, 70)]
 """Rows and columns: one, odd ones, and more values than numpy's operations are used for."""
 
 
