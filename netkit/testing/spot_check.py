@@ -21,7 +21,7 @@ from netkit.engine.rows import Dataset, Rows, by_rows
 from netkit.kinds import Activation, Component, Layer, Loss
 from netkit.registry.culprit import is_stranger, owner_of, remedy
 from netkit.testing.comparing import rng
-from netkit.testing.surroundings import restored
+from netkit.testing.surroundings import one_thread, restored
 
 __all__ = ["spot_check"]
 
@@ -46,7 +46,7 @@ def spot_check(network: Network, loss: Loss, source: Dataset) -> None:
         return
     _seen.add(network)
     tried, wrong = set[Component](), dict[type[Component], tuple[float, float]]()
-    with restored(), suppress(Exception, SystemExit), warnings.catch_warnings():
+    with restored(), one_thread(), suppress(Exception, SystemExit), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for function in _functions(network, loss, _first(source)):
             for component in [each for each in _strangers(function.component) if each not in tried]:
