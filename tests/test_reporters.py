@@ -399,6 +399,10 @@ CASES = {
         broken("end", "state[0]", start=lambda self, about: [], epoch=lambda self, state, epoch: state.append(epoch)),
         "raises IndexError",
     ),
+    "resumed with its file": (
+        broken("start", "open('log', 'x' if about.done else 'w').close()"),
+        "raises FileExistsError",
+    ),
     "resumed without its file": (broken("start", "open('log', 'r+' if about.done else 'w').close()"), "raises FileNotFoundError"),
 }  # fmt: skip
 

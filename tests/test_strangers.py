@@ -247,6 +247,24 @@ def test_what_is_not_the_plugins_is_not_laid_at_its_door(monkeypatch):
             fitted(another(Twice, forward=raising(error)))
 
 
+def test_of_two_strangers_the_one_that_raised_is_named():
+    inner = another(Twice, forward=FAILS)
+    outer = another(Gain, forward=lambda self, params, x, rng=None: (inner().forward(x), x))
+    with pytest.raises(PluginError, match=r"^activation OtherTwice \(of test_strangers\): ZeroDivisionError"):
+        fitted(outer)
+
+
+def test_memory_that_runs_out_and_warnings_are_no_fault_of_a_plugin():
+    for error in (MemoryError(), RuntimeError("can't allocate memory")):
+        model = Model(
+            [{"type": "activate", "activation": another(Twice, forward=raising(error))()}], "mean_squared_error"
+        )
+        with pytest.raises(type(error)):
+            model.forward(X)
+    with pytest.raises(UserWarning, match="^activation OtherTwice .* wrong gradient"):  # warnings are errors here
+        fitted(another(Twice, backward=lambda self, grad, z, a: grad))
+
+
 ARGS = """
     from dataclasses import dataclass
     import torch
@@ -447,6 +465,17 @@ def test_what_cannot_be_judged_is_not_accused():
     for part in (rounds, draws, endless):
         network = Network([{"type": "activate", "activation": part()}], (4,), generator(3, 0))
         assert looked(network, MSE, X, X) == []
+
+
+def test_a_loss_of_probabilities_is_tried_where_they_add_up_to_one():
+    def judge(self, prediction, target):
+        """The last probability is what the others leave: the same on the simplex alone."""
+        p = torch.cat([prediction[:, :-1], 1 - prediction[:, :-1].sum(1, True)], 1)
+        return -(target * p.log()).sum(1), -target / p
+
+    loss = another(Squares, __call__=judge, outputs="simplex", task="multiclass")()
+    network = Network([{"type": "activate", "activation": "softmax"}], (4,), generator(3, 0))
+    assert looked(network, loss, X, torch.eye(4).repeat(10, 1)) == []
 
 
 def test_what_is_too_large_is_not_looked_at(monkeypatch):

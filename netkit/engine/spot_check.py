@@ -20,7 +20,7 @@ from netkit.engine.network import Network, loss_gradient
 from netkit.engine.rows import Dataset, Rows, by_rows
 from netkit.kinds import Activation, Component, Layer, Loss
 from netkit.registry.culprit import is_stranger, owner_of, remedy
-from netkit.registry.surroundings import restored
+from netkit.registry.surroundings import one_thread, restored
 
 __all__ = ["spot_check"]
 
@@ -50,7 +50,7 @@ def spot_check(network: Network, loss: Loss, source: Dataset) -> None:
         return
     _seen.add(network)
     tried, wrong = set[Component](), dict[type[Component], tuple[float, float]]()
-    with restored(), suppress(Exception, SystemExit), warnings.catch_warnings():
+    with restored(), one_thread(), suppress(Exception, SystemExit), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for function in _functions(network, loss, _first(source)):
             for component in [each for each in _strangers(function.component) if each not in tried]:

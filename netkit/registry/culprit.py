@@ -6,8 +6,8 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
-from functools import partial, wraps
-from types import FrameType, MethodType
+from functools import wraps
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from netkit.errors import NetkitError, PluginError, UnknownComponent
@@ -113,14 +113,9 @@ def _called_wrong(error: BaseException) -> list[type[Component]]:
 
 
 def _at_hand(frames: list[FrameType]) -> Iterator[type[Component]]:
-    """The components among the variables of the innermost function of netkit: as they are, by a bound method, or in a
-    link of a network."""
+    """The components among the variables of the innermost function of netkit, as they are or in a link of a network."""
     own = [frame for frame in frames if str(frame.f_globals.get("__name__")).startswith("netkit.")]
     for value in own[0].f_locals.values() if own else ():
-        while isinstance(value, partial):
-            value = value.func
-        if isinstance(value, MethodType):
-            value = value.__self__
         linked = is_dataclass(value) and not isinstance(value, Component)
         parts = [getattr(value, name, None) for name in ("layer", "activation")] if linked else [value]
         yield from (type(each) for each in parts if isinstance(each, Component))

@@ -11,12 +11,23 @@ from typing import Any
 import numpy
 import torch
 
-__all__ = ["put_back", "restored", "shared"]
+__all__ = ["one_thread", "put_back", "restored", "shared"]
 
 
 def shared() -> dict[str, Any]:
     """All of it as it is, for `put_back`."""
     return {name: get() for name, (get, _) in SHARED.items()}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread for a while: on small tensors many only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from netkit.kinds import KINDS, Component
 from netkit.registry import current
 from netkit.registry.discovery import normal
 from netkit.registry.guard import printable
+from netkit.registry.surroundings import one_thread
 from netkit.testing.answers import ANSWERS, arguments
 from netkit.testing.batches import BATCHES
 from netkit.testing.bindings import BOUND
@@ -21,7 +22,7 @@ from netkit.testing.comparing import BrokenPromise, need
 from netkit.testing.raised import told
 from netkit.testing.sampling import other_settings
 from netkit.testing.settings import EVERY
-from netkit.testing.surroundings import one_thread, unchanged
+from netkit.testing.surroundings import unchanged
 
 __all__ = ["Report", "check", "examine", "promises_of"]
 

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-import torch
+from collections.abc import Callable
 
 from netkit.registry.surroundings import put_back, shared
 from netkit.testing.comparing import BrokenPromise
 
-__all__ = ["one_thread", "unchanged"]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread for a while: on small tensors many only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+__all__ = ["unchanged"]
 
 
 def unchanged(call: Callable[[], float]) -> float:

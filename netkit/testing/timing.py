@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from netkit.kinds import Activation, Component, Layer, Loss
+from netkit.registry.surroundings import one_thread
 from netkit.testing.comparing import rand, rng
 from netkit.testing.losses import judged
-from netkit.testing.surroundings import one_thread
 
 __all__ = ["timed"]
 
