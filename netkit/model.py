@@ -18,9 +18,9 @@ from netkit.engine.progress import check_callbacks, shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import reporting
 from netkit.engine.rows import Rows
-from netkit.engine.scoring import decide, evaluate, make_metrics
+from netkit.engine.scoring import decide, evaluate
 from netkit.engine.spot_check import spot_check
-from netkit.engine.targets import check_head, targets_for, weights_for
+from netkit.engine.targets import check_head, make_metrics, targets_for, weights_for
 from netkit.engine.training import Run
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files import tensor_file

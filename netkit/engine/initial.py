@@ -6,7 +6,8 @@ from torch import Generator
 
 from netkit import spec
 from netkit.engine import links
-from netkit.engine.network import Network, write
+from netkit.engine.network import Network
+from netkit.engine.parameters import write
 from netkit.engine.rows import Dataset
 from netkit.kinds import Initializer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -45,27 +46,35 @@ def links_of(layers: Sequence[Any]) -> Iterator[tuple[int, Link]]:
     """The links of a chain with the number of their layer: an activation that is a layer is a link of its own."""
     for number, given in enumerate(layers):
         layer: Layer = spec.make("layer", given)
-        while isinstance(inner := _activation(number, layer), Layer):
-            if all(each.name != "activation" for each in fields(layer)):
-                raise SettingError(f"layer {number}: {spec.name(layer)} has no setting activation to hold a layer")
-            bare: dict[str, Any] = {"activation": None}
-            yield number, Link(replace(layer, **bare), None)
-            layer = inner
-        yield number, Link(layer, inner)
+        with _numbered(number):
+            while isinstance(inner := layer.activation and spec.make("activation", layer.activation), Layer):
+                if all(each.name != "activation" for each in fields(layer)):
+                    raise SettingError(f"{spec.name(layer)} has no setting activation to hold a layer")
+                bare: dict[str, Any] = {"activation": None}
+                yield number, Link(replace(layer, **bare), None)
+                layer = inner
+            yield number, Link(layer, inner)
 
 
 def build(number: int, link: Link, in_shape: Shape, rng: Generator) -> Link:
     """The link for rows of such a shape, with its first parameters and state. Raises `ShapeError`, `SettingError`."""
-    try:
+    with _numbered(number):
         params, shape = link.layer.build(in_shape, rng)
         state = link.layer.state(in_shape)
         if link.activation is not None:
             link.activation.check(tuple(shape))
         if twice := set(params) & set(state):
             raise SettingError(f"{spec.name(link.layer)}: {min(twice)!r} is the name of a parameter and of a state")
+    return replace(link, in_shape=tuple(in_shape), out_shape=tuple(shape), params=params | state, state=state)
+
+
+@contextmanager
+def _numbered(number: int) -> Iterator[None]:
+    """Let errors name the layer."""
+    try:
+        yield
     except (ShapeError, SettingError) as error:
         raise type(error)(f"layer {number}: {error}") from None
-    return replace(link, in_shape=tuple(in_shape), out_shape=tuple(shape), params=params | state, state=state)
 
 
 def forward(links: Sequence[Link], x: Tensor, rng: Generator | None = None, logits: bool = False) -> list[Step]:
@@ -102,13 +111,3 @@ def fit(links: Sequence[Link], x: Tensor) -> Iterator[dict[str, Tensor]]:
         fitted = link.layer.fitted(link.params, x)
         yield fitted
         [(_, _, x)] = forward([replace(link, params={**link.params, **fitted})], x)
-
-
-def _activation(number: int, layer: Layer) -> Activation | Layer | None:
-    try:
-        made: Activation | Layer | None = (
-            None if layer.activation is None else spec.make("activation", layer.activation)
-        )
-    except (ShapeError, SettingError) as error:
-        raise type(error)(f"layer {number}: {error}") from None
-    return made

@@ -5,7 +5,7 @@ All parameters lie in one flat vector and their gradients in another; what a lay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from netkit.engine.rows import by_rows
 from netkit.errors import NetkitError, SettingError
 from netkit.kinds import Layer, Loss, Shape
 
-__all__ = ["Network", "Trace", "loss_gradient", "loss_values", "write"]
+__all__ = ["Network", "Trace", "loss_gradient", "loss_values"]
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,12 @@ class Network:
         built: list[Link] = []
         for number, link in links.links_of(layers):
             built.append(links.build(number, link, built[-1].out_shape if built else in_shape, rng))
-        trained = [parameters.compact(link.trained) for link in built]
-        states = [parameters.compact(link.state) for link in built]
+        trained, states = zip(*((parameters.compact(link.trained), parameters.compact(link.state)) for link in built))
         self.params = parameters.flat(trained).to(device=device, dtype=dtype)
-        self.grads = torch.zeros_like(self.params)
-        self.state = parameters.flat(states).to(self.params)
+        self.grads, self.state = torch.zeros_like(self.params), parameters.flat(states).to(self.params)
         self.fresh = True
         """Whether it has never learnt."""
-        views = zip(
-            parameters.views(trained, self.params),
-            parameters.views(trained, self.grads),
-            parameters.views(states, self.state),
-        )
-        self.links = [
-            replace(link, params=params | state, grads=grads, state=state, like=self.params)
-            for link, (params, grads, state) in zip(built, views)
-        ]
+        self._attach([*zip(built, parameters.places(trained), parameters.places(states))])
 
     def __repr__(self) -> str:
         lines = [f"  {n}: {link.in_shape} -> {link.out_shape}  {link.layer}" for n, link in enumerate(self.links)]
@@ -77,19 +67,21 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         """Views as places in the flat vectors: a copy has memory of its own."""
-        places = parameters.places
-        bare = [
-            replace(link, params=places(link.trained), grads={}, state=places(link.state), like=None)  # type: ignore[arg-type]
-            for link in self.links
-        ]
-        return {**vars(self), "links": bare}
+        bare = [replace(link, params={}, grads={}, state={}, like=None) for link in self.links]
+        places = ([parameters.place(own) for own in (link.trained, link.state)] for link in self.links)
+        return {**vars(self), "links": [(link, *where) for link, where in zip(bare, places)]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        for number, link in enumerate(self.links):
-            params, grads = (parameters.placed(link.params, vector) for vector in (self.params, self.grads))
-            own = parameters.placed(link.state, self.state)
-            self.links[number] = replace(link, params=params | own, grads=grads, state=own, like=self.params)
+        self._attach(state["links"])
+
+    def _attach(self, links: list[tuple[Link, Any, Any]]) -> None:
+        """Give each link its views, by the places of its parameters and of its state in the flat vectors."""
+        self.links = []
+        for link, own, kept in links:
+            params, grads = (parameters.placed(own, vector) for vector in (self.params, self.grads))
+            state = parameters.placed(kept, self.state)
+            self.links.append(replace(link, params=params | state, grads=grads, state=state, like=self.params))
 
     @property
     def layers(self) -> list[Layer]:
@@ -116,7 +108,7 @@ class Network:
 
     def placed(self, vector: Tensor, number: int) -> dict[str, Tensor]:
         """The parameters of a link as they lie in another vector of the same kind as `params`."""
-        return parameters.placed(parameters.places(self.links[number].trained), vector)
+        return parameters.placed(parameters.place(self.links[number].trained), vector)
 
     def states(self) -> dict[str, Tensor]:
         """What layers keep beside their parameters, such as running means, named and viewed in the same way."""
@@ -142,7 +134,7 @@ class Network:
         """After a batch of training: what layers keep of it, such as their running means."""
         for link, (saved, _, _) in zip(self.links, trace.steps):
             if link.state:
-                write(link.state, link.layer.next_state(link.params, saved))
+                parameters.write(link.state, link.layer.next_state(link.params, saved))
 
     def fuses(self, loss: Loss) -> bool:
         """Whether the last activation is the one that the loss has a fused form with."""
@@ -166,9 +158,3 @@ def loss_values(loss: Loss, logits: bool, outputs: Tensor, target: Tensor) -> Te
     if logits and loss.fused_values:
         return loss.fused_values(outputs, target)
     return loss_gradient(loss, logits, outputs, target)[0]
-
-
-def write(slots: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Write tensors over those of the same name."""
-    for name, each in values.items():
-        slots[name].copy_(each)

@@ -6,15 +6,16 @@ They keep that place: the vector holds each block in the memory order in which i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["compact", "flat", "placed", "places", "views"]
+__all__ = ["compact", "flat", "place", "placed", "places", "write"]
 
 Params = dict[str, Tensor]
+Places = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], int]]
+"""Shape, strides and offset by name."""
 
 
 def compact(params: Params) -> Params:
@@ -23,32 +24,37 @@ def compact(params: Params) -> Params:
     return {name: each if id(each) in kept else each.contiguous().clone() for name, each in params.items()}
 
 
-def flat(built: list[Params]) -> Tensor:
+def flat(built: Sequence[Params]) -> Tensor:
     """The numbers of all parameters, block after block."""
     pieces = [group[0].as_strided((_size(group),), (1,), _first(group)) for group in _blocks(built)]
     return torch.cat([torch.zeros(0), *pieces])
 
 
-def views(built: list[Params], vector: Tensor) -> list[Params]:
-    """Views into such a vector with the shapes and the memory order of the parameters as they were built."""
-    place = dict(_places(built))
+def places(built: Sequence[Params]) -> list[Places]:
+    """Where in such a vector each parameter lies, with the shape and the memory order in which it was built."""
+    start = dict(_places(built))
     return [
-        {name: vector.as_strided(each.shape, each.stride(), place[id(each)]) for name, each in params.items()}
-        for params in built
+        {name: (tuple(each.shape), each.stride(), start[id(each)]) for name, each in params.items()} for params in built
     ]
 
 
-def places(params: Params) -> dict[str, tuple[Any, ...]]:
-    """Where each view lies in its vector: shape, strides and offset."""
-    return {name: (tuple(each.shape), each.stride(), each.storage_offset()) for name, each in params.items()}
+def place(params: Mapping[str, Tensor]) -> Places:
+    """Where views lie in their vector."""
+    return {name: (tuple(each.shape), each.stride(), int(each.storage_offset())) for name, each in params.items()}
 
 
-def placed(where: Mapping[str, Any], vector: Tensor) -> Params:
-    """The views that lie at such places of another vector."""
-    return {name: vector.as_strided(*place) for name, place in where.items()}
+def placed(where: Places, vector: Tensor) -> Params:
+    """The views that lie at such places of a vector."""
+    return {name: vector.as_strided(*each) for name, each in where.items()}
 
 
-def _places(built: list[Params]) -> Iterator[tuple[int, int]]:
+def write(slots: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Write tensors over those of the same name."""
+    for name, each in values.items():
+        slots[name].copy_(each)
+
+
+def _places(built: Sequence[Params]) -> Iterator[tuple[int, int]]:
     start = 0
     for group in _blocks(built):
         for each in group:
@@ -56,7 +62,7 @@ def _places(built: list[Params]) -> Iterator[tuple[int, int]]:
         start += _size(group)
 
 
-def _blocks(built: list[Params]) -> list[list[Tensor]]:
+def _blocks(built: Sequence[Params]) -> list[list[Tensor]]:
     """The parameters in groups that share memory, in order."""
     groups: dict[object, list[Tensor]] = {}
     for each in (each for params in built for each in params.values()):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from netkit import spec
 from netkit.engine.network import Network, loss_values
 from netkit.engine.program.predict import predictor
 from netkit.engine.rows import RowStream
-from netkit.errors import SettingError
 from netkit.kinds import Loss, Metric
 
-__all__ = ["decide", "evaluate", "make_metrics"]
+__all__ = ["decide", "evaluate"]
 
 
 def evaluate(
@@ -56,19 +53,3 @@ def decide(loss: Loss, outputs: Tensor) -> Tensor:
 def _winner(rows: Tensor) -> Tensor:
     """One-hot rows with the 1 at the largest, the first of equals."""
     return torch.nn.functional.one_hot(rows.argmax(1), rows.shape[1]).to(rows.dtype)
-
-
-def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
-    """Metrics under their texts; those that belong to the loss when nobody chose. Raises `SettingError`."""
-    if chosen is None:
-        chosen = [loss.metric] if loss.metric else []
-    chosen = [chosen] if isinstance(chosen, str) else chosen
-    made: dict[str, Metric] = {}
-    for given in chosen:
-        metric: Metric = spec.make("metric", given)
-        if loss.task not in metric.tasks:
-            raise SettingError(
-                f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, {spec.name(loss)} is for {loss.task}"
-            )
-        made[given if isinstance(given, str) else spec.name(metric)] = metric
-    return made

@@ -1,7 +1,8 @@
-"""Which heads and targets fit a loss, and what sample weights are."""
+"""Which heads, targets and metrics fit a loss, and what sample weights are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,11 +10,11 @@ from torch import Tensor
 
 from netkit import spec
 from netkit.engine.network import Network
-from netkit.errors import DataError, ShapeError
-from netkit.kinds import Loss
+from netkit.errors import DataError, SettingError, ShapeError
+from netkit.kinds import Loss, Metric
 from netkit.tensors import finite, like, tensor
 
-__all__ = ["check_head", "targets_for", "weights_for"]
+__all__ = ["check_head", "make_metrics", "targets_for", "weights_for"]
 
 FITS = {"real": {"real", "unit", "simplex"}, "unit": {"unit", "simplex"}, "simplex": {"simplex"}}
 WORDS = {"unit": "outputs between 0 and 1", "simplex": "outputs that add up to one in each row", "real": "any outputs"}
@@ -63,3 +64,19 @@ def _one_hot(classes: Tensor, k: int) -> Tensor:
     if len(wrong):
         raise DataError(f"y: class numbers from 0 to {k - 1} are needed, got {float(wrong[0]):g}")
     return torch.nn.functional.one_hot(classes.long(), k)
+
+
+def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
+    """Metrics under their texts; those that belong to the loss when nobody chose. Raises `SettingError`."""
+    if chosen is None:
+        chosen = [loss.metric] if loss.metric else []
+    chosen = [chosen] if isinstance(chosen, str) else chosen
+    made: dict[str, Metric] = {}
+    for given in chosen:
+        metric: Metric = spec.make("metric", given)
+        if loss.task not in metric.tasks:
+            raise SettingError(
+                f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, {spec.name(loss)} is for {loss.task}"
+            )
+        made[given if isinstance(given, str) else spec.name(metric)] = metric
+    return made

@@ -39,7 +39,9 @@ _ELSEWHERE = {
         "Source": "netkit.files.provenance:Source",
         "written": "netkit.files.atomic:atomic_write",
     },
-    "netkit.scoring": {name: f"netkit.engine.targets:{name}" for name in ("check_head", "targets_for", "weights_for")},
+    "netkit.scoring": {
+        name: f"netkit.engine.targets:{name}" for name in ("check_head", "make_metrics", "targets_for", "weights_for")
+    },
 }
 """Names that have left their module for another."""
 

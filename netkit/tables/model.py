@@ -14,7 +14,8 @@ from torch import Tensor
 
 from netkit.engine.progress import check_callbacks
 from netkit.engine.rows import RowStream
-from netkit.engine.scoring import evaluate, make_metrics
+from netkit.engine.scoring import evaluate
+from netkit.engine.targets import make_metrics
 from netkit.errors import ModelFileError, SettingError
 from netkit.files.checkpoint import Checkpoint, Checkpoints
 from netkit.files.header import read_header

@@ -15,8 +15,8 @@ from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import reporting
 from netkit.engine.rows import Dataset
-from netkit.engine.scoring import make_metrics
 from netkit.engine.spot_check import spot_check
+from netkit.engine.targets import make_metrics
 from netkit.engine.training import Run
 from netkit.errors import DataError, DivergenceError, MemoryExhausted
 from netkit.files.checkpoint import Checkpoint, Checkpoints, restore
@@ -24,7 +24,8 @@ from netkit.kinds import Epoch, Reporter
 from netkit.model import Model
 from netkit.registry import current
 from netkit.tables.interruption import Interrupted, Signals, signals
-from netkit.tables.settings import INTERVAL, Settings, own_optimizer
+from netkit.tables.option import INTERVAL
+from netkit.tables.settings import Settings, own_optimizer
 from netkit.tensors import generator
 
 __all__ = ["Fitted", "Saver", "fit", "recipe"]

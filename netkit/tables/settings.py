@@ -6,16 +6,13 @@ rules of `resume` are all read off `Settings`.
 
 from __future__ import annotations
 
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, reduce
-from numbers import Integral, Real
 from operator import or_
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -25,6 +22,8 @@ from netkit.errors import NetkitError, SettingError, nearest
 from netkit.kinds import Activation, Component, Encoder, Layer, Loss, Metric, Optimizer, Reader, Reporter, Schedule
 from netkit.registry import current
 from netkit.registry.requirements import Plugins
+from netkit.tables import option
+from netkit.tables.option import Bytes, Hidden, Interval, Name, Option, Positive, Share, Units
 
 __all__ = [
     "Option",
@@ -42,94 +41,6 @@ __all__ = [
 ]
 
 Task = Literal["binary", "multiclass", "regression"]
-SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
-"""Bytes: a number and a unit; with an i the unit is a power of 1024."""
-INTERVAL = r"^\s*([1-9]\d{0,8})\s*(s|min|h|)\s*$"
-"""So many seconds, minutes or hours; without a unit, epochs."""
-
-Units = Annotated[int, Meta(ge=1)]
-Share = Annotated[float, Meta(ge=0, lt=1)]
-Positive = Annotated[float, Meta(gt=0)]
-Name = Annotated[str, Meta(min_length=1)]
-Hidden = tuple[Units | Layer, ...]
-Bytes = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=SIZE)]
-Interval = Units | Annotated[str, Meta(pattern=INTERVAL)]
-
-
-@dataclass(frozen=True)
-class Option:
-    """What a setting is to people: its help, what stands for its value, and how else it may be written."""
-
-    help: str
-    metavar: str = ""
-    reader: Callable[[Any], Any] | None = None
-    """Makes the value of what people write. Raises `SettingError` with the rule."""
-    accepts: Any = None
-    """The type of what they write, where it is another than the value's."""
-    free: bool = False
-    """Whether it may differ when a run is resumed; all else would make it another run."""
-    model: bool = False
-    """Whether it says what the model is: one that is trained on keeps it."""
-    path: bool = False
-    """Whether it may name a file or a folder."""
-    offered: bool = True
-    """Whether the command has an option for it that its help shows."""
-
-
-def _hidden(value: Any) -> Any:
-    if isinstance(value, str):
-        parts = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",")]
-        value = [int(part) if re.fullmatch("-?[0-9]{1,99}", part) else part for part in parts if part]
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = [value]
-    if not isinstance(value, (list, tuple)):
-        raise SettingError(f"layers read 64,32, got {value!r}")
-    for number, part in enumerate(value):
-        if isinstance(part, bool) or not isinstance(part, (Integral, str, Mapping, Layer)):
-            raise SettingError(f"[{number}]: a number of units or a layer is needed, got {part!r}")
-        if isinstance(part, Integral) and int(part) < 1:
-            raise SettingError(f"[{number}]: a layer has at least 1 unit, got {part}")
-    return tuple(value)
-
-
-def _path(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
-
-
-def _columns(value: Any) -> Any:
-    from netkit.tables.encoders import column_types  # it needs pyarrow, and the help of a command does not
-
-    return column_types(value)
-
-
-def _validation(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
-        raise SettingError(f"a share of the rows or a table is needed, got {value!r}")
-    try:
-        number = float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value  # a path
-    return spec.setting("validation", Share, number) if isinstance(number, Real) else _path(value)
-
-
-def _memory(value: Any) -> Any:
-    found = re.match(SIZE, value) if isinstance(value, str) else None
-    if found:
-        return int(float(found[1]) * (1024 if found[3] else 1000) ** "_KMGT".index(found[2].upper() or "_"))
-    if isinstance(value, int) and not isinstance(value, bool):  # a checkpoint has the bytes
-        return value
-    raise SettingError(f"a size such as 512MB, 2GB or 800MiB is needed, got {value!r}")
-
-
-def _every(value: Any) -> Any:
-    text = "" if isinstance(value, bool) else str(value).strip()
-    if not re.match(INTERVAL, text):
-        raise SettingError(f"30s, 5min, 2h or a number of epochs is needed, got {value!r}")
-    return text
-
-
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, (str, Mapping, Component)) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +54,7 @@ class Settings:
         Option(
             "How columns become inputs: by an encoder such as NAME:setting=value, or skip.",
             "COLUMN=ENCODER,...",
-            _columns,
+            option.columns,
             str | dict[str, Encoder | Literal["skip"]],
             model=True,
         ),
@@ -153,18 +64,29 @@ class Settings:
     reader: Annotated[Reader | None, Option("Such as NAME:setting=value; by default by suffix or URI.")] = None
     hidden: Annotated[
         Hidden,
-        Option("Units of the hidden layers; '' for none.", "UNITS,...", _hidden, str | Units | Hidden, model=True),
+        Option(
+            "Units of the hidden layers; '' for none.", "UNITS,...", option.hidden, str | Units | Hidden, model=True
+        ),
     ] = (100,)
     layers: Annotated[
         tuple[Layer, ...],
-        Option("All layers, instead of hidden and activation.", "LAYER;...", _hidden, offered=False, model=True),
+        Option("All layers, instead of hidden and activation.", "LAYER;...", option.hidden, offered=False, model=True),
     ] = ()
     activation: Annotated[Activation | None, Option("Of the hidden layers.", model=True)] = None
     loss: Annotated[Loss | None, Option("What to make small; by default the one for the task.", model=True)] = None
     optimizer: Annotated[Optimizer | None, Option("Such as NAME:setting=value.")] = None
-    metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=_several)] = ()
+    metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=option.several)] = ()
     alpha: Annotated[Positive | None, Option("Learning rate; by default the optimizer's own.")] = None
     schedule: Annotated[Schedule | None, Option("How the learning rate changes; by default it stays.")] = None
+    schedules: Annotated[
+        dict[str, Schedule],
+        Option(
+            "How other numbers change: weight_decay, or settings of layers by place, such as 1.rate.",
+            "NAME=SCHEDULE;...",
+            option.schedules,
+            str | dict[str, Schedule],
+        ),
+    ] = field(default_factory=dict)
     average: Annotated[
         Share | None,
         Option("Decay of an exponential moving average of the parameters, such as 0.999, to validate and keep."),
@@ -176,7 +98,7 @@ class Settings:
         Option(
             "Share of rows held out, 0 for none; or a table of its own.",
             "SHARE|FILE",
-            _validation,
+            option.validation,
             Share | str,
             path=True,
         ),
@@ -196,17 +118,17 @@ class Settings:
     ] = None
     clip: Annotated[Positive | None, Option("Scale gradients down to this norm; by default never.")] = None
     log: Annotated[
-        Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", _path, free=True, path=True)
+        Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", option.path, free=True, path=True)
     ] = None
     report: Annotated[
-        tuple[Reporter, ...], Option("Who is told of the run; may be repeated.", reader=_several, free=True)
+        tuple[Reporter, ...], Option("Who is told of the run; may be repeated.", reader=option.several, free=True)
     ] = ()
     checkpoint: Annotated[
         Name | None,
-        Option("Where the run is saved while it trains, to be resumed.", "FOLDER", _path, free=True, path=True),
+        Option("Where the run is saved while it trains, to be resumed.", "FOLDER", option.path, free=True, path=True),
     ] = None
     every: Annotated[
-        str, Option("How often: 30s, 5min, 2h, or a number of epochs.", "INTERVAL", _every, Interval, free=True)
+        str, Option("How often: 30s, 5min, 2h, or a number of epochs.", "INTERVAL", option.every, Interval, free=True)
     ] = "5min"
     keep: Annotated[int, Meta(ge=1), Option("Checkpoints that stay.", free=True)] = 3
     precision: Annotated[
@@ -215,10 +137,10 @@ class Settings:
     ] = "float32"
     memory: Annotated[
         int | None,
-        Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", _memory, Bytes),
+        Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", option.memory, Bytes),
     ] = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), Option("Same seed, same model.")] = 0
-    out: Annotated[Name | None, Option("Where the model goes.", "FILE", _path, free=True, path=True)] = None
+    out: Annotated[Name | None, Option("Where the model goes.", "FILE", option.path, free=True, path=True)] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
         Plugins, Option("Which plugins to require, prefer and disable.", reader=Plugins.of, free=True, offered=False)
@@ -266,7 +188,7 @@ class Settings:
             if not (options()[name].free or _as_begun(name, value, before)):
                 said = f"with {_plain(before, spec.text)!r}, got {_plain(value, spec.text)!r}"
                 wrong.append(SettingError(f"{name}: a resumed run goes on as it was begun, {said}"))
-        if self.schedule and values.get("epochs", self.epochs) != self.epochs:
+        if (self.schedule or self.schedules) and values.get("epochs", self.epochs) != self.epochs:
             said = f"the schedule of the run goes by its {self.epochs}, got {values['epochs']}"
             wrong.append(SettingError(f"epochs: {said}"))
         _refuse(wrong)

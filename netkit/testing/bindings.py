@@ -142,7 +142,8 @@ def _memory_of(
 
     made = [storage.compact(component.build(tuple(x.shape[1:]), rng())[0])]
     vector = storage.flat(made).to(dtype)
-    [own], [grads] = storage.views(made, vector), storage.views(made, torch.zeros_like(vector))
+    [where] = storage.places(made)
+    own, grads = storage.placed(where, vector), storage.placed(where, torch.zeros_like(vector))
     for name, value in own.items():
         value.copy_(params[name])
     return own, grads

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from netkit.engine.links import Link
-from netkit.engine.network import write
+from netkit.engine.parameters import write
 from netkit.engine.program.operations import Call
 from netkit.engine.program.record import record
 
