@@ -331,7 +331,7 @@ class Shelf(Reader):
     """A file of shelves."""
 
     suffixes = (".shelf", ".sh")
-    typed = False
+    schemes = ("shelf",)
     tags: tuple[str, ...] = field(default_factory=lambda: ("a", "b"))
     order: Literal["up", "down"] = "up"
 
@@ -345,12 +345,12 @@ def test_show_says_what_a_class_says_in_the_words_of_its_kind(cli):
         assert cli("show", "shelf")[1].splitlines()[3:] == [
             "",
             "  suffixes: .shelf, .sh",
-            "  typed: False",
+            "  schemes: shelf",
             "  tags = ('a', 'b'): list of (str)",
             "  order = 'up': up or down",
         ]
         [told] = json.loads(cli("show", "shelf", "--json")[1])
-        assert told["says"] == {"suffixes": [".shelf", ".sh"], "typed": False}
+        assert told["says"] == {"suffixes": [".shelf", ".sh"], "schemes": ["shelf"]}
         assert told["settings"]["tags"] == {"rule": "list of (str)", "required": False, "default": "('a', 'b')"}
         assert re.search(r"^reader +shelf +A file of shelves\. ", cli("list-plugins", "--kind", "reader")[1], re.M)
     assert "  alpha: 0.001\n  adaptive: True\n  beta1 = 0.9: " in cli("show", "adam")[1]

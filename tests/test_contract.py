@@ -12,7 +12,7 @@ import torch
 
 from netkit import Activation, Initializer, Layer, Loss, Metric, Optimizer, Schedule, registry, spec
 from netkit.errors import NetkitError, UnknownComponent
-from netkit.kinds import KINDS
+from netkit.kinds import KINDS, Component
 from netkit.testing import BrokenPromise, check, examine
 
 
@@ -29,12 +29,20 @@ def test_every_registered_component_keeps_its_promises(kind, name):
     assert report.promises >= 3 and report.settings >= 1 and not report.broken
 
 
+def parts(value):
+    """A component and those in its settings, to any depth."""
+    if isinstance(value, Component):
+        yield value
+        value = vars(value)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ():
+        yield from parts(each)
+
+
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_repr_makes_an_equal_component(kind, name):
     for example in registry.current().kinds[kind][name].examples():
         component = spec.make(kind, example)
-        nested = [value for value in vars(component).values() if hasattr(value, "kind")]
-        assert eval(repr(component), {type(each).__name__: type(each) for each in (component, *nested)}) == component
+        assert eval(repr(component), {type(each).__name__: type(each) for each in parts(component)}) == component
 
 
 @pytest.mark.parametrize("name", [name for _, name in named("loss")])

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT, template
+from conftest import ROOT
 from environments import Environment
 
 from netkit.kinds import KINDS
@@ -75,8 +75,6 @@ def test_a_learning_curve_is_drawn_by_a_reporter_from_a_wheel_also_when_it_is_re
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_installs_keeps_its_promises_and_passes_its_tests(environment, kind):
-    if not template(kind).exists():
-        pytest.skip(f"no template for {kind} yet")
     environment.run("new-plugin", f"netkit-my-{kind}", "--kind", kind)
     folder = environment.folder / f"netkit-my-{kind}"
     if kind == "activation":  # once as a wheel, as it would be published

@@ -83,6 +83,7 @@ RIGHT = {
     "descent": DESCENT,
     "noise": NOISE,
     "a derivative of 0": SINE.replace("torch.sin(z)", "0 * z + 1").replace("torch.cos(z)", "0"),
+    "a gradient of 0": SQUARE.replace("d = prediction - target", "d = 0 * (prediction - target)"),
     "any arguments": SINE.replace("grad, z, a)", "*given)").replace(
         "torch.cos(z) * grad", "torch.cos(given[1]) * given[0]"
     ),
@@ -143,6 +144,14 @@ MISTAKES = {
         SINE.replace("torch.cos(z) * grad", "torch.cos(z) * grad * (1 + 0.1 * (len(z) == 33))"),
         r"a batch of 33 rows gives other numbers than one of 65, in row 0$",
     ),
+    "the default dtype": (
+        SINE.replace("return torch.sin(z)", "torch.set_default_dtype(torch.float64)\n        return torch.sin(z)"),
+        r"changes torch's default dtype, which the whole process shares$",
+    ),
+    "overflow of the derivative": (
+        SINE.replace("torch.sin(z)", "z**3").replace("torch.cos(z)", "3 * (z**8).sqrt().sqrt()"),
+        r"must be finite: forward gives \[9\.99.*, backward \[inf, ",
+    ),
     "overflow below 1e9": (
         SINE.replace("torch.sin(z)", "torch.sqrt(z**6)").replace("torch.cos(z)", "3 * z * z.abs()"),
         r"must be finite: forward gives \[inf, .*, backward \[2\.99.*\n +z = torch\.tensor\(\[\[1000000000\.0, ",
@@ -170,6 +179,14 @@ MISTAKES = {
     "no saved": (
         GAIN.replace('params["gain"] * x, x', 'params["gain"] * x'),
         r"forward must give \(y, saved\), got torch\.Tensor$",
+    ),
+    "rng must be given": (
+        GAIN.replace("rng=None", "rng"),
+        r"forward must take \(params, x, rng=None\), it takes \(params, x, rng\)$",
+    ),
+    "a module that cannot be made": (
+        '@dataclass(frozen=True)\nclass Mistake(derived.ModuleLayer):\n    """x."""\n\n    def make(self):\n        return {}["x"]\n',
+        r"raises KeyError: 'x' \(make, line 12 of mistake\.py\)$",
     ),
     "no shape": (
         GAIN.replace("}, in_shape\n", "}\n"),

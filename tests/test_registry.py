@@ -225,6 +225,12 @@ def test_a_reference_that_does_not_resolve_names_the_distribution(install):
         registry.losses.first()
 
 
+def test_the_line_of_a_failed_import_is_the_last_of_the_plugins_own(install):
+    calls = "def f():\n    raise ValueError('no')\n\n\nf()\n"
+    reason = "import of lab_calls failed: ValueError: no (line 2 of lab_calls.py)"
+    assert statuses(Registry([install("lab-calls", calls)]))["lab-calls"] == ("broken", reason)
+
+
 def test_an_announced_group_must_be_a_kind(install):
     groups = {"xyz": "", "activation": "; did you mean activations?"}
     registry = Registry([install(f"lab-{each}", "", entries=f"[netkit.{each}]\nx = lab_x:X\n") for each in groups])
