@@ -341,7 +341,7 @@ def test_numbers_of_numpy_in_a_state_are_plain(tmp_path, lengths):
 
 
 def test_what_it_takes_must_be_known():
-    with pytest.raises(PluginError, match="^w: encoder Wrong: takes must be number or date or text, got 'image'$"):
+    with pytest.raises(PluginError, match="^w: encoder Wrong \(of abc\): takes must be number or date or text, got 'image'$"):
         column_types({"w": stranger(takes="image")})
 
 
@@ -630,5 +630,5 @@ def test_the_checks_find_an_encoder_that_does_not_keep_its_promises(kind, messag
 
 
 def test_a_strangers_encoder_that_keeps_them_passes():
-    assert [report.promises for report in check(promised())] == [10]
+    assert [report.promises for report in check(promised())] == [11]
     assert check(by_longest(Longest))

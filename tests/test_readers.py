@@ -255,7 +255,7 @@ def test_whatever_a_strangers_reader_raises_is_one_line(tmp_path, mine, error, s
     lab(mine, raising(error))
     with pytest.raises(DataError) as caught:
         [*source_of(path).pieces(size)]
-    assert str(caught.value) == f"{path}: cannot be read by reader run-time/lab (run-time): {said}"
+    assert str(caught.value) == f"{path}: cannot be read by reader run-time/lab (registered by hand): {said}"
 
 
 def test_a_reader_of_a_distribution_is_named_with_its_version(tmp_path, install):  # noqa: F811
@@ -285,7 +285,7 @@ BROKEN = {
 def test_what_a_strangers_reader_gives_is_checked(mine, pieces, said, size):
     lab(mine, lambda self, where, size: iter(pieces))
     said = said if "*" in said else re.escape(said)
-    with pytest.raises(PluginError, match=rf"^lab://x: reader run-time/lab \(run-time\) {said}$"):
+    with pytest.raises(PluginError, match=rf"^lab://x: reader run-time/lab \(registered by hand\) {said}$"):
         [*source_of("lab://x").pieces(size)]
 
 
@@ -462,7 +462,7 @@ def test_a_database_streams_and_resumes_and_is_not_written_over(cli, mine, tmp_p
     train = ["--target", "kind", "--hidden", 4, "--quiet", "--memory", "600MB", "--batch", 1000]
     uri = "sqlite:///shop.db?table=orders"
     code, out, err = cli("train", uri, *train, "--epochs", 2, "--out", "a.netkit", "--checkpoint", "run")
-    assert (code, err) == (0, "") and "using reader run-time/sqlite (run-time)" in out and "streamed: " in out
+    assert (code, err) == (0, "") and "using reader run-time/sqlite (registered by hand)" in out and "streamed: " in out
     assert cli("train", "shop.arrow", *train, "--epochs", 2, "--out", "b.netkit")[0] == 0
     assert (tmp_path / "a.netkit").read_bytes() == (tmp_path / "b.netkit").read_bytes()
     assert cli("train", "--resume", "run", "--epochs", 3, "--out", "c.netkit")[0] == 0  # reads the same URI again
@@ -569,7 +569,7 @@ MUTANTS = {
 
 def test_a_good_reader_keeps_its_promises():
     found = examine("reader", reader(changed(), **ARROW))
-    assert found.broken == "" and found.promises == 10
+    assert found.broken == "" and found.promises == 11
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -14,8 +14,8 @@ from netkit import spec
 from netkit.engine.training import Run
 from netkit.errors import DataError, PluginError, SettingError, UnknownComponent
 from netkit.kinds import Component, Epoch, Reporter, RunInfo
-from netkit.registry.culprit import owner_of
 from netkit.registry.guard import guarded
+from netkit.registry.owner import owner_of
 
 __all__ = ["Reporters", "plain", "reporting"]
 

@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from netkit.engine.network import Network, loss_gradient
 from netkit.engine.rows import Dataset, Rows, by_rows
 from netkit.kinds import Activation, Component, Layer, Loss
-from netkit.registry.culprit import is_stranger, owner_of, remedy
+from netkit.registry.owner import is_stranger, owner_of, remedy
 from netkit.registry.surroundings import one_thread, restored
 
 __all__ = ["spot_check"]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import wraps
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
-from netkit.errors import NetkitError, PluginError, UnknownComponent
+from netkit.errors import DataError, NetkitError, PluginError
 from netkit.kinds import KINDS, Component
-from netkit.registry.guard import cause
-from netkit.registry.info import RUN_TIME, Info
-from netkit.registry.lookup import current
+from netkit.registry.guard import cause, guarded, printable
+from netkit.registry.owner import is_stranger, owner_of, remedy
 
-__all__ = ["culprit", "is_stranger", "naming_plugins", "no_memory", "owner_of", "remedy"]
+__all__ = ["blaming", "culprit", "naming_plugins", "no_memory"]
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -39,6 +39,21 @@ def naming_plugins(function: Callable[Given, Result]) -> Callable[Given, Result]
             raise
 
     return named
+
+
+@contextmanager
+def blaming(component: Component, where: str) -> Iterator[None]:
+    """What a component raises is a `PluginError` that says where, such as in which column, and whose it is. A
+    `DataError` blames the data at that place; memory that runs out is nobody's fault."""
+    try:
+        with guarded():
+            yield
+    except PluginError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
+        about = "" if isinstance(error.__cause__, DataError) else f"{owner_of(type(component))}: "
+        said = error.__cause__ if isinstance(error.__cause__, DataError) else error
+        raise (PluginError if about else DataError)(printable(f"{where}: {about}{said}")) from error
 
 
 def culprit(error: BaseException) -> PluginError | None:
@@ -64,36 +79,6 @@ def culprit(error: BaseException) -> PluginError | None:
 def no_memory(error: BaseException) -> bool:
     """Whether it says that there is not enough memory."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
-
-
-def is_stranger(component: type[Component]) -> bool:
-    """Whether a class is not one of netkit's own components. Imports nothing."""
-    return not current().kinds[component.kind].is_own(component)
-
-
-def owner_of(component: type[Component]) -> str:
-    """A class of components and the distribution that it is of, as a message names them."""
-    info = _info(component)
-    if info is None:
-        return f"{component.kind} {component.__qualname__} (of {component.__module__})"
-    where = "registered by hand" if info.distribution == RUN_TIME else f"{info.distribution} {info.version}"
-    return f"{component.kind} {info.qualified} ({where})"
-
-
-def remedy(component: type[Component]) -> str:
-    """Where to look for more."""
-    info = _info(component)
-    if info is None:
-        return f"netkit.testing.check({component.__qualname__}) tells more"
-    by_hand = f"netkit.testing.check({info.name!r}) tells more"
-    return by_hand if info.distribution == RUN_TIME else f"netkit check {info.qualified} tells more"
-
-
-def _info(component: type[Component]) -> Info | None:
-    try:
-        return current().kinds[component.kind].info_of(component)
-    except UnknownComponent:
-        return None
 
 
 def _inside(frame: FrameType) -> list[type[Component]]:

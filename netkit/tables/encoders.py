@@ -18,9 +18,10 @@ from netkit.errors import PluginError, SettingError, UnknownComponent, UsageErro
 from netkit.files.plain import plain
 from netkit.kinds import Encoder
 from netkit.registry import current
-from netkit.registry.blame import blaming, in_full
+from netkit.registry.culprit import blaming
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.guard import printable
+from netkit.registry.owner import owner_of
 from netkit.tables.columns import dates, numbers, text
 from netkit.tables.summaries import DateSummary, NumberSummary, TextSummary
 
@@ -68,7 +69,7 @@ def _column_type(given: Any) -> ColumnType:
     except UnknownComponent as error:
         raise UnknownComponent(f"{SKIP} or an encoder is needed, and {error}") from None
     if encoder.takes not in READ:
-        raise PluginError(f"encoder {in_full(encoder)}: takes must be {' or '.join(READ)}, got {encoder.takes!r}")
+        raise PluginError(f"{owner_of(type(encoder))}: takes must be {' or '.join(READ)}, got {encoder.takes!r}")
     return encoder
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from netkit import spec
 from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Encoder, Layer
-from netkit.registry.blame import blaming
+from netkit.registry.culprit import blaming
 from netkit.tables.columns import UNNAMED, column, type_of
 from netkit.tables.encoders import READ, SKIP, Column, ColumnType, column_types, own_encoder, read_as, summary_of
 from netkit.tables.summaries import NumberSummary, TextSummary

@@ -12,9 +12,10 @@ from netkit.errors import DataError, PluginError, UnknownComponent, nearest
 from netkit.files.places import scheme, suffix
 from netkit.kinds import Reader
 from netkit.registry import current
-from netkit.registry.discovery import DISTRIBUTION, normal
+from netkit.registry.discovery import normal
 from netkit.registry.guard import guarded
 from netkit.registry.info import Info
+from netkit.registry.owner import is_stranger, owner_of
 from netkit.tables.readable import Readable
 
 __all__ = ["Readers"]
@@ -54,7 +55,8 @@ class Readers:
             if mark.endswith("://"):
                 raise DataError(f"{where}: cannot be read: {hint}")
             reader = spec.make("reader", current().readers.first())
-        return Readable(where, self._set(reader), _stranger(reader), known is not None, hint)
+        stranger = owner_of(type(reader)) if is_stranger(type(reader)) else ""
+        return Readable(where, self._set(reader), stranger, known is not None, hint)
 
     def _having(self, mark: str) -> Reader | None:
         has = _has(mark)
@@ -103,16 +105,6 @@ def _every() -> Iterator[tuple[Info, type[Reader] | PluginError]]:
 def _all_marks() -> list[str]:
     """The suffixes and schemes of all readers that can be imported."""
     return list(dict.fromkeys(each for _, reader in _every() if isinstance(reader, type) for each in _marks(reader)))
-
-
-def _stranger(reader: Reader) -> str:
-    """What to call a reader of somebody else's; empty for netkit's own."""
-    try:
-        info = current().readers.info_of(reader)
-    except UnknownComponent:
-        return f"reader {type(reader).__name__}"
-    own = info.distribution == DISTRIBUTION
-    return "" if own else f"reader {info.qualified} ({f'{info.distribution} {info.version}'.strip()})"
 
 
 def _nobody(mark: str) -> str:
