@@ -43,7 +43,7 @@ class Environment:
             text=True,
             timeout=120,
             capture_output=True,
-            env={**os.environ, **environment},
+            env={**os.environ, "NETKIT_TRACEBACK": "", **environment},
         )
         assert "Traceback" not in done.stderr and done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done

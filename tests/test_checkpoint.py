@@ -283,11 +283,11 @@ def failing(error):
         (lambda h: h["loss"].update(data=1), "m.netkit: its network cannot be built: .*no setting 'data'"),
         (
             lambda h: h["layers"][1].update(type="run-time/leaves"),
-            "m.netkit: its network cannot be built: SystemExit: 0$",
+            r"m.netkit: its network cannot be built: layer run-time/leaves \(registered by hand\): SystemExit: 0; ",
         ),
         (
             lambda h: h["layers"][1].update(type="run-time/raises"),
-            "m.netkit: its network cannot be built: ValueError: no luck$",
+            r"m.netkit: its network cannot be built: layer run-time/raises \(registered by hand\): ValueError: no luck; ",
         ),
     ],
 )

@@ -475,10 +475,8 @@ def test_a_component_that_ends_the_program_or_lacks_a_method_is_one_line(environ
     )
     train = ["train", penguins, "--target", "species", "--activation"]
     said = environment.run(*train, "soft_sign", code=1)
-    assert (
-        said.stderr.splitlines()[-1]
-        == "netkit: lab_exit wanted to end the program (SystemExit: 0); nothing was finished"
-    )
+    exit = "activation lab-exit/soft_sign (lab-exit 0.1): SystemExit: 0; netkit check lab-exit/soft_sign tells more"
+    assert said.stderr.splitlines()[-1] == f"netkit: {exit}"
     assert not (environment.folder / "penguins.netkit").exists()
     half = "activation 'half' of lab-half 0.1: Softsign does not define backward\n"
     assert environment.run(*train, "half", code=1).stderr == f"netkit: activation: {half}"

@@ -134,6 +134,14 @@ def test_nobody_who_listens_to_batches_costs_nothing(monkeypatch):
     assert told[:2] == [None, None] and callable(told[2])
 
 
+def test_where_nobody_listens_nobody_asks_what_the_settings_are(monkeypatch):
+    """To name a component may import a stranger's plugin."""
+    monkeypatch.setattr("netkit.engine.reporting.plain", lambda value: 1 / 0)
+    fitted()
+    with pytest.raises(ZeroDivisionError):
+        fitted([Hears()])
+
+
 @pytest.mark.parametrize("plan", [True, False])
 def test_the_same_bits_whoever_listens(plan):
     params = [fitted(each, plan=plan, average=0.9)[0].network.params for each in ([], [Hears(), HearsBatches()])]

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from netkit.cli.leaving import leave_in_time
 from netkit.errors import NetkitError, PluginError, nearest
 
 __all__ = ["cli", "main"]
@@ -84,8 +85,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 1
     if arguments is None:  # else the process is not ours to end
-        from netkit.cli.leaving import leave_in_time
-
         leave_in_time(code)
     sys.exit(code)
 

@@ -55,16 +55,14 @@ def _place(frame: FrameType | None) -> str:
 
 def _told_unraisable(unraisable: Any) -> None:
     """What an exit handler raises is one line, and changes no exit code."""
-    from netkit.registry.guard import cause
-
-    where = getattr(unraisable.object, "__module__", None)
-    _say(f"{f'{where}: ' if where else ''}ignored at the end: {cause(unraisable.exc_value)}")
+    where, error = getattr(unraisable.object, "__module__", None), unraisable.exc_value
+    _say(f"{f'{where}: ' if where else ''}ignored at the end: {type(error).__name__}: {error}")
 
 
 def _say(words: str) -> None:
-    from netkit.registry.guard import printable
+    with suppress(Exception):  # stderr may have been closed, and a plugin in the way of imports
+        from netkit.registry.guard import printable
 
-    with suppress(Exception):  # stderr may have been closed
         print(f"netkit: {printable(words)}", file=sys.stderr)
 
 

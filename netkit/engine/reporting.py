@@ -27,9 +27,9 @@ def reporting(run: Run, reporters: Sequence[Reporter], settings: Mapping[str, An
     settings: of the run, beside those that it knows itself. Raises `SettingError` or `DataError` where one refuses.
     """
     told, trouble = Reporters(reporters), None
-    own = {"layers": run.network.layers, "loss": run.loss, "optimizer": run.optimizer, "alpha": run.alpha}
     try:
-        told.start(RunInfo(plain({**settings, **own}), run.network, run.recipe.epochs, run.epoch))
+        if reporters:
+            told.start(_about(run, settings))
         run.on_batches = told.batches if told.wants_batches else None
         yield told
     except BaseException as error:
@@ -37,6 +37,11 @@ def reporting(run: Run, reporters: Sequence[Reporter], settings: Mapping[str, An
         raise
     finally:
         told.end(trouble)
+
+
+def _about(run: Run, settings: Mapping[str, Any]) -> RunInfo:
+    own = {"layers": run.network.layers, "loss": run.loss, "optimizer": run.optimizer, "alpha": run.alpha}
+    return RunInfo(plain({**settings, **own}), run.network, run.recipe.epochs, run.epoch)
 
 
 def plain(value: Any) -> Any:
