@@ -341,7 +341,9 @@ def test_numbers_of_numpy_in_a_state_are_plain(tmp_path, lengths):
 
 
 def test_what_it_takes_must_be_known():
-    with pytest.raises(PluginError, match="^w: encoder Wrong \(of abc\): takes must be number or date or text, got 'image'$"):
+    with pytest.raises(
+        PluginError, match=r"^w: encoder Wrong \(of abc\): takes must be number or date or text, got 'image'$"
+    ):
         column_types({"w": stranger(takes="image")})
 
 

@@ -18,7 +18,7 @@ LESSON = [
     *("kinds/component.py", "kinds/network.py", "kinds/training.py"),
     *("engine/links.py", "engine/network.py", "engine/training.py", "engine/rows.py", "engine/scoring.py"),
 ]
-WINGS = {"kinds": 450, "registry": 2800, "engine": 2700, "tables": 3960, "files": 2800, "testing": 2800, "cli": 2800}
+WINGS = {"kinds": 480, "registry": 2800, "engine": 2700, "tables": 3975, "files": 2800, "testing": 2800, "cli": 2800}
 """Lines of each folder at most; readers and encoders are to leave the tables for plugins, and 2,800 are for the rest."""
 
 

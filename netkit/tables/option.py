@@ -15,25 +15,7 @@ from netkit import spec
 from netkit.errors import SettingError
 from netkit.kinds import Component, Layer
 
-__all__ = [
-    "INTERVAL",
-    "Bytes",
-    "Hidden",
-    "Interval",
-    "Name",
-    "Option",
-    "Positive",
-    "Share",
-    "Units",
-    "columns",
-    "every",
-    "hidden",
-    "memory",
-    "path",
-    "schedules",
-    "several",
-    "validation",
-]
+__all__ = ["INTERVAL", "Option", "columns", "every", "hidden", "memory", "path", "schedules", "several", "validation"]
 
 SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """Bytes: a number and a unit; with an i the unit is a power of 1024."""
