@@ -68,6 +68,9 @@ class Mistake(Optimizer):
     def step(self, params, grads, state, alpha):
         params -= alpha * grads
 '''
+DECAYED = DESCENT.replace("    def start", "    weight_decay: float = 0.0\n\n    def start").replace(
+    "alpha * grads", "alpha * (grads + self.weight_decay * params)"
+)
 NOISE = '''@dataclass(frozen=True)
 class Mistake(Initializer):
     """Normal, deviation 1."""
@@ -81,6 +84,7 @@ RIGHT = {
     "gain": GAIN,
     "share": SHARE,
     "descent": DESCENT,
+    "descent that decays": DECAYED,
     "noise": NOISE,
     "a derivative of 0": SINE.replace("torch.sin(z)", "0 * z + 1").replace("torch.cos(z)", "0"),
     "a gradient of 0": SQUARE.replace("d = prediction - target", "d = 0 * (prediction - target)"),
@@ -91,6 +95,22 @@ RIGHT = {
 }
 
 MISTAKES = {
+    "a number alone for alpha": (
+        DESCENT.replace("params -= alpha * grads", "params.sub_(grads, alpha=alpha)"),
+        r"Mistake\(\) raises TypeError: .*must be Number, not Tensor",
+    ),
+    "the mean of a vector alpha": (
+        DESCENT.replace("alpha * grads", "torch.as_tensor(alpha).mean() * grads"),
+        r"where the vector alpha is 0 nothing may move, params move by \[",
+    ),
+    "another vector alpha": (
+        DESCENT.replace("alpha * grads", "torch.as_tensor(alpha).sum() * grads"),
+        r"alpha = 0.01 and a vector of 0.01 move params to other places: write params -= alpha \* direction$",
+    ),
+    "another vector decay": (
+        DECAYED.replace("self.weight_decay * params", "torch.as_tensor(self.weight_decay).sum() * params"),
+        r"weight_decay = 0.1 and a vector of 0.1 move params to other places$",
+    ),
     "no @dataclass": (
         SINE.replace("@dataclass(frozen=True)\n", "").replace(
             "    def forward", "    scale: float = 2.0\n\n    def forward"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -52,7 +55,25 @@ def steps(component: Optimizer) -> float:
     return 0.0
 
 
-def _moved(component: Optimizer, grads: Tensor, alpha: float, count: int = 1) -> Tensor:
+def rates(component: Optimizer) -> float:
+    """alpha, and weight_decay where it is a setting, may be flat vectors with a number for each parameter"""
+    grads, ones = rand(20, seed=1), torch.ones(20, dtype=torch.float64)
+    same = torch.allclose(_moved(component, grads, 0.01, 3), _moved(component, grads, 0.01 * ones, 3))
+    need(same, "alpha = 0.01 and a vector of 0.01 move params to other places: write params -= alpha * direction")
+    half = _moved(component, grads, 0.01 * (ones.cumsum(0) > 10))
+    need(bool((half[:10] == 0).all()), f"where the vector alpha is 0 nothing may move, params move by {half[:10].tolist()}")
+    if any(field.name == "weight_decay" for field in fields(component)):
+        moved = [_moved(_decayed(component, decay), grads, 0.01, 3) for decay in (0.1, 0.1 * ones)]
+        need(torch.allclose(*moved), "weight_decay = 0.1 and a vector of 0.1 move params to other places")
+    return 0.0
+
+
+def _decayed(component: Optimizer, decay: float | Tensor) -> Optimizer:
+    changes: dict[str, Any] = {"weight_decay": decay}
+    return replace(component, **changes)
+
+
+def _moved(component: Optimizer, grads: Tensor, alpha: float | Tensor, count: int = 1) -> Tensor:
     """What these first steps with one gradient add to random params."""
     begin = 1 + rand(len(grads), seed=2, dtype=grads.dtype)
     params = begin.clone()
@@ -62,4 +83,4 @@ def _moved(component: Optimizer, grads: Tensor, alpha: float, count: int = 1) ->
     return params - begin
 
 
-PROMISES = [moves, steps]
+PROMISES = [moves, steps, rates]
