@@ -148,6 +148,13 @@ def test_every_format_reads_the_same_table(tmp_path, name):
         assert pieced(Files(str(tmp_path / name)), size).to_pylist() == TABLE.to_pylist()
 
 
+@pytest.mark.parametrize("size", [None, 4])
+def test_a_first_column_without_a_name_is_text_where_that_is_asked_for(tmp_path, size):
+    (tmp_path / "t.csv").write_text(",y\n01,1\n02,3\n")
+    pieces = source_of(tmp_path / "t.csv", text=["column 1"]).pieces(size)
+    assert [row for _, piece in pieces for row in piece["column 1"].to_pylist()] == ["01", "02"]
+
+
 @pytest.mark.parametrize("size", [None, 100])
 @pytest.mark.parametrize("text, said", [("", "not a table: Empty JSON file"), ("\n \n", "a header alone, and no rows")])
 def test_json_lines_without_a_line_are_no_table(tmp_path, size, text, said):
