@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from netkit import train
 from netkit.errors import DataError, SettingError
 from netkit.tables.model import TableModel
-from netkit.tables.read import read
+from netkit.tables.read import batches, read, source_of
 from netkit.tables.sources import Files, Types
 
 CSV = {
@@ -146,6 +146,32 @@ def test_every_format_reads_the_same_table(tmp_path, name):
     assert read(tmp_path / name).equals(TABLE)
     for size in (1, 20, 1000):
         assert pieced(Files(str(tmp_path / name)), size).to_pylist() == TABLE.to_pylist()
+
+
+@pytest.mark.parametrize("size", [None, 4])
+def test_a_first_column_without_a_name_is_text_where_that_is_asked_for(tmp_path, size):
+    (tmp_path / "t.csv").write_text(",y\n01,1\n02,3\n")
+    pieces = source_of(tmp_path / "t.csv", text=["column 1"]).pieces(size)
+    assert [row for _, piece in pieces for row in piece["column 1"].to_pylist()] == ["01", "02"]
+
+
+@pytest.mark.parametrize("size", [None, 100])
+@pytest.mark.parametrize("text, said", [("", "not a table: Empty JSON file"), ("\n \n", "a header alone, and no rows")])
+def test_json_lines_without_a_line_are_no_table(tmp_path, size, text, said):
+    (tmp_path / "t.jsonl").write_text(text)
+    with pytest.raises(DataError, match=rf"t\.jsonl: {said}$"):
+        read(tmp_path / "t.jsonl") if size is None else [*batches(source_of(tmp_path / "t.jsonl"), size)]
+
+
+@pytest.mark.parametrize("size", [None, 100])
+def test_arrow_and_parquet_without_rows_are_headers_alone(tmp_path, size):
+    with pa.OSFile(str(tmp_path / "t.arrow"), "wb") as sink, pa.ipc.new_file(sink, TABLE.schema) as file:
+        file.write(TABLE.to_batches()[0].slice(0, 0))
+    with pyarrow.parquet.ParquetWriter(tmp_path / "t.parquet", TABLE.schema) as file:
+        file.write_table(TABLE.slice(0, 0))
+    for name in ("t.arrow", "t.parquet"):
+        [(_, piece)] = Files(str(tmp_path / name)).pieces(size)
+        assert piece.schema == TABLE.schema and not len(piece)
 
 
 @pytest.mark.parametrize("pattern", ["parts", "parts/*.*", "parts/**/p*"])

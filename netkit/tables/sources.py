@@ -62,7 +62,7 @@ class Files:
             try:
                 return take(files)
             except _Disputed as found:
-                if not files._can_be_text(found):
+                if {*found.names} & {*files.text}:  # its reader says itself of what type it is
                     raise found.error from None
                 files = replace(files, text=(*files.text, *found.names))
 
@@ -106,11 +106,6 @@ class Files:
                 table = table.set_column(found, name, values)
         return table
 
-    def _can_be_text(self, found: _Disputed) -> bool:
-        """Whether columns can be read as text that were not yet."""
-        guessed = {each.where for each in self.readables if isinstance(each.reader, TextReader)}
-        return found.places <= guessed and not {*found.names} & {*self.text}
-
 
 @dataclass(frozen=True)
 class InMemory:
@@ -138,9 +133,9 @@ Source = Files | InMemory
 class _Disputed(Exception):
     """Columns that are text in one place and something else in another."""
 
-    def __init__(self, names: list[str], places: set[str], error: DataError) -> None:
+    def __init__(self, names: list[str], error: DataError) -> None:
         super().__init__(*names)
-        self.names, self.places, self.error = names, places, error
+        self.names, self.error = names, error
 
 
 class Types:
@@ -173,7 +168,7 @@ class Types:
         known, other = zip(*(pair for pair in pairs if not _meet(*pair)))
         kinds = f"{other[0].type}, in {self._first} {known[0].type}"
         error = DataError(f"{where}: column {known[0].name!r} holds {kinds}")
-        return _Disputed([each.name for each in known], {where, self._first}, error)
+        return _Disputed([each.name for each in known], error)
 
 
 def unified(*schemas: pa.Schema) -> pa.Schema:

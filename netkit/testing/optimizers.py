@@ -61,10 +61,13 @@ def rates(component: Optimizer) -> float:
     same = torch.allclose(_moved(component, grads, 0.01, 3), _moved(component, grads, 0.01 * ones, 3))
     need(same, "alpha = 0.01 and a vector of 0.01 move params to other places: write params -= alpha * direction")
     half = _moved(component, grads, 0.01 * (ones.cumsum(0) > 10))
-    need(bool((half[:10] == 0).all()), f"where the vector alpha is 0 nothing may move, params move by {half[:10].tolist()}")
+    need(
+        bool((half[:10] == 0).all()),
+        f"where the vector alpha is 0 nothing may move, params move by {half[:10].tolist()}",
+    )
     if any(field.name == "weight_decay" for field in fields(component)):
-        moved = [_moved(_decayed(component, decay), grads, 0.01, 3) for decay in (0.1, 0.1 * ones)]
-        need(torch.allclose(*moved), "weight_decay = 0.1 and a vector of 0.1 move params to other places")
+        one, two = (_moved(_decayed(component, decay), grads, 0.01, 3) for decay in (0.1, 0.1 * ones))
+        need(torch.allclose(one, two), "weight_decay = 0.1 and a vector of 0.1 move params to other places")
     return 0.0
 
 
