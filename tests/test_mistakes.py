@@ -313,7 +313,7 @@ def write(tmp_path, monkeypatch):
 def test_what_is_said_of_a_mistake(write, source, message):
     component = write(source)
     broken = examine(component.kind, component).broken
-    assert re.match(r"Mistake\(\)( raises|:) ", broken) and re.search(message, broken), broken
+    assert re.match(r"Mistake\(.*?\)( raises|:) ", broken) and re.search(message, broken), broken
 
 
 @pytest.mark.parametrize("source", RIGHT.values(), ids=RIGHT)
