@@ -75,7 +75,9 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _component(table: Any) -> str:
-    """A component's table as text with bare names."""
+    """A component's table as text with bare names, and those in it."""
+    if isinstance(table, list):
+        return f"[{', '.join(map(_component, table))}]"
     if not isinstance(table, Mapping):
         return "none" if table is None else str(table)
     settings = [f"{key}={_component(value)}" for key, value in table.items() if key != "type" and value is not None]
