@@ -139,8 +139,8 @@ CATALOGUE = [
         2,
         f"new-plugin: a component's name has at most 64 letters, digits and _, got 70: '{'a' * 70}'",
     ),
-    (["show", "rellu"], 2, "no component is called 'rellu'; did you mean relu, relu6, elu?"),
-    (["check", "rellu"], 2, "check: no component is called 'rellu'; did you mean relu, relu6, elu?"),
+    (["show", "rellu"], 2, "no component is called 'rellu'; did you mean relu, relu6, prelu?"),
+    (["check", "rellu"], 2, "check: no component is called 'rellu'; did you mean relu, relu6, prelu?"),
     (["check", "--plugin", "nobody"], 1, "check: no plugin of a distribution 'nobody' is installed"),
     (["new-plugin", "a b"], 2, "new-plugin: a distribution's name has letters, digits, -, _ and ., got 'a b'"),
 ]

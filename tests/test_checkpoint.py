@@ -141,7 +141,8 @@ def test_a_broken_plugin_is_the_reason_why_its_component_is_missing(saved, tmp_p
     CHANGES["absent"][0](found := {"components": {}})
     path = rewritten(saved[1], lambda header: header["components"].update(found["components"]))
     with registry.using(registry.Registry([*metadata.distributions()])):
-        reason = "not available: lab-x 2.0 is broken: import of lab_x failed: .*no luck; pip install 'lab-x==2.1'$"
+        failed = r"import of lab_x failed: .*no luck \(line 1 of lab_x.py\)"
+        reason = f"not available: lab-x 2.0 is broken: {failed}; pip install 'lab-x==2.1'$"
         with pytest.raises(ModelFileError, match=reason):
             netkit.load(path)
         assert re.search(reason, netkit.load(path, missing="keep").reason)

@@ -93,7 +93,7 @@ def test_what_a_workbook_lacks_is_one_line(tmp_path, excel, rows, sheet, message
     path = book(tmp_path / "t.xlsx", t=rows)
     with pytest.raises(DataError) as caught:
         read(path, reader=excel(sheet=sheet))
-    assert str(caught.value) == f"{path}: cannot be read by reader run-time/excel (run-time): {message}"
+    assert str(caught.value) == f"{path}: cannot be read by reader run-time/excel (registered by hand): {message}"
 
 
 def test_a_damaged_workbook_is_one_line(tmp_path, excel):

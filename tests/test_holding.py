@@ -285,5 +285,8 @@ def test_the_command_takes_layers_in_layers(cli, penguins, tmp_path):
     options = ["--hidden", hidden, "--activation", "prelu:start=0.1", "--epochs", 3, "--out", path]
     assert cli("train", penguins, "--target", "species", *options)[0] == 0
     _, described, _ = cli("describe", path)
-    assert "residual(layers=[dense(units=16, activation=prelu(start=0.25), " in described and "layer netkit-nn/prelu (netkit-nn" in described
+    assert (
+        "residual(layers=[dense(units=16, activation=prelu(start=0.25), " in described
+        and "layer netkit-nn/prelu (netkit-nn" in described
+    )
     assert cli("predict", path, penguins)[0] == 0
