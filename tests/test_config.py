@@ -142,6 +142,8 @@ WRONG = {
     "activation = 3": "activation: a name, a table or an instance of Activation is needed, got 3",
     "activation = {slope = 3}": "activation: a table needs a type, got {'slope': 3}",
     "activation = 'relu:slope=3'": "activation: relu: there is no setting 'slope'; it has none",
+    "hidden = '16,dropout:rate=0.2'": "hidden: layers with settings are separated by ;, as in 64;dropout:rate=0.2, got '16,dropout:rate=0.2'",
+    "schedules = 'x='": "schedules: name=schedule;... is needed, got 'x='",
     "activation = 'leaky_relu:slope'": "activation: leaky_relu: settings read setting=value,..., got 'slope'",
     "optimizer = {type = 'sgd', momentun = 2, momentum = 3}": "optimizer: sgd: there is no setting 'momentun'; did you mean momentum?; sgd: momentum: expected `float` < 1.0, got 3",
     "# no\n[optimizer]\ntype = 'sgd'\nnesterov = 'a'": "optimizer: sgd: nesterov: expected `bool`, got 'a'",

@@ -95,6 +95,21 @@ RIGHT = {
 }
 
 MISTAKES = {
+    "rows of one axis alone": (
+        GAIN.replace("torch.ones(in_shape)", "torch.ones(in_shape[0])"),
+        r"build takes rows of \(3, 4\), so the others must, or it must raise a ShapeError: RuntimeError: ",
+    ),
+    "another shape": (
+        GAIN.replace("    def build", "    keeps_shape = True\n\n    def build")
+        .replace("{}, in_shape", "{}, in_shape")
+        .replace('return {"gain": torch.ones(in_shape)}, in_shape', "return {}, (*in_shape[:-1], 1)")
+        .replace('return params["gain"] * x, x', "return x[..., :1], x")
+        .replace(
+            'return params["gain"] * grad, {"gain": (saved * grad).sum(0)}',
+            "return torch.cat([grad, 0 * saved[..., 1:]], -1), {}",
+        ),
+        r"keeps_shape is True, and rows of \(4,\) became \(1,\)$",
+    ),
     "a number alone for alpha": (
         DESCENT.replace("params -= alpha * grads", "params.sub_(grads, alpha=alpha)"),
         r"Mistake\(\) raises TypeError: .*must be Number, not Tensor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -347,3 +348,13 @@ def test_training_in_a_thread_takes_no_signals(tmp_path):
     thread.start()
     thread.join()
     assert len(found) == 1 and signal.getsignal(signal.SIGINT) is before
+
+
+def test_metrics_of_epochs_are_in_the_unit_of_the_target(tmp_path):
+    log = tmp_path / "log.jsonl"
+    metric = ["mean_absolute_error", "r2"]
+    model = netkit.train(PENGUINS, "body_mass_g", metric=metric, epochs=3, quiet=True, log=log)
+    best = max(epoch.number for epoch in model.history if epoch.best)
+    logged = json.loads(log.read_text().splitlines()[best - 1])["validation"]
+    for record in (model.history[best - 1].validation, logged):
+        assert record == pytest.approx(model.scores["validation"]) and record["mean_absolute_error"] > 100

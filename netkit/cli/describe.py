@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from netkit.files.header import Header, read_header
 from netkit.registry.guard import printable
+from netkit.registry.info import RUN_TIME
 
 __all__ = ["describe"]
 
@@ -36,10 +38,19 @@ def describe(model: str, plan: bool, batch: int) -> None:
     _say(f"  loss: {_component(header.loss)}")
     _say("from plugins")
     for name, source in header.components.items():
-        _say(f"  {source.kind} {name} ({source.distribution} {source.version})".replace(" )", ")"))
+        absent = "" if _installed(source.distribution) else ", which is not installed"
+        _say(f"  {source.kind} {name} ({source.distribution} {source.version}".rstrip() + f"){absent}")
     _columns(header)
     for part, values in header.scores.items():
         _say(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+
+def _installed(distribution: str) -> bool:
+    """Whether a distribution is here; what was registered by hand nobody can tell."""
+    try:
+        return distribution == RUN_TIME or bool(metadata.version(distribution))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _plan(path: str, batch: int) -> Iterator[str]:

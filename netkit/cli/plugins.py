@@ -15,6 +15,7 @@ from unicodedata import combining, east_asian_width
 import click
 from click.shell_completion import CompletionItem
 
+from netkit import spec
 from netkit.cli.options import completed
 from netkit.errors import PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
@@ -204,13 +205,18 @@ def _show(info: Info, component: type[Component]) -> None:
         words = ", ".join(map(str, value)) if isinstance(value, tuple) else value
         click.echo(printable(f"  {name}: {words}", None, keep_spaces=True))
     for field in fields(component):
-        default = "(required)" if _default(field) is MISSING else f"= {_default(field)!r}"
+        default = "(required)" if _default(field) is MISSING else f"= {_written(_default(field))}"
         line = f"  {field.name} {default}: {_rule(hints(component)[field.name])}"
         click.echo(printable(line, None, keep_spaces=True))
     if not fields(component):
         click.echo("  no settings")
     if info.kind == "activation":
         _curve(next(iter(component.examples())))
+
+
+def _written(default: Any) -> str:
+    """A default as people write it."""
+    return spec.text(default) if isinstance(default, Component) else repr(default)
 
 
 def _default(field: Any) -> Any:

@@ -34,6 +34,7 @@ class Run:
 
     shuffling, noise: where the order of the rows and the layers' random numbers come from. on_pause: called whenever a
     few batches are done and the network is at rest, and after each record of an epoch; it may end the run by raising.
+    decode: takes outputs and targets to the units that metrics are told in.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Run:
         metrics: Mapping[str, Metric],
         validation: Dataset | None = None,
         on_pause: Callable[[Run], Any] | None = None,
+        decode: Callable[[Tensor], Tensor] = lambda values: values,
     ) -> None:
         self.network, self.loss, self.source, self.recipe = network, loss, source, recipe
-        self.shuffling, self.noise = shuffling, noise
+        self.shuffling, self.noise, self._decode = shuffling, noise, decode
         self.validation, self._metrics, self._on_pause = validation, metrics, on_pause or (lambda run: None)
         self.optimizer: Optimizer = spec.make("optimizer", recipe.optimizer or current().optimizers.first())
         self.alpha: float = self.optimizer.alpha if recipe.alpha is None else recipe.alpha
@@ -149,9 +151,9 @@ class Run:
 
     def _record(self, value: float) -> Epoch:
         """The record of an epoch with this mean loss; keeps the weights if they are the best so far."""
-        network, loss, metrics = self.network, self.loss, self._metrics
-        scores = evaluate(network, loss, self.source, metrics) if metrics else {}
-        validation = evaluate(network, loss, self.validation, metrics) if self.validation is not None else {}
+        scored, metrics = partial(evaluate, self.network, self.loss), (self._metrics, self._decode)
+        scores = scored(self.source, *metrics) if self._metrics else {}
+        validation = scored(self.validation, *metrics) if self.validation is not None else {}
         current_loss = validation.get("loss", value)
         better = current_loss < self.best
         if better:

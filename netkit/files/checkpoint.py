@@ -17,6 +17,7 @@ import msgspec
 from netkit import spec
 from netkit.errors import DataError, ModelFileError, SettingError
 from netkit.files.atomic import atomic_write
+from netkit.files.provenance import Source
 from netkit.registry import discovery
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ NAME = re.compile(r"\d{6,}-\d{12,}\.checkpoint")
 
 
 class Began(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a run was begun: the options of the command, and the table [plugins] of its configuration."""
+    """How a run was begun: the options of the command, the table [plugins] of its configuration, and where the
+    components in it come from."""
 
     options: dict[str, Any]
     plugins: dict[str, list[str]] = {}
+    components: dict[str, Source] = {}
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

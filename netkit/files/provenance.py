@@ -77,14 +77,14 @@ def _types(values: list[Any]) -> Iterator[str]:
             values += value
 
 
-def changes(components: Mapping[str, Source]) -> list[tuple[str, str, str]]:
-    """Every distribution that is here in another version than the model was saved with: (name, saved version,
+def changes(components: Mapping[str, Source], what: str = "the model was saved") -> list[tuple[str, str, str]]:
+    """Every distribution that is here in another version than what was saved or begun with: (name, saved version,
     words)."""
     found = {}
     for name, source in components.items():
         now = current().kinds[source.kind].info(name).version
         if now != source.version:
-            said = f"{source.distribution} {now} is installed, the model was saved with {source.version}"
+            said = f"{source.distribution} {now} is installed, {what} with {source.version}"
             found[source.distribution] = (source.distribution, source.version, said)
     return list(found.values())
 

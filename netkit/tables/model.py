@@ -97,7 +97,7 @@ class TableModel:
         """Train on rows that were found, score and save as their settings say. Raises what ended the training too
         early, when the weights that are kept are saved."""
         settings, parts = rows.settings, rows.parts(self.encoding, self.model.network)
-        fitted = fit(self.model, *parts, settings, checkpoints, resumed, callbacks)
+        fitted = fit(self.model, *parts, settings, checkpoints, resumed, callbacks, self.target.unscale)
         fitted.check()
         self.history, self.training = fitted.history, {"seed": settings.seed, "rows": len(parts.training)}
         named = {"validation": parts.validation, "training": parts.training}

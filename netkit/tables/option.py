@@ -54,6 +54,8 @@ class Option:
 def hidden(value: Any) -> Any:
     """Numbers of units and layers, from text such as `64,32` or `64;dropout:rate=0.2`. Raises `SettingError`."""
     if isinstance(value, str):
+        if ":" in value and ";" not in value and re.match(r"\s*\d+\s*,|\w+\s*,", value):
+            raise SettingError(f"layers with settings are separated by ;, as in 64;dropout:rate=0.2, got {value!r}")
         parts = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",")]
         value = [int(part) if re.fullmatch("-?[0-9]{1,99}", part) else part for part in parts if part]
     if isinstance(value, int) and not isinstance(value, bool):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import reporting
@@ -64,13 +66,16 @@ def fit(
     checkpoints: Checkpoints | None = None,
     resumed: Checkpoint | None = None,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
+    decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> Fitted:
-    """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from."""
+    """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from. decode: takes
+    outputs and targets to the units that metrics are told in."""
     with signals() as taken:
         saver = Saver(settings.every, checkpoints, taken)
         metrics = make_metrics(model.loss, settings.metric or None)
         shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
-        run = Run(model.network, model.loss, training, recipe(settings), shuffling, noise, metrics, validation, saver)
+        told_by = metrics, validation, saver, decode
+        run = Run(model.network, model.loss, training, recipe(settings), shuffling, noise, *told_by)
         if resumed:
             restore(run, resumed.state, resumed.tensors)
             rows = f" and {run.row} rows" if run.row else ""

@@ -65,7 +65,11 @@ class Settings:
     hidden: Annotated[
         Hidden,
         Option(
-            "Units of the hidden layers; '' for none.", "UNITS,...", option.hidden, str | Units | Hidden, model=True
+            "Units of hidden layers, or layers as in 64;NAME:setting=value; '' for none.",
+            "UNITS,...",
+            option.hidden,
+            str | Units | Hidden,
+            model=True,
         ),
     ] = (100,)
     layers: Annotated[

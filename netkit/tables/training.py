@@ -13,7 +13,7 @@ from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest
 from netkit.files.places import absolute, is_read_from
-from netkit.files.provenance import sources
+from netkit.files.provenance import Source, absent, changes, sources
 from netkit.kinds import Epoch, Loss
 from netkit.model import Model
 from netkit.registry import current
@@ -66,6 +66,9 @@ def train(
     began, folder = saved.state.began, resume if given.get("checkpoint") is None else given["checkpoint"]
     with following(rules_in({"plugins": began.plugins})):
         chosen = _begun(resume, began, given).changed({**given, "checkpoint": folder})
+        for distribution, _, said in changes(began.components, "the run was begun"):
+            if distribution != DISTRIBUTION:
+                logger.warning("%s: %s", resume, said)
         data = began.options.get("data") if data is None else data
         return _trained(data, chosen, callbacks, saved, fresh=not same_path(folder, resume))
 
@@ -80,7 +83,8 @@ def _begun(folder: str | Path, began: Began, given: Mapping[str, Any]) -> Settin
     try:
         return Settings.of({**options, "plugins": began.plugins})
     except NetkitError as error:
-        raise ModelFileError(f"{folder}: cannot be resumed: {error}") from None
+        reason = absent(began.components, [began.options]) or error
+        raise ModelFileError(f"{folder}: cannot be resumed: {reason}") from None
 
 
 def _trained(
@@ -93,10 +97,11 @@ def _trained(
     """resumed: the checkpoint to go on from. fresh: the folder of checkpoints may hold no other run's."""
     _check_paths(data, settings)
     model, rows = prepare(data, settings, resumed is not None and resumed.state.begun_by_0_1)
-    _name_strangers(model, settings)
+    components = _components(model, settings)
+    _name_strangers(components)
     checkpoints = None
     if settings.checkpoint is not None:
-        began = Began(_options(data, rows.settings), settings.plugins.to_json())
+        began = Began(_options(data, rows.settings), settings.plugins.to_json(), components)
         format = resumed.state.format if resumed else FORMAT
         checkpoints = Checkpoints(settings.checkpoint, began, settings.keep, fresh, format)
     return model.trained(rows, checkpoints, resumed, callbacks)
@@ -170,12 +175,17 @@ def _about(where: str, found: FirstPass, model: TableModel) -> str:
     )
 
 
-def _name_strangers(model: TableModel, settings: Settings) -> None:
-    """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
+def _components(model: TableModel, settings: Settings) -> dict[str, Source]:
+    """Where all components of a run come from."""
     chosen = recipe(settings)
-    chosen_parts = [part for part in (chosen.optimizer, chosen.schedule) if part is not None]
+    chosen_parts = [part for part in (chosen.optimizer, chosen.schedule, settings.reader) if part is not None]
     own = [*model.features.encoders, *model.model.layers, model.model.loss]
     parts = [*own, *chosen_parts, *chosen.schedules.values(), *settings.metric, *settings.report]
-    for name, source in {name: source for part in parts for name, source in sources(part)}.items():
+    return {name: source for part in parts for name, source in sources(part)}
+
+
+def _name_strangers(components: Mapping[str, Source]) -> None:
+    """Say which parts come from elsewhere: what a model is made of should never be a surprise."""
+    for name, source in components.items():
         if source.distribution != DISTRIBUTION:
             logger.info("using %s %s (%s %s)", source.kind, name, source.distribution, source.version)

@@ -13,7 +13,7 @@ from torch import Tensor
 from netkit import spec
 from netkit.errors import ShapeError
 from netkit.kinds import Layer
-from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
+from netkit.testing.comparing import BrokenPromise, agree, between, need, numeric, rand, rng, untouched
 from netkit.testing.sampling import places
 
 __all__ = ["PROMISES", "built"]
@@ -225,11 +225,23 @@ def layer_in_a_batch(component: Layer) -> float:
     return agree("rows are independent while training, or mixes_rows is True", alone, {"x": x}, fixed=params)
 
 
-def layer_keeps_shape(component: Layer) -> float:
-    """where it says keeps_shape, a row of y has the shape of a row of x"""
-    _, x, out_shape = built(component)
-    shape = tuple(x.shape[1:])
-    need(not component.keeps_shape or out_shape == shape, f"keeps_shape is True, and {shape} became {out_shape}")
+def layer_shapes(component: Layer) -> float:
+    """rows of every shape that build takes become what it says, of their own shape where keeps_shape is True"""
+    for shape in [component.in_shape] if component.in_shape else SHAPES:
+        try:
+            params, out_shape = component.build(shape, rng())
+        except ShapeError:
+            continue
+        x, kept = rand(5, *shape).float(), not component.keeps_shape or tuple(out_shape) == shape
+        need(kept, f"keeps_shape is True, and rows of {shape} became {out_shape}")
+        try:
+            y, saved = component.forward({**params, **component.state(shape)}, x)
+            dx, _ = component.backward({**params, **component.state(shape)}, saved, torch.ones_like(y))
+        except Exception as error:
+            rule = f"build takes rows of {shape}, so the others must, or it must raise a ShapeError"
+            raise BrokenPromise(f"{rule}: {type(error).__name__}: {error}") from error
+        found = tuple(y.shape[1:]), tuple(dx.shape[1:])
+        need(found == (tuple(out_shape), shape), f"rows of {shape} gave y of {found[0]} and dx of {found[1]}")
     return 0.0
 
 
@@ -244,4 +256,4 @@ def layer_factors(component: Layer) -> float:
 
 
 PROMISES = [layer_pure, layer_again, layer_derivative, layer_single, layer_rows, layer_seeded]
-PROMISES += [layer_state, layer_in_a_batch, layer_keeps_shape, layer_factors]
+PROMISES += [layer_state, layer_in_a_batch, layer_shapes, layer_factors]
