@@ -403,10 +403,10 @@ def test_a_class_keeps_its_name_in_another_type_and_an_unseen_one_is_refused():
 def test_a_split_shares_out_rows_evenly_and_the_same_for_a_seed(rows, fraction, seed, classes):
     table = pa.table({"y": np.arange(rows) % classes})
     held = Split("y", fraction, seed).held_out(table)
-    assert abs(held.sum() - rows * fraction) <= 1 + classes
+    assert abs(held.sum() - rows * fraction) < 1 + 2 * classes
     for each in range(classes):  # of the first 1 / fraction rows of each class others may be taken
         late = np.flatnonzero(np.arange(rows) % classes == each)[ceil(1 / fraction) :]
-        assert abs(held[late].sum() - len(late) * fraction) <= 1
+        assert abs(held[late].sum() - len(late) * fraction) < 2  # where they begin and where they end a share is cut
     assert (held == Split("y", fraction, seed).held_out(table)).all()
     other = Split("y", fraction, seed + 1).held_out(table)
     assert rows < 50 or not 0.1 < fraction < 0.9 or not (held == other).all()

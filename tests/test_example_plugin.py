@@ -19,9 +19,9 @@ def environment(tmp_path):
     return Environment(tmp_path)
 
 
-def pytest_in(environment, folder):
+def pytest_in(environment, folder, *options):
     done = subprocess.run(
-        [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(options or ["tests"])],
         cwd=folder,
         text=True,
         capture_output=True,
@@ -73,21 +73,21 @@ def test_a_learning_curve_is_drawn_by_a_reporter_from_a_wheel_also_when_it_is_re
     assert "5 passed" in pytest_in(environment, package)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_installs_keeps_its_promises_and_passes_its_tests(environment, kind):
-    environment.run("new-plugin", f"netkit-my-{kind}", "--kind", kind)
-    folder = environment.folder / f"netkit-my-{kind}"
-    if kind == "activation":  # once as a wheel, as it would be published
-        environment.pip("wheel", "--no-deps", "--no-build-isolation", folder, "-w", environment.folder / "wheels")
-        [package] = (environment.folder / "wheels").iterdir()
-    else:
-        package = folder
-    environment.install(package)
-    assert re.search(
-        rf"^{kind} +my_{kind} +\S.*netkit-my-{kind} 0\.1\.0$", environment.run("list-plugins").stdout, re.M
-    )
-    assert re.search(rf"^{kind} +my_{kind} +ok ", environment.run("check", f"my_{kind}").stdout)
-    assert "1 passed" in pytest_in(environment, folder)
+def test_new_plugins_of_all_kinds_install_keep_their_promises_and_pass_their_tests(environment):
+    for kind in KINDS:
+        environment.run("new-plugin", f"netkit-my-{kind}", "--kind", kind)
+        folder = environment.folder / f"netkit-my-{kind}"
+        if kind == "activation":  # once as a wheel, as it would be published
+            environment.pip("wheel", "--no-deps", "--no-build-isolation", folder, "-w", environment.folder / "wheels")
+            [folder] = (environment.folder / "wheels").iterdir()
+        environment.install(folder)
+    listed = environment.run("list-plugins").stdout
+    checked = environment.run("check", *(f"my_{kind}" for kind in KINDS)).stdout
+    for kind in KINDS:
+        assert re.search(rf"^{kind} +my_{kind} +\S.*netkit-my-{kind} 0\.1\.0$", listed, re.M)
+        assert re.search(rf"^{kind} +my_{kind} +ok ", checked, re.M)
+    tests = [environment.folder / f"netkit-my-{kind}" / "tests" for kind in KINDS]
+    assert f"{len(KINDS)} passed" in pytest_in(environment, environment.folder, "--import-mode=importlib", *tests)
 
 
 @pytest.mark.parametrize(

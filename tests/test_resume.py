@@ -65,7 +65,7 @@ def ended(run):
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     optimizer=st.sampled_from(sorted(registry.optimizers)),
     rests=st.integers(1, 12),

@@ -23,10 +23,10 @@ KNOWN = 1000
 
 class Split:
     """Of every 1 / share rows in a row one is held out, drawn at random. The first 1 / share rows of each value of the
-    target are counted together, the others by their value: so the share is met to a row among the early rows and among
-    the late rows of each class, and of a target of numbers, too. With groups, one of every 1 / share groups is held out
-    with all of its rows, in the order in which the groups appear. Which rows follows from the seed and the order of the
-    table alone, however it is cut into pieces.
+    target are counted together, the others by their value: so the share is met to a row among the early rows, and to
+    two among the late rows of each class, and of a target of numbers, too. With groups, one of every 1 / share groups
+    is held out with all of its rows, in the order in which the groups appear. Which rows follows from the seed and the
+    order of the table alone, however it is cut into pieces.
 
     by: the target, or the column of groups. only: hold out this one, the number of a row or of a group, and no other.
     """
