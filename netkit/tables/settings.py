@@ -25,20 +25,7 @@ from netkit.registry.requirements import Plugins
 from netkit.tables import option
 from netkit.tables.option import Bytes, Hidden, Interval, Name, Option, Positive, Share, Units
 
-__all__ = [
-    "Option",
-    "Settings",
-    "Task",
-    "from_text",
-    "hints",
-    "kind_of",
-    "options",
-    "own_loss",
-    "own_optimizer",
-    "parts",
-    "read",
-    "rules_in",
-]
+__all__ = ["Settings", "Task", "from_text", "hints", "kind_of", "options", "own_loss", "own_optimizer", "parts", "read"]
 
 Task = Literal["binary", "multiclass", "regression"]
 
