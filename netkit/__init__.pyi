@@ -191,15 +191,35 @@ __all__ = [
 
 def Accuracy(y: Any, yhat: Any) -> float:
     """Share of rows that are equal; one-hot rows and rows of class probabilities are compared by argmax."""
+def BalancedAccuracy(y: Any, yhat: Any) -> float:
+    """The mean over classes of the share of their rows that are called so; classes without rows do not count."""
+def Brier(y: Any, yhat: Any) -> float:
+    """The mean over rows of sum_k (p_k - y_k)^2; of one column, the probability of a 1, half of that: (p - y)^2."""
+def CalibrationError(y: Any, yhat: Any, **settings: Any) -> float:
+    """Expected calibration error: sum_b n_b / n |mean confidence - share right| over `bins` equal bins of the"""
 def ErrorRate(y: Any, yhat: Any) -> float:
     """Share of rows that differ; one-hot rows and rows of class probabilities are compared by argmax."""
 def F1(y: Any, yhat: Any) -> float:
     """2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall; 0 where there is nothing positive."""
 def LogLoss(y: Any, yhat: Any) -> float:
     """-log of the probability that was given to what happened, the mean over rows, in nats."""
+def Mape(y: Any, yhat: Any) -> float:
+    """mean |y - p| / |y| over rows and columns, a share; |y| of at least 2.2e-16, float64's epsilon."""
+def Mcc(y: Any, yhat: Any) -> float:
+    """Matthews correlation coefficient, from -1 to 1, 0 as good as chance, and where all is called or is one class."""
+def MedianAbsoluteError(y: Any, yhat: Any) -> float:
+    """The median of |y - p|, the mean over the columns, in the target's unit."""
+def OneHotErrorRate(y: Any, yhat: Any) -> float:
+    """Share of rows whose largest target and largest prediction are in different columns, (n, k), the first of equals."""
 def Precision(y: Any, yhat: Any) -> float:
     """TP / (TP + FP): of the rows called positive, the share that is; 0 where none was called so."""
 def R2(y: Any, yhat: Any) -> float:
     """1 - sum (y - p)^2 / sum (y - mean y)^2, the mean over the columns; 1 is perfect, 0 is as good as the mean."""
 def Recall(y: Any, yhat: Any) -> float:
     """TP / (TP + FN): of the rows that are positive, the share called so; 0 where there is none."""
+def Rmse(y: Any, yhat: Any) -> float:
+    """sqrt(mean (y - p)^2), the mean over the columns, in the target's unit."""
+def RocAuc(y: Any, yhat: Any, **settings: Any) -> float:
+    """The area under the ROC curve: the share of pairs of a row of the class and one of another in which the first is"""
+def TopK(y: Any, yhat: Any, **settings: Any) -> float:
+    """Share of rows whose class is among the `k` most probable; of equal ones its own comes last."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netkit import Metric, labels
+from netkit import Metric, ShapeError, labels
 
-__all__ = ["Accuracy", "ErrorRate", "F1", "Precision", "Recall"]
+__all__ = ["Accuracy", "BalancedAccuracy", "ErrorRate", "F1", "Mcc", "OneHotErrorRate", "Precision", "Recall"]
 
 
 class _Differing(Metric):
@@ -99,3 +99,67 @@ class F1(_Counts):
 
     def share(self, true: Tensor, false: Tensor, missed: Tensor) -> tuple[Tensor, Tensor]:
         return 2 * true, 2 * true + false + missed
+
+
+@dataclass(frozen=True)
+class OneHotErrorRate(Metric):
+    """Share of rows whose largest target and largest prediction are in different columns, (n, k), the first of equals.
+
+    Raises `ShapeError` for flat vectors.
+    """
+
+    tasks, higher_is_better = ("multiclass",), False
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        for values in (prediction, target):
+            if values.ndim != 2:
+                raise ShapeError(f"one_hot_error_rate: rows of several columns are needed, got {tuple(values.shape)}")
+        differ = prediction.argmax(1) != target.argmax(1)
+        return torch.tensor([differ.sum(), len(differ)], dtype=torch.float64)
+
+    def score(self, tally: Tensor) -> float:
+        return float(tally[0] / tally[1])
+
+
+class _PerClass(Metric):
+    """A tally of the rows of each class that are right, that were called so and that are so, one by one, (3 k).
+
+    A column of 0 and 1 has two classes; several that are not one-hot are taken as one below the other."""
+
+    tasks, labels = ("binary", "multiclass"), True
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        p, t = labels(prediction, target)
+        one_hot = p.ndim == 2 and all(bool((values.sum(1) == 1).all()) for values in (p, t))
+        most = p.shape[1] if one_hot else 2
+        p, t = (values.argmax(1) if one_hot else values.flatten() for values in (p, t))
+        classes = torch.arange(max(most, 1 + int(torch.maximum(p.max(), t.max()))), device=t.device)
+        called, true = (p[:, None] == classes).double(), (t[:, None] == classes).double()
+        return torch.cat([(called * true).sum(0), called.sum(0), true.sum(0)])
+
+
+@dataclass(frozen=True)
+class BalancedAccuracy(_PerClass):
+    """The mean over classes of the share of their rows that are called so; classes without rows do not count.
+
+    1 / k is as good as chance. Source: Brodersen et al. 2010.
+    """
+
+    def score(self, tally: Tensor) -> float:
+        right, _, rows = tally.chunk(3)
+        return float((right / rows)[rows > 0].mean())
+
+
+@dataclass(frozen=True)
+class Mcc(_PerClass):
+    """Matthews correlation coefficient, from -1 to 1, 0 as good as chance, and where all is called or is one class.
+
+    (c s - sum_k p_k t_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2)), c of s rows right, p_k called k, t_k of class
+    k. Source: Gorodkin 2004.
+    """
+
+    def score(self, tally: Tensor) -> float:
+        right, called, true = tally.chunk(3)
+        rows = true.sum()
+        bottom = (rows**2 - (called**2).sum()) * (rows**2 - (true**2).sum())
+        return float((right.sum() * rows - (called * true).sum()) / bottom.sqrt()) if bottom > 0 else 0.0
