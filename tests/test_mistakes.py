@@ -96,7 +96,9 @@ RIGHT = {
 
 MISTAKES = {
     "rows of one axis alone": (
-        GAIN.replace("torch.ones(in_shape)", "torch.ones(in_shape[0])"),
+        GAIN.replace("torch.ones(in_shape)", "torch.ones(in_shape[0])").replace(
+            "    def build", "    keeps_shape = True\n\n    def build"
+        ),
         r"build takes rows of \(3, 4\), so the others must, or it must raise a ShapeError: RuntimeError: ",
     ),
     "another shape": (

@@ -528,3 +528,25 @@ def test_what_is_damaged_and_newer_makes_way(tmp_path):
         "000002-000000000000.checkpoint",
         "000002-000000000008.checkpoint",
     ]
+
+
+@pytest.mark.parametrize("name", ["netkit-nn/relu", "gone-away/relu"])
+@pytest.mark.parametrize(
+    "source", [("", "netkit-nn", "1"), ("activation", "x; rm -rf", "1"), ("poem", "netkit-nn", "9")]
+)
+def test_where_components_come_from_must_make_sense_in_a_checkpoint(tmp_path, cli, table, name, source):
+    options = ["--target", "y", "--epochs", 2, "--checkpoint", "run", "--every", 1, "--quiet", "--out", "m.netkit"]
+    assert cli("train", table, *options)[0] == 0
+    path = max((tmp_path / "run").glob("*.checkpoint"))
+    raw = path.read_bytes()[len(SIGN) + 32 :]
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    state = json.loads(header["__metadata__"]["netkit"])
+    state["began"]["components"] = {name: dict(zip(("kind", "distribution", "version"), source))}
+    header["__metadata__"]["netkit"] = json.dumps(state)
+    text = json.dumps(header).encode()
+    path.write_bytes(signed(len(text).to_bytes(8, "little") + text + raw[8 + size :]))
+    code, _, err = cli("train", "--resume", "run", "--quiet", "--out", "again.netkit")
+    assert "Traceback" not in err and "internal" not in err
+    damaged = source[0] in ("", "activation")
+    assert ("damaged checkpoint: components: " in err) == damaged and code == 0

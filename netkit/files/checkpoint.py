@@ -17,7 +17,7 @@ import msgspec
 from netkit import spec
 from netkit.errors import DataError, ModelFileError, SettingError
 from netkit.files.atomic import atomic_write
-from netkit.files.provenance import Source
+from netkit.files.provenance import Source, refuse_odd
 from netkit.registry import discovery
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
             )
         if set(state.counts) != set(COUNTS) or min(state.counts.values()) < 0:
             raise ValueError("it does not say where the run stood")
+        refuse_odd(state.began.components)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError, msgspec.MsgspecError) as error:

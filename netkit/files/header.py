@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +13,9 @@ import msgspec
 from netkit import spec
 from netkit.errors import ModelFileError
 from netkit.files import tensor_file
-from netkit.files.provenance import DIST, Source, sources
+from netkit.files.provenance import Source, refuse_odd, sources
 from netkit.kinds import Encoder, Layer, Loss
 from netkit.registry import discovery
-from netkit.registry.info import NAME, RUN_TIME
 
 __all__ = ["FORMAT", "Header", "header_of", "read_header"]
 
@@ -98,7 +96,7 @@ def read_header(path: str | Path) -> Header:
         json.dumps(described, ensure_ascii=False).encode()  # refuses half of a surrogate pair
         header = msgspec.convert(described, Header)
         tensors = msgspec.convert(entries, dict[str, _Entry])
-        _refuse_odd(header.components)
+        refuse_odd(header.components)
         _refuse_endless([header.features, header.target])
         wanted = tensor_file.DTYPES.get(header.dtype)
         if wanted and (other := [name for name, entry in tensors.items() if entry.dtype != wanted]):
@@ -106,20 +104,6 @@ def read_header(path: str | Path) -> Header:
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
         raise ModelFileError(f"{path}: damaged model file: {error}") from None
     return msgspec.structs.replace(header, tensors={name: entry.shape for name, entry in tensors.items()})
-
-
-def _refuse_odd(components: Mapping[str, Source]) -> None:
-    """Raise `ValueError` for names and versions that no package has: they would be printed, and pasted into a shell."""
-    rules = {
-        "component": rf"{DIST}/{NAME}",
-        "kind": NAME,
-        "distribution": DIST,
-        "version": r"(?:[A-Za-z0-9][A-Za-z0-9.!+_-]*)?",
-    }
-    for name, source in components.items():
-        for what, value in {"component": name, **msgspec.structs.asdict(source)}.items():
-            if not re.fullmatch(rules[what], value) or (not value and source.distribution != RUN_TIME):
-                raise ValueError(f"components: {what}: a name or a version of a package is needed, got {value[:99]!r}")
 
 
 def _refuse_endless(values: list[Any]) -> None:

@@ -14,7 +14,7 @@ from netkit.registry import current
 from netkit.registry.discovery import Plugin, normal
 from netkit.registry.info import NAME, RUN_TIME, Info
 
-__all__ = ["DIST", "Source", "absent", "changes", "sources"]
+__all__ = ["DIST", "Source", "absent", "changes", "refuse_odd", "sources"]
 
 DIST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 """What a distribution's name matches; people paste it into a shell."""
@@ -51,6 +51,20 @@ def _source(info: Info) -> tuple[str, Source]:
     return info.qualified, Source(info.kind, info.distribution, info.version)
 
 
+def refuse_odd(components: Mapping[str, Source]) -> None:
+    """Raise `ValueError` for names and versions that no package has: they would be printed, and pasted into a shell."""
+    rules = {
+        "component": rf"{DIST}/{NAME}",
+        "kind": NAME,
+        "distribution": DIST,
+        "version": r"(?:[A-Za-z0-9][A-Za-z0-9.!+_-]*)?",
+    }
+    for name, source in components.items():
+        for what, value in {"component": name, **msgspec.structs.asdict(source)}.items():
+            if not re.fullmatch(rules[what], value) or (not value and source.distribution != RUN_TIME):
+                raise ValueError(f"components: {what}: a name or a version of a package is needed, got {value[:99]!r}")
+
+
 def absent(components: Mapping[str, Source], tables: Sequence[Any]) -> str:
     """The first component that is not here, with what to install; empty when all are. tables: the components of a file
     as it describes them."""
@@ -82,7 +96,8 @@ def changes(components: Mapping[str, Source], what: str = "the model was saved")
     words)."""
     found = {}
     for name, source in components.items():
-        now = current().kinds[source.kind].info(name).version
+        lookup = current().kinds.get(source.kind)
+        now = source.version if lookup is None or name not in lookup else lookup.info(name).version
         if now != source.version:
             said = f"{source.distribution} {now} is installed, {what} with {source.version}"
             found[source.distribution] = (source.distribution, source.version, said)

@@ -226,8 +226,8 @@ def layer_in_a_batch(component: Layer) -> float:
 
 
 def layer_shapes(component: Layer) -> float:
-    """rows of every shape that build takes become what it says, of their own shape where keeps_shape is True"""
-    for shape in [component.in_shape] if component.in_shape else SHAPES:
+    """where keeps_shape is True, rows of every shape that build takes keep it, since an activation may come anywhere"""
+    for shape in [component.in_shape] if component.in_shape else SHAPES if component.keeps_shape else ():
         try:
             params, out_shape = component.build(shape, rng())
         except ShapeError:
