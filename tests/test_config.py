@@ -152,7 +152,7 @@ WRONG = {
     "metric = 'f2'": "metric[0]: metric 'f2' is unknown",
     "metric = 3": "metric: a list is needed, got 3",
     "precision = 'half'": "precision: float32 or bfloat16 is needed, got 'half'",
-    "metric = ['f1', 'acuracy']": "metric[1]: metric 'acuracy' is unknown; did you mean accuracy?",
+    "metric = ['f1', 'acuracy']": "metric[1]: metric 'acuracy' is unknown; did you mean accuracy, balanced_accuracy?",
     "hidden = 0": "hidden[0]: a layer has at least 1 unit, got 0",
     "hidden = '8,x'": "hidden[1]: layer 'x' is unknown",
     "hidden = {type = 'dense'}": "hidden: layers read 64,32, got {'type': 'dense'}",
