@@ -27,6 +27,7 @@ from netkit import (
     registry,
     spec,
 )
+from netkit.engine.rates import Rates
 from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Rows
 from netkit.engine.training import Run
@@ -556,3 +557,17 @@ def test_a_loaded_model_is_not_begun_anew(tmp_path):
     again = netkit.load(tmp_path / "m.netkit")
     again.fit(100 * X, Y, epochs=1, alpha=1e-30, optimizer="sgd", metrics=[], progress=False)
     torch.testing.assert_close(again.network.params, made.network.params)
+
+
+def test_factors_of_a_decay_that_nobody_chose_change_nothing():
+    plain, decayed = (fitted(layers=rated(1.0, decay), optimizer="rmsprop")[0].network.params for decay in (1.0, 0.5))
+    assert torch.equal(plain, decayed)
+
+
+def test_a_step_beyond_the_last_is_taken_as_the_last():
+    """Windows of shuffled rows may make one batch more than was counted."""
+    made, optimizer = model(), spec.make("optimizer", "adamw")
+    schedules = {"weight_decay": spec.make("schedule", "cosine:floor=0.5")}
+    rates = Rates(made.network, optimizer, 0.1, spec.make("schedule", "cosine:floor=0.5"), schedules, 10)
+    assert rates.at(10) == rates.at(13) == pytest.approx(0.05)
+    assert rates.optimizer_at(13) == rates.optimizer_at(10) and rates.optimizer_at(13).weight_decay == 0.005
