@@ -28,7 +28,12 @@ DEEP = {
         {"type": "rates", "layers": ["dense:units=4,activation=tanh"], "learning_rate": 0.5},
     ],
 }
-LAYERS = [DEEP, {"type": "concat", "layers": ["dense:units=2,activation=prelu"]}, "batch_norm", "dense:units=1"]
+LAYERS = [
+    DEEP,
+    {"type": "concat", "layers": ["dense:units=2,activation=prelu", "batch_norm"]},
+    "batch_norm",
+    "dense:units=1",
+]
 
 
 def fitted(layers=LAYERS, epochs=4, **options):
@@ -65,6 +70,7 @@ def test_a_chain_is_what_its_layers_are_after_each_other():
     torch.testing.assert_close(grads, dict(zip(trained, by_params)))
     with pytest.raises(SettingError, match="^layers: at least one layer is needed, got none$"):
         Chain([])
+    assert Chain([{"type": "dense", "units": 3}]).build((4,), torch.Generator())[1] == (3,)
 
 
 def test_the_plan_and_the_steps_as_they_read_give_the_same_numbers():
@@ -231,6 +237,7 @@ def test_any_nesting_survives_text(table):
         ("residual:layers=dense]", "layers=dense]"),
         ("residual:layers=[{a=1]}", None),
         ("residual:layers={", "layers={"),
+        ("residual:layers=],a=[", "layers=],a=["),
         ("residual:3=4", "3=4"),
         ("residual:layers=[],", "nothing after the colon"),
     ],

@@ -571,3 +571,10 @@ def test_a_step_beyond_the_last_is_taken_as_the_last():
     rates = Rates(made.network, optimizer, 0.1, spec.make("schedule", "cosine:floor=0.5"), schedules, 10)
     assert rates.at(10) == rates.at(13) == pytest.approx(0.05)
     assert rates.optimizer_at(13) == rates.optimizer_at(10) and rates.optimizer_at(13).weight_decay == 0.005
+
+
+def test_the_rows_that_an_initializer_sees_are_from_everywhere():
+    x = torch.cat([torch.zeros(1500, 4), torch.randn(1500, 4, generator=generator(1, 0))]).double()
+    made = model(layers=[{"type": "dense", "units": 30, "initializer": "unit_variance"}, {"type": "dense", "units": 1}])
+    made.fit(x, x.sum(1), epochs=1, alpha=1e-30, optimizer="sgd", metrics=[], progress=False)
+    assert float(made.network.forward(x).steps[0][1].std(correction=0)) == pytest.approx(1, abs=0.1)
