@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from netkit import Metric, ShapeError, labels
+from netkit import Metric, ShapeError, labels, spec
 
 __all__ = ["Accuracy", "BalancedAccuracy", "ErrorRate", "F1", "Mcc", "OneHotErrorRate", "Precision", "Recall"]
 
@@ -16,7 +17,8 @@ __all__ = ["Accuracy", "BalancedAccuracy", "ErrorRate", "F1", "Mcc", "OneHotErro
 class _Differing(Metric):
     """A tally of (rows that differ, rows)."""
 
-    tasks, labels = ("binary", "multiclass"), True
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass")
+    labels = True
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
         prediction, target = labels(prediction, target)
@@ -40,6 +42,77 @@ class ErrorRate(_Differing):
 
     def score(self, tally: Tensor) -> float:
         return float(tally[0] / tally[1])
+
+
+@dataclass(frozen=True)
+class OneHotErrorRate(_Differing):
+    """Share of rows whose argmax differs from the target's; both (n, k), one-hot rows or class probabilities.
+
+    Raises `ShapeError` for flat vectors and single columns, whose argmax says nothing, and for class numbers.
+    """
+
+    tasks, higher_is_better = ("multiclass",), False
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        given, wanted = tuple(prediction.shape), tuple(target.shape)
+        if given != wanted or len(given) != 2 or given[1] == 1:
+            raise ShapeError(
+                f"one_hot_error_rate: two equal shapes (n, k), k > 1, are needed, got {wanted} and {given}"
+            )
+        return super().tally(prediction.argmax(1), target.argmax(1))
+
+    def score(self, tally: Tensor) -> float:
+        return float(tally[0] / tally[1])
+
+
+class _Classes(Metric):
+    """A tally of rows hit, rows that there are and rows predicted of each class, one after the other, (3 k).
+
+    A column of 0 and 1 has two classes; rows of several columns hold one class each. Raises `ShapeError` otherwise.
+    """
+
+    tasks, labels = ("binary", "multiclass"), True
+
+    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
+        prediction, target = labels(prediction, target)
+        if target.ndim == 1:
+            classes = torch.arange(max(2, int(torch.maximum(prediction.max(), target.max())) + 1), device=target.device)
+            prediction, target = prediction[:, None] == classes, target[:, None] == classes
+        p, t = prediction.double(), target.double()
+        for ones in (p.sum(1), t.sum(1)):
+            if bool((ones != 1).any()):
+                several = f"{float(ones[ones != 1][0]):g}"
+                raise ShapeError(f"{spec.name(self)}: rows of one class each are needed, got one of {several}")
+        return torch.cat([(p * t).sum(0), t.sum(0), p.sum(0)])
+
+
+@dataclass(frozen=True)
+class BalancedAccuracy(_Classes):
+    """The mean over the classes that occur of the share of their rows that is right: 1/k for a guess among k classes.
+
+    Also for two classes, where it is (sensitivity + specificity) / 2. Raises `ShapeError` for rows of several classes.
+    Source: Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
+    """
+
+    def score(self, tally: Tensor) -> float:
+        hit, true, _ = tally.chunk(3)
+        return float((hit / true)[true > 0].mean())
+
+
+@dataclass(frozen=True)
+class Mcc(_Classes):
+    """Matthews' correlation coefficient, from -1 to 1; 0 is a guess, and where all rows are, or are called, one class.
+
+    (c n - sum_k t_k p_k) / sqrt(sum_k p_k (n - p_k) sum_k t_k (n - t_k)), with c rows right of n, t_k rows of class k
+    and p_k rows called k. Raises `ShapeError` for rows of several classes.
+    Source: Matthews 1975; for several classes Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006.
+    """
+
+    def score(self, tally: Tensor) -> float:
+        hit, true, called = tally.chunk(3)
+        n = true.sum()
+        spread = (called * (n - called)).sum().sqrt() * (true * (n - true)).sum().sqrt()
+        return float((n * hit - true * called).sum() / spread) if float(spread) else 0.0
 
 
 class _Counts(Metric):
@@ -99,67 +172,3 @@ class F1(_Counts):
 
     def share(self, true: Tensor, false: Tensor, missed: Tensor) -> tuple[Tensor, Tensor]:
         return 2 * true, 2 * true + false + missed
-
-
-@dataclass(frozen=True)
-class OneHotErrorRate(Metric):
-    """Share of rows whose largest target and largest prediction are in different columns, (n, k), the first of equals.
-
-    Raises `ShapeError` for flat vectors.
-    """
-
-    tasks, higher_is_better = ("multiclass",), False
-
-    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
-        for values in (prediction, target):
-            if values.ndim != 2:
-                raise ShapeError(f"one_hot_error_rate: rows of several columns are needed, got {tuple(values.shape)}")
-        differ = prediction.argmax(1) != target.argmax(1)
-        return torch.tensor([differ.sum(), len(differ)], dtype=torch.float64)
-
-    def score(self, tally: Tensor) -> float:
-        return float(tally[0] / tally[1])
-
-
-class _PerClass(Metric):
-    """A tally of the rows of each class that are right, that were called so and that are so, one by one, (3 k).
-
-    A column of 0 and 1 has two classes; several that are not one-hot are taken as one below the other."""
-
-    tasks, labels = ("binary", "multiclass"), True
-
-    def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
-        p, t = labels(prediction, target)
-        one_hot = p.ndim == 2 and all(bool((values.sum(1) == 1).all()) for values in (p, t))
-        most = p.shape[1] if one_hot else 2
-        p, t = (values.argmax(1) if one_hot else values.flatten() for values in (p, t))
-        classes = torch.arange(max(most, 1 + int(torch.maximum(p.max(), t.max()))), device=t.device)
-        called, true = (p[:, None] == classes).double(), (t[:, None] == classes).double()
-        return torch.cat([(called * true).sum(0), called.sum(0), true.sum(0)])
-
-
-@dataclass(frozen=True)
-class BalancedAccuracy(_PerClass):
-    """The mean over classes of the share of their rows that are called so; classes without rows do not count.
-
-    1 / k is as good as chance. Source: Brodersen et al. 2010.
-    """
-
-    def score(self, tally: Tensor) -> float:
-        right, _, rows = tally.chunk(3)
-        return float((right / rows)[rows > 0].mean())
-
-
-@dataclass(frozen=True)
-class Mcc(_PerClass):
-    """Matthews correlation coefficient, from -1 to 1, 0 as good as chance, and where all is called or is one class.
-
-    (c s - sum_k p_k t_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2)), c of s rows right, p_k called k, t_k of class
-    k. Source: Gorodkin 2004.
-    """
-
-    def score(self, tally: Tensor) -> float:
-        right, called, true = tally.chunk(3)
-        rows = true.sum()
-        bottom = (rows**2 - (called**2).sum()) * (rows**2 - (true**2).sum())
-        return float((right.sum() * rows - (called * true).sum()) / bottom.sqrt()) if bottom > 0 else 0.0
