@@ -192,11 +192,11 @@ __all__ = [
 def Accuracy(y: Any, yhat: Any) -> float:
     """Share of rows that are equal; one-hot rows and rows of class probabilities are compared by argmax."""
 def BalancedAccuracy(y: Any, yhat: Any) -> float:
-    """The mean over classes of the share of their rows that are called so; classes without rows do not count."""
+    """The mean over the classes that occur of the share of their rows that is right: 1/k for a guess among k classes."""
 def Brier(y: Any, yhat: Any) -> float:
-    """The mean over rows of sum_k (p_k - y_k)^2; of one column, the probability of a 1, half of that: (p - y)^2."""
+    """The mean over rows of (p - y)^2, p the probability of a 1; with three classes or more, of sum_k (p_k - y_k)^2."""
 def CalibrationError(y: Any, yhat: Any, **settings: Any) -> float:
-    """Expected calibration error: sum_b n_b / n |mean confidence - share right| over `bins` equal bins of the"""
+    """Expected calibration error: sum_b n_b / n |share right in b - mean probability in b|, from 0 to 1."""
 def ErrorRate(y: Any, yhat: Any) -> float:
     """Share of rows that differ; one-hot rows and rows of class probabilities are compared by argmax."""
 def F1(y: Any, yhat: Any) -> float:
@@ -204,13 +204,13 @@ def F1(y: Any, yhat: Any) -> float:
 def LogLoss(y: Any, yhat: Any) -> float:
     """-log of the probability that was given to what happened, the mean over rows, in nats."""
 def Mape(y: Any, yhat: Any) -> float:
-    """mean |y - p| / |y| over rows and columns, a share; |y| of at least 2.2e-16, float64's epsilon."""
+    """Mean absolute percentage error, mean |y - p| / |y| over rows and columns, as a share: 0.1 is 10 %."""
 def Mcc(y: Any, yhat: Any) -> float:
-    """Matthews correlation coefficient, from -1 to 1, 0 as good as chance, and where all is called or is one class."""
+    """Matthews' correlation coefficient, from -1 to 1; 0 is a guess, and where all rows are, or are called, one class."""
 def MedianAbsoluteError(y: Any, yhat: Any) -> float:
-    """The median of |y - p|, the mean over the columns, in the target's unit."""
+    """The median of |y - p| over rows, in the target's unit; the mean over the columns. Of an even number of rows the"""
 def OneHotErrorRate(y: Any, yhat: Any) -> float:
-    """Share of rows whose largest target and largest prediction are in different columns, (n, k), the first of equals."""
+    """Share of rows whose argmax differs from the target's; both (n, k), one-hot rows or class probabilities."""
 def Precision(y: Any, yhat: Any) -> float:
     """TP / (TP + FP): of the rows called positive, the share that is; 0 where none was called so."""
 def R2(y: Any, yhat: Any) -> float:
@@ -218,8 +218,8 @@ def R2(y: Any, yhat: Any) -> float:
 def Recall(y: Any, yhat: Any) -> float:
     """TP / (TP + FN): of the rows that are positive, the share called so; 0 where there is none."""
 def Rmse(y: Any, yhat: Any) -> float:
-    """sqrt(mean (y - p)^2), the mean over the columns, in the target's unit."""
+    """Root mean squared error, sqrt(mean (y - p)^2) over the rows, in the target's unit; the mean over the columns."""
 def RocAuc(y: Any, yhat: Any, **settings: Any) -> float:
-    """The area under the ROC curve: the share of pairs of a row of the class and one of another in which the first is"""
+    """The chance that a positive row has a higher output than a negative one, a tie counting one half."""
 def TopK(y: Any, yhat: Any, **settings: Any) -> float:
-    """Share of rows whose class is among the `k` most probable; of equal ones its own comes last."""
+    """Share of rows whose class is among the k highest outputs; 1 where there are no more than k classes."""

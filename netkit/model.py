@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine.decisions import decide
 from netkit.engine.network import Network
 from netkit.engine.program.predict import predictor
 from netkit.engine.progress import check_callbacks, shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import reporting
 from netkit.engine.rows import Rows
-from netkit.engine.scoring import decide, evaluate
+from netkit.engine.scoring import evaluate
 from netkit.engine.spot_check import spot_check
 from netkit.engine.targets import check_head, make_metrics, targets_for, weights_for
 from netkit.engine.training import Run

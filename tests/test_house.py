@@ -18,8 +18,8 @@ LESSON = [
     *("kinds/component.py", "kinds/network.py", "kinds/training.py"),
     *("engine/links.py", "engine/network.py", "engine/training.py", "engine/rows.py", "engine/scoring.py"),
 ]
-WINGS = {"kinds": 480, "registry": 2800, "engine": 2700, "tables": 3975, "files": 2800, "testing": 2800, "cli": 2800}
-"""Lines of each folder at most; readers and encoders are to leave the tables for plugins, and 2,800 are for the rest."""
+WINGS = {"kinds": 490, "registry": 2800, "engine": 3100, "tables": 4120, "files": 2800, "testing": 2800, "cli": 2800}
+"""Lines of each folder at most. Evaluation made the engine larger than 2,700, and the rows that test the tables."""
 
 
 def imports(path):

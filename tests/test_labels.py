@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -79,10 +80,10 @@ def test_labels_come_back_as_they_were_written(cli, tmp_path, words, way):
     task = ["--task", "binary" if len(words) == 2 else "multiclass"]
     code, out, err = cli("train", "t.csv", "--target", "y", *task, *FAST, "--validation", "t.csv", *way)
     assert code == 0, err
-    assert "accuracy 1\n" in out
+    assert re.search(r"^accuracy +1 +1 ", out, re.M)
     wanted = [words[i % len(words)] for i in range(60)]
     assert predicted(cli("predict", "m.netkit", "t.csv")[1]) == wanted
-    assert "accuracy 1\n" in cli("evaluate", "m.netkit", "t.csv")[1]
+    assert re.search(r"^accuracy +1 ", cli("evaluate", "m.netkit", "t.csv")[1], re.M)
     assert list(map(str, TableModel.load(tmp_path / "m.netkit").predict(tmp_path / "t.csv"))) == wanted
     head = cli("predict", "m.netkit", "t.csv", "--probabilities")[1]
     assert set(next(csv.reader(io.StringIO(head, newline="")))[1:]) == {f"y={word}" for word in words}
@@ -97,7 +98,7 @@ def test_large_numbers_of_a_typed_file_stay_apart(cli, tmp_path, values, way):
         pa.table({"x": ["abc"[i % len(values)] for i in range(60)], "y": column}), tmp_path / "t.parquet"
     )
     assert cli("train", "t.parquet", "--target", "y", *FAST, *way)[0] == 0
-    assert "accuracy 1\n" in cli("evaluate", "m.netkit", "t.parquet")[1]
+    assert re.search(r"^accuracy +1 ", cli("evaluate", "m.netkit", "t.parquet")[1], re.M)
     assert TableModel.load(tmp_path / "m.netkit").predict(tmp_path / "t.parquet") == column.to_pylist()
 
 
@@ -233,10 +234,7 @@ def test_a_regression_on_dates_gives_dates(cli, tmp_path, words, way):
     step = times[0][1] - times[0][0]
     assert all(abs(one - other) <= 2 * step for one, other in zip(*times))
     assert {len(each) for each in found} <= {len(words[0].rstrip("Z")), len("2020-01-01T10:00:00.000000")}
-    assert (
-        "r2 1\n" in cli("evaluate", "m.netkit", "t.csv", "--metric", "r2")[1]
-        or "r2 0.99" in cli("evaluate", "m.netkit", "t.csv", "--metric", "r2")[1]
-    )
+    assert re.search(r"^r2 +(1|0\.99\S*) ", cli("evaluate", "m.netkit", "t.csv", "--metric", "r2")[1], re.M)
 
 
 def test_a_regression_on_dates_stays_in_the_years_that_iso_has():

@@ -337,7 +337,7 @@ def test_a_signal_saves_and_exits_and_the_run_goes_on_to_the_same_bits(cli, tabl
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert re.fullmatch(
-        rf"note: netkit train --resume run goes on\nnote: stopped by {word}: kept the weights of epoch \d+ of \d+\n",
+        rf"note: netkit train --resume run goes on\nnote: stopped by {word}: kept the weights of epoch \d+ of \d+, \S+ s of training\n",
         err,
     )
     assert cli("train", "--resume", "run")[0] == 0
@@ -394,7 +394,7 @@ def test_memory_that_runs_out_is_one_line_and_the_last_checkpoint_stays(cli, tab
     assert cli("train", table, *OPTIONS, "--checkpoint", "run")[0] == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     options = [table, "--target", "y", "--quiet", "--batch", 150]
-    found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 3_000_000)
+    found = limited(tmp_path, 4_000_000, "train", *options, "--hidden", 3_000_000, "--out", "other.netkit")
     assert (found.returncode, found.stderr) == (
         1,
         "netkit: batch: 150 rows a step and 18000001 parameters need more memory than there is\n",

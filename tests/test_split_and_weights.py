@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from netkit import DataError
+from netkit.engine.targets import make_metrics
 from netkit.tables import split as splitting
 from netkit.tables.model import TableModel
 from netkit.tables.settings import Settings
@@ -42,7 +43,7 @@ def write(path, rows=ROWS, **changed):
 def job(path, **given):
     """The rows that `netkit train` would train on, those it would validate by, and the model."""
     model, rows = prepare(path, Settings.of({"target": "y", **given}))
-    return *rows.parts(model.encoding, model.model.network), model
+    return *rows.parts(model.encoding, model.model.network)[:2], model
 
 
 @settings(max_examples=100, deadline=None)
@@ -128,8 +129,10 @@ def test_metrics_and_evaluate_count_all_rows_alike(cli, tmp_path):
     model = TableModel.load(tmp_path / "t.netkit")
     training, validation, _ = job(tmp_path / "t.csv", weights="w", group="who", validation=0.4)
     for name, part in {"training": training, "validation": validation}.items():
-        alike = model.score_of(replace(part, weight=None))
-        assert model.score_of(part) == model.scores[name]
+        (alike, _), (own, _) = (
+            model._evaluated(rows, make_metrics(model.model.loss, None)) for rows in (replace(part, weight=None), part)
+        )
+        assert own == model.scores[name]
         assert (
             model.scores[name]["loss"] != pytest.approx(alike["loss"], rel=1e-4)
             and model.scores[name]["accuracy"] == alike["accuracy"]
@@ -141,8 +144,9 @@ def test_a_table_of_its_own_judges(cli, tmp_path):
     write(tmp_path / "v.csv", ROWS[:31], x={3: ""}, y={5: ""})
     code, out, err = cli("train", "t.csv", "--target", "y", "--validation", "v.csv", "--log", "log", *QUICK)
     assert code == 0 and "note: v.csv: y: 1 rows without a value are left out\n" in err
-    said = float(re.search(r"validation  loss (\S+)", out)[1])
-    assert float(cli("evaluate", "t.netkit", "v.csv")[1].split()[1]) == pytest.approx(said, rel=1e-3)
+    said = float(re.search(r"^loss +(\S+)", out, re.M)[1])
+    evaluated = re.search(r"^loss +(\S+)", cli("evaluate", "t.netkit", "v.csv")[1], re.M)[1]
+    assert float(evaluated) == pytest.approx(said, rel=1e-3)
     assert "training" in out and len(job(tmp_path / "t.csv", validation=str(tmp_path / "v.csv"))[0]) == 90
     assert json.loads((tmp_path / "log").read_text().splitlines()[0])["validation"]["loss"] > 0
 

@@ -268,7 +268,7 @@ def test_paths_and_numbers_of_numpy_are_what_they_are(tmp_path):
     given = {"epochs": np.int64(2), "validation": np.float32(0.25), "hidden": [np.int64(3)], "alpha": np.float64(0.01)}
     model = netkit.train(numbers(100), "y", quiet=True, out=tmp_path / "m.netkit", log=tmp_path / "log", **given)
     assert model.model.network.links[0].out_shape == (3,) and (tmp_path / "m.netkit").exists()
-    assert len((tmp_path / "log").read_text().splitlines()) == 2 and model.training["rows"] == 75
+    assert len((tmp_path / "log").read_text().splitlines()) == 2 and model.scores["training"].rows == 75
 
 
 def test_a_log_to_a_pipe_that_nobody_reads_is_refused(tmp_path):

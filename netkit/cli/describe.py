@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from netkit.engine.scores import compared_parts
 from netkit.files.header import Header, read_header
 from netkit.registry.guard import printable
 from netkit.registry.info import RUN_TIME
@@ -41,8 +42,16 @@ def describe(model: str, plan: bool, batch: int) -> None:
         absent = "" if _installed(source.distribution) else ", which is not installed"
         _say(f"  {source.kind} {name} ({source.distribution} {source.version}".rstrip() + f"){absent}")
     _columns(header)
-    for part, values in header.scores.items():
-        _say(f"{part}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+    _training(header.training)
+    if header.scores:
+        for line in compared_parts(header.scored, "validation" if "validation" in header.scores else "training"):
+            _say(line)
+
+
+def _training(training: Mapping[str, Any]) -> None:
+    told = [f"{name} {_component(value)}" for name, value in training.items() if name != "baseline"]
+    if told:
+        _say(f"trained with {', '.join(told)}")
 
 
 def _installed(distribution: str) -> bool:

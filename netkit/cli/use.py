@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from netkit.cli.options import chosen, setting_options
 from netkit.errors import SettingError
@@ -53,15 +54,26 @@ def predict(ctx: click.Context, /, model: str, data: str, out: str | None, proba
 @click.argument("model")
 @click.argument("data")
 @setting_options(*DIALECT, "metric")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with the confusion matrix.")
 @click.pass_context
-def evaluate(ctx: click.Context, /, model: str, data: str, metric: tuple[Any, ...], **dialect: Any) -> None:
-    """Score the predictions for DATA against its target column."""
+def evaluate(
+    ctx: click.Context, /, model: str, data: str, metric: tuple[Any, ...], as_json: bool, **dialect: Any
+) -> None:
+    """Score the predictions for DATA against its target column.
+
+    Without --metric by all metrics that belong to the task, with intervals of 95 % and, as a baseline, the answer of a
+    model without inputs; and for classes who is taken for whom.
+    """
     from netkit.cli.terminal import listening
+    from netkit.registry.guard import printable
 
     ctx.with_resource(listening())
     scores = _loaded(model).evaluate(data, list(metric) or None, **_dialect(ctx))
-    for name, value in scores.items():
-        click.echo(f"{name} {value:.6g}")
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(scores.report())).decode())
+        return
+    for line in str(scores).splitlines():
+        click.echo(printable(line, None, keep_spaces=True))
 
 
 def _dialect(ctx: click.Context) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from netkit import spec
 from netkit.engine.network import Network
 from netkit.errors import DataError, SettingError, ShapeError
 from netkit.kinds import Loss, Metric
+from netkit.registry import current
 from netkit.tensors import finite, like, tensor
 
-__all__ = ["check_head", "make_metrics", "targets_for", "weights_for"]
+__all__ = ["check_head", "make_metrics", "reported", "targets_for", "weights_for"]
 
 FITS = {"real": {"real", "unit", "simplex"}, "unit": {"unit", "simplex"}, "simplex": {"simplex"}}
+MANY = 200
 WORDS = {"unit": "outputs between 0 and 1", "simplex": "outputs that add up to one in each row", "real": "any outputs"}
 
 
@@ -66,6 +68,19 @@ def _one_hot(classes: Tensor, k: int) -> Tensor:
     return torch.nn.functional.one_hot(classes.long(), k)
 
 
+def reported(loss: Loss, units: int) -> list[str]:
+    """The names of the metrics that evaluation shows where nobody chose, the one that belongs to the loss first. Of
+    more than `MANY` outputs only decisions are scored: other metrics may count gigabytes."""
+    metrics = current().metrics
+    names = [name for name in metrics if name != loss.metric and _reports(metrics[name], loss)]
+    own = [loss.metric] if loss.metric else []
+    return [*own, *(name for name in names if units <= MANY or metrics[name].labels)]
+
+
+def _reports(metric: type[Metric], loss: Loss) -> bool:
+    return metric.reported and loss.task in metric.tasks and loss.outputs in FITS[metric.outputs]
+
+
 def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
     """Metrics under their texts; those that belong to the loss when nobody chose. Raises `SettingError`."""
     if chosen is None:
@@ -77,6 +92,10 @@ def make_metrics(loss: Loss, chosen: Sequence[Any] | None) -> dict[str, Metric]:
         if loss.task not in metric.tasks:
             raise SettingError(
                 f"{spec.name(metric)}: scores {' and '.join(metric.tasks)} tasks, {spec.name(loss)} is for {loss.task}"
+            )
+        if loss.outputs not in FITS[metric.outputs]:
+            raise SettingError(
+                f"{spec.name(metric)}: needs {WORDS[metric.outputs]}, {spec.name(loss)} takes {WORDS[loss.outputs]}"
             )
         made[given if isinstance(given, str) else spec.name(metric)] = metric
     return made

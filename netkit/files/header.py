@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from netkit import spec
+from netkit.engine.scores import Scores
 from netkit.errors import ModelFileError
 from netkit.files import tensor_file
 from netkit.files.provenance import Source, refuse_odd, sources
@@ -37,11 +38,18 @@ class Header(msgspec.Struct, frozen=True):
     features: dict[str, Any] | None = None
     target: dict[str, Any] | None = None
     scores: dict[str, dict[str, float]] = {}
+    evaluation: dict[str, dict[str, Any]] = {}
+    """What there is to know of scores beside themselves, by the part of the rows."""
     training: dict[str, Any] = {}
     state: list[str] = []
     """The tensors that are kept and not trained, such as running means."""
     tensors: dict[str, tuple[int, ...]] = {}
     """The shape of every tensor; filled in when a file is read."""
+
+    @property
+    def scored(self) -> dict[str, Scores]:
+        """The scores with all that there is to know of them. Raises `msgspec.ValidationError`."""
+        return {part: Scores.from_json(values, self.evaluation.get(part, {})) for part, values in self.scores.items()}
 
     @property
     def parts(self) -> list[Any]:
@@ -97,6 +105,7 @@ def read_header(path: str | Path) -> Header:
         header = msgspec.convert(described, Header)
         tensors = msgspec.convert(entries, dict[str, _Entry])
         refuse_odd(header.components)
+        header.scored  # noqa: B018
         _refuse_endless([header.features, header.target])
         wanted = tensor_file.DTYPES.get(header.dtype)
         if wanted and (other := [name for name, entry in tensors.items() if entry.dtype != wanted]):

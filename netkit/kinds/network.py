@@ -145,6 +145,10 @@ class Metric(Component):
     """The tasks it can score."""
     labels: ClassVar[bool] = False
     """True: it is given decisions, columns of 0 and 1 (one-hot in a multiclass task); False: the outputs."""
+    outputs: ClassVar[str] = "real"
+    """The outputs that it can score, as in `Loss.outputs`."""
+    reported: ClassVar[bool] = False
+    """True: evaluation shows it where nobody chose metrics, in the tasks that it can score."""
 
     @abstractmethod
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -153,6 +157,9 @@ class Metric(Component):
     @abstractmethod
     def score(self, tally: Tensor) -> float:
         """The score of everything that was added up in tally."""
+
+    by_class: ClassVar[Callable[..., Tensor] | None] = None
+    """Optional method `by_class(tally)`: the score of each class against all others, (k,), of one-hot decisions."""
 
     def __call__(self, prediction: Tensor, target: Tensor) -> float:
         """Tally and score in one, for whole tensors. Raises `ShapeError` when the shapes cannot be compared."""

@@ -37,7 +37,7 @@ def about_table(
     """Rows, inputs, columns and the target of a table, as plain data. Raises `DataError`, `SettingError`."""
     types, spelled = dict(columns or {}), [target] if target else []
     source = source_of(data, text_among(types), spelled, **dialect)
-    found = first_pass(source, target, types, {}, None, MemoryStore)
+    found = first_pass(source, target, types, {}, {}, MemoryStore)
     [table] = found.training.tables()
     about = None
     if target is not None:

@@ -46,7 +46,7 @@ def first_pass(
     target: str | None,
     types: Mapping[str, ColumnType],
     roles: Mapping[str, str],
-    split: Split | None,
+    splits: Mapping[str, Split],
     store: Callable[[], Store],
     size: int | None = None,
     block: int | None = NumberSummary.block,
@@ -55,12 +55,14 @@ def first_pass(
     """Go through a source in pieces of about `size` bytes, or all at once; again where a column turns out to be text,
     or where no row was held out. Raises `DataError`, `SettingError`.
 
-    types: what columns are set to. roles: the columns that are no inputs, by what they are for. Without a target
-    every row counts. block: values that are summed up at once. check: raises where rows cannot be used.
+    types: what columns are set to. roles: the columns that are no inputs, by what they are for. splits: which rows are
+    held out, by what for, each of the rows that those before it leave. Without a target every row counts. block: values
+    that are summed up at once. check: raises where rows cannot be used.
     """
 
-    def once(source: Source, split: Split | None) -> FirstPass:
-        found = FirstPass(target, types, roles, split and split.anew(), store, block, check)
+    def once(source: Source, splits: Mapping[str, Split]) -> FirstPass:
+        anew = {part: split.anew() for part, split in splits.items()}
+        found = FirstPass(target, types, roles, anew, store, block, check)
         for where, piece in source.pieces(size):
             found.take(where, piece)
             pa.default_memory_pool().release_unused()
@@ -68,9 +70,12 @@ def first_pass(
             found.spelled = source.spelled[target].first
         return found.end(source.where)
 
-    found = source.settled(lambda source: once(source, split))
-    if found.split and found.labels.usable and not (len(found.training) and len(found.held_out)):
-        again = found.split.again()
+    found = source.settled(lambda source: once(source, splits))
+    if splits and found.labels.usable and not all(map(len, (found.training, *found.held_out.values()))):
+        again = {
+            part: split.anew() if len(found.training) and len(found.held_out[part]) else split.again()
+            for part, split in found.splits.items()
+        }
         found = source.settled(lambda source: once(source, again))
     return found
 
@@ -83,13 +88,13 @@ class FirstPass:
         target: str | None,
         types: Mapping[str, ColumnType],
         roles: Mapping[str, str],
-        split: Split | None,
+        splits: Mapping[str, Split],
         store: Callable[[], Store],
         block: int | None,
         check: Callable[[pa.Table], None],
     ) -> None:
         self._target, self._types, self._roles, self._met = target, types, roles, Types()
-        self.split, self._check = split, check
+        self.splits, self._check = splits, check
         self.summary = TableSummary({target, *roles.values()}, types, block)
         """Of the columns of the training rows."""
         self.labels, self.scale = Labels(), NumberSummary()
@@ -97,7 +102,7 @@ class FirstPass:
         self.scale.block = block
         self.spelled: Mapping[Any, str] = {}
         """How the targets are written, where their type does not tell."""
-        self.training, self.held_out = store(), store()
+        self.training, self.held_out = store(), {part: store() for part in splits}
         self.rows, self.lost = 0, 0
         """The rows that were read, and those of them without a target."""
         self._starts: set[int | None] = set()
@@ -130,22 +135,22 @@ class FirstPass:
         if self._target is not None and self.lost == self.rows:
             raise all_missing(self._target)
         self.summary.types, self._notes = unnamed(self._starts, self._types)
-        self.training.close()
-        self.held_out.close()
+        for rows in (self.training, *self.held_out.values()):
+            rows.close()
         return self
 
     @property
     def notes(self) -> list[str]:
         """What was left out, and how many groups are held out."""
-        groups = self.split.notes(len(self.held_out)) if self.split else []
+        groups = [note for part, split in self.splits.items() for note in split.notes(part, len(self.held_out[part]))]
         return [*lost_rows(self._target or "", self.lost), *self._notes, *groups]
 
     def _keep(self, piece: pa.Table) -> None:
         if self._target is not None:
             self.labels.feed(piece[self._target])
-        if self.split and self.labels.usable:
-            held_out = pa.array(self.split.held_out(piece))
-            self.held_out.add(piece.filter(held_out))
+        for part, split in self.splits.items() if self.labels.usable else ():
+            held_out = pa.array(split.held_out(piece))
+            self.held_out[part].add(piece.filter(held_out))
             piece = piece.filter(pc.invert(held_out))
         self.summary.feed(piece)
         if self._target is not None and (is_number(values := piece[self._target]) or is_date(values)):

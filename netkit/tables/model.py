@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,21 +13,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netkit.engine.evaluation import Evaluation, constant_outputs
 from netkit.engine.progress import check_callbacks
 from netkit.engine.rows import RowStream
-from netkit.engine.scoring import evaluate
-from netkit.engine.targets import make_metrics
+from netkit.engine.scores import Scores, compared_parts
+from netkit.engine.scoring import losses
+from netkit.engine.targets import make_metrics, reported
 from netkit.errors import ModelFileError, SettingError
 from netkit.files.checkpoint import Checkpoint, Checkpoints
 from netkit.files.header import read_header
-from netkit.kinds import Epoch
+from netkit.kinds import Epoch, Metric
 from netkit.model import Model, load
 from netkit.registry.culprit import naming_plugins
 from netkit.tables.encoding import Encoding, TableRows
 from netkit.tables.features import Features, unseen_notes
 from netkit.tables.interruption import Interrupted
 from netkit.tables.read import batches, source_of
-from netkit.tables.rows import FoundRows, find_rows
+from netkit.tables.rows import FoundRows, Parts, find_rows
 from netkit.tables.run import fit
 from netkit.tables.settings import Settings, options
 from netkit.tables.target import Target
@@ -47,7 +50,7 @@ class TableModel:
     features: Features
     model: Model
     target: Target
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
     """What the kept weights are worth, by the part of the rows: loss and metrics."""
     training: dict[str, Any] = field(default_factory=dict)
     history: list[Epoch] = field(default_factory=list)
@@ -65,12 +68,13 @@ class TableModel:
             raise ModelFileError(
                 f"{path}: {features.width} encoded inputs do not fit layers for {model.network.in_shape}"
             )
-        return cls(features, model, target, dict(header.scores), header.training)
+        return cls(features, model, target, header.scored, header.training)
 
     def save(self, path: str | Path) -> None:
         """To one file, whole or not at all."""
         about = {"features": self.features.to_json(), "target": self.target.to_json()}
-        self.model.save(path, **about, scores=self.scores, training=self.training, encoders=self.features.encoders)
+        about |= {"scores": self.scores, "evaluation": {part: each.to_json() for part, each in self.scores.items()}}
+        self.model.save(path, **about, training=self.training, encoders=self.features.encoders)
 
     @property
     def encoding(self) -> Encoding:
@@ -97,14 +101,13 @@ class TableModel:
         """Train on rows that were found, score and save as their settings say. Raises what ended the training too
         early, when the weights that are kept are saved."""
         settings, parts = rows.settings, rows.parts(self.encoding, self.model.network)
-        fitted = fit(self.model, *parts, settings, checkpoints, resumed, callbacks, self.target.unscale)
+        fitted = fit(self.model, parts, settings, checkpoints, resumed, callbacks, self.target.unscale)
         fitted.check()
-        self.history, self.training = fitted.history, {"seed": settings.seed, "rows": len(parts.training)}
-        named = {"validation": parts.validation, "training": parts.training}
-        metrics = settings.metric or None
-        self.scores = {name: self.score_of(part, metrics) for name, part in named.items() if part is not None}
-        for name, values in self.scores.items():
-            logger.info("%10s  %s", name, "  ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
+        self.history, self.training = fitted.history, fitted.record(settings)
+        self._score(parts, settings.metric or None)
+        for line in compared_parts(self.scores, "training" if parts.validation is None else "validation"):
+            logger.info(line)
+        self._doubt()
         if settings.out is not None:
             self.save(settings.out)
             logger.info("saved %s", settings.out)
@@ -113,6 +116,44 @@ class TableModel:
         if fitted.trouble:
             raise fitted.trouble
         return self
+
+    def _score(self, parts: Parts, metrics: Sequence[Any] | None) -> None:
+        """Score the kept weights on all parts, those first that the model has not seen."""
+        chosen = make_metrics(self.model.loss, metrics)
+        training, mean = self._evaluated(parts.training, chosen)
+        self.training["baseline"] = constant_outputs(self.model.loss, mean).tolist()
+        held_out = {"test": parts.test, "validation": parts.validation}
+        self.scores = {
+            part: self._evaluated(rows, chosen)[0] for part, rows in held_out.items() if rows is not None
+        } | {"training": training}
+
+    def _doubt(self) -> None:
+        """Say so where the columns have told nothing."""
+        part, first = next(iter(self.scores.items()))
+        if first["loss"] >= first.baseline.get("loss", math.inf):
+            said = f"on {part} rows, and to answer always {first.always} has {first.baseline['loss']:.4g}"
+            logger.warning("%s: no better than no model: loss %.4g %s", self.target.name, first["loss"], said)
+
+    def _evaluated(self, rows: RowStream, metrics: Mapping[str, Metric]) -> tuple[Scores, Tensor]:
+        """What rows score, beside a model without inputs where that is known, and their mean target."""
+        loss, target = self.model.loss, self.target
+        baseline = self._baseline
+        evaluation = Evaluation(loss, metrics, target.unscale, baseline)
+        for block in losses(self.model.network, loss, rows):
+            evaluation.add(*block)
+        scores = evaluation.scores()
+        scores.labels = target.labels
+        if baseline is not None:
+            [scores.always] = target.decode(baseline[None], loss.threshold)
+        return scores, evaluation.mean_target
+
+    @property
+    def _baseline(self) -> Tensor | None:
+        """The outputs of a model without inputs, (units,), where the training rows told them."""
+        found = self.training.get("baseline")
+        if not isinstance(found, list) or len(found) != self.target.width:
+            return None
+        return torch.tensor(found, dtype=torch.float64)
 
     def _chosen(self, given: Mapping[str, Any]) -> Settings:
         for name, option in options().items():
@@ -156,22 +197,20 @@ class TableModel:
         return [values.tolist() for values in columns]
 
     @naming_plugins
-    def evaluate(self, data: Any, metrics: Sequence[Any] | None = None, **dialect: Any) -> dict[str, float]:
+    def evaluate(self, data: Any, metrics: Sequence[Any] | None = None, **dialect: Any) -> Scores:
         """The mean loss (of the standardised target, in a regression) and metrics in the target's own units, of the
-        rows of a table that have a target."""
+        rows of a table that have a target: a dictionary by their names, which prints as a report with intervals, a
+        baseline and the confusion of classes. Without `metrics` those that belong to the task."""
         source = source_of(data, text=self.encoding.text, spelled=self.encoding.exact, **dialect)
         rows = TableRows(self.encoding, batches(source))
-        scores = self.score_of(rows, metrics)
+        chosen = reported(self.model.loss, self.target.width) if metrics is None else metrics
+        scores, _ = self._evaluated(rows, make_metrics(self.model.loss, chosen))
         for note in rows.notes:
             logger.warning(note)
         return scores
 
     def score(self, data: Any, metric: Any = None, **dialect: Any) -> float:
         """One metric, by default the one that belongs to the loss (accuracy, r2), of the rows of a table."""
-        loss, *scores = self.evaluate(data, None if metric is None else [metric], **dialect).values()
+        chosen = metric or self.model.loss.metric
+        loss, *scores = self.evaluate(data, [chosen] if chosen else [], **dialect).values()
         return scores[0] if scores else loss
-
-    def score_of(self, rows: RowStream, metrics: Sequence[Any] | None = None) -> dict[str, float]:
-        """The same as `evaluate`, of rows that are encoded already; weights of rows count in the loss."""
-        chosen = make_metrics(self.model.loss, metrics)
-        return evaluate(self.model.network, self.model.loss, rows, chosen, self.target.unscale)

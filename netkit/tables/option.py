@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,19 @@ from netkit import spec
 from netkit.errors import SettingError
 from netkit.kinds import Component, Layer
 
-__all__ = ["INTERVAL", "Option", "columns", "every", "hidden", "memory", "path", "schedules", "several", "validation"]
+__all__ = [
+    "INTERVAL",
+    "Option",
+    "columns",
+    "every",
+    "hidden",
+    "memory",
+    "path",
+    "schedules",
+    "several",
+    "test",
+    "validation",
+]
 
 SIZE = r"^\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kKmMgGtT]?)(i?)[bB]\s*$"
 """Bytes: a number and a unit; with an i the unit is a power of 1024."""
@@ -82,7 +95,7 @@ def columns(value: Any) -> Any:
     return column_types(value)
 
 
-def validation(value: Any) -> Any:
+def _held_out(name: str, value: Any) -> Any:
     """A share of the rows, or a table. Raises `SettingError`."""
     if isinstance(value, bool) or (isinstance(value, str) and not value.strip()):
         raise SettingError(f"a share of the rows or a table is needed, got {value!r}")
@@ -90,7 +103,10 @@ def validation(value: Any) -> Any:
         number = float(value) if isinstance(value, str) else value
     except ValueError:
         return value  # a path
-    return spec.setting("validation", Share, number) if isinstance(number, Real) else path(value)
+    return spec.setting(name, Share, number) if isinstance(number, Real) else path(value)
+
+
+validation, test = partial(_held_out, "validation"), partial(_held_out, "test")
 
 
 def memory(value: Any) -> Any:

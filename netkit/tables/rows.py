@@ -21,7 +21,7 @@ from netkit.tables.features import text_among, unseen_notes
 from netkit.tables.first_pass import FirstPass, first_pass, no_check
 from netkit.tables.memory import Budget, budget_for
 from netkit.tables.read import source_of
-from netkit.tables.settings import Settings
+from netkit.tables.settings import HELD_OUT, Settings
 from netkit.tables.split import Split
 from netkit.tables.store import FileStore, MemoryStore, Store, temporary_folder
 from netkit.tables.summaries import NumberSummary
@@ -33,10 +33,11 @@ logger = logging.getLogger("netkit")
 
 
 class Parts(NamedTuple):
-    """Encoded rows."""
+    """Encoded rows, by what they are for."""
 
     training: Dataset
     validation: Dataset | None
+    test: Dataset | None
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,24 @@ class FoundRows:
         training = dataset(found.training, encoding, weights, "training", window)
         if window:
             logger.info("streamed: %s rows in windows of %s", f"{len(training):,}", f"{min(window, len(training)):,}")
-        if settings.share:
-            return Parts(training, dataset(found.held_out, encoding, weights, "validation", window))
-        own = None if isinstance(settings.validation, float) else self._own(encoding, weights, window)
-        return Parts(training, own)
+        held_out: dict[str, Dataset | None] = dict.fromkeys(HELD_OUT)
+        for part, store in found.held_out.items():
+            held_out[part] = dataset(store, encoding, weights, part, window)
+        for part, table in settings.tables.items():
+            held_out[part] = self._own(part, table, encoding, weights, window)
+        return Parts(training, **held_out)
 
-    def _own(self, encoding: Encoding, weights: RowWeights, window: int | None) -> Dataset:
-        """The rows of a table of their own that validate; what is wrong with them names it."""
+    def _own(self, part: str, table: Any, encoding: Encoding, weights: RowWeights, window: int | None) -> Dataset:
+        """The rows of a table of their own; what is wrong with them names it."""
         settings = self.settings
-        source = source_of(settings.validation, encoding.text, encoding.exact, **_dialect(settings))
+        source = source_of(table, encoding.text, encoding.exact, **_dialect(settings))
         roles = {"weights": settings.weights} if settings.weights else {}
         size = self.budget.piece if self.budget else None
         try:
             unseen, store = Counter[str](), _store(settings)
             check = partial(encoding.check, unseen=unseen)
-            own = first_pass(source, settings.target, {}, roles, None, store, size, check=check)
-            rows = dataset(own.training, encoding, weights, "validation", window)
+            own = first_pass(source, settings.target, {}, roles, {}, store, size, check=check)
+            rows = dataset(own.training, encoding, weights, part, window)
         except DataError as error:
             said = str(error)
             raise DataError(said if said.startswith(source.where) else f"{source.where}: {said}") from None
@@ -92,8 +95,9 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
     Raises `DataError`, `SettingError`.
     """
     roles, task = settings.roles, settings.known_task
-    if isinstance(settings.validation, (str, Path)):  # whether it is there, before the other table is read
-        source_of(settings.validation, **_dialect(settings)).readables  # noqa: B018
+    for table in settings.tables.values():
+        if isinstance(table, (str, Path)):  # whether it is there, before the other table is read
+            source_of(table, **_dialect(settings)).readables  # noqa: B018
     spelled = [settings.target, *([settings.group] if settings.group else [])]
     types = {} if encoding else settings.columns
     text = encoding.text if encoding else text_among(types)
@@ -102,11 +106,11 @@ def find_rows(data: Any, settings: Settings, encoding: Encoding | None = None, b
         logger.info("using %s", reader)
     budget = budget_for(source, settings.memory)
     settings = replace(settings, memory=budget.total if budget else None)
-    split = _split(settings, task, before)
+    splits = _splits(settings, task, before)
     size = budget.piece if budget else None
     block = None if before else NumberSummary.block
     check = partial(encoding.check, unseen=Counter()) if encoding else no_check
-    found = first_pass(source, settings.target, types, roles, split, _store(settings), size, block, check)
+    found = first_pass(source, settings.target, types, roles, splits, _store(settings), size, block, check)
     return FoundRows(source.where, found, budget, settings)
 
 
@@ -115,14 +119,14 @@ def _dialect(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in ("separator", "decimal", "reader")}
 
 
-def _split(settings: Settings, task: str | None, before: bool) -> Split | None:
-    """How rows are held out; nothing where none are."""
-    by, grouped = settings.group or settings.target, settings.group is not None
-    if not settings.share:
-        return None
+def _splits(settings: Settings, task: str | None, before: bool) -> dict[str, Split]:
+    """How rows are held out, by what for."""
+    by, grouped, seed = settings.group or settings.target, settings.group is not None, settings.seed
     if before:
-        return split_before.split(by, settings.share, settings.seed, grouped, settings.memory is not None, task)
-    return Split(by, settings.share, settings.seed, grouped)
+        rule = partial(split_before.split, by, grouped=grouped, streamed=settings.memory is not None, task=task)
+        return {part: rule(share, seed) for part, share in settings.shares.items()}
+    seeds = {"validation": seed, "test": 2**63 + seed}
+    return {part: Split(by, share, seeds[part], grouped) for part, share in settings.shares.items()}
 
 
 def _store(settings: Settings) -> Callable[[], Store]:

@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
+from netkit import spec
 from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.recipe import Recipe
-from netkit.engine.reporting import reporting
-from netkit.engine.rows import Dataset
+from netkit.engine.reporting import plain, reporting
 from netkit.engine.spot_check import spot_check
 from netkit.engine.targets import make_metrics
 from netkit.engine.training import Run
@@ -27,6 +27,7 @@ from netkit.model import Model
 from netkit.registry import current
 from netkit.tables.interruption import Interrupted, Signals, signals
 from netkit.tables.option import INTERVAL
+from netkit.tables.rows import Parts
 from netkit.tables.settings import Settings, own_optimizer
 from netkit.tensors import generator
 
@@ -42,7 +43,14 @@ class Fitted:
 
     run: Run
     history: list[Epoch]
+    seconds: float = 0.0
     trouble: BaseException | None = None
+
+    def record(self, settings: Settings) -> dict[str, Any]:
+        """How it trained, for the model file: the same for the same model."""
+        run = self.run
+        told = {"optimizer": plain(run.optimizer), "alpha": run.alpha, "batch": settings.batch, "seed": settings.seed}
+        return told | settings.chosen | told | {"epochs": run.epoch, "best_epoch": run.best_epoch}
 
     def check(self) -> None:
         """Say which weights are kept. Raises what ended the run where none were validated."""
@@ -51,7 +59,7 @@ class Fitted:
             raise DivergenceError(f"{trouble}; nothing is saved")
         if not best:
             raise trouble or DivergenceError("training: the loss was never finite")
-        kept = f"kept the weights of epoch {best} of {self.run.epoch}"
+        kept = f"kept the weights of epoch {best} of {self.run.epoch}, {self.seconds:.3g} s of training"
         if isinstance(trouble, Interrupted):
             logger.warning("stopped by %s: %s", trouble, kept)
         else:
@@ -60,29 +68,33 @@ class Fitted:
 
 def fit(
     model: Model,
-    training: Dataset,
-    validation: Dataset | None,
+    parts: Parts,
     settings: Settings,
     checkpoints: Checkpoints | None = None,
     resumed: Checkpoint | None = None,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
     decode: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> Fitted:
-    """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from. decode: takes
-    outputs and targets to the units that metrics are told in."""
+    """Train on parts of the rows as the settings say. checkpoints: where they are written; resumed: the one to go on
+    from. decode: takes outputs and targets to the units that metrics are told in."""
     with signals() as taken:
         saver = Saver(settings.every, checkpoints, taken)
         metrics = make_metrics(model.loss, settings.metric or None)
         shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
-        told_by = metrics, validation, saver, decode
-        run = Run(model.network, model.loss, training, recipe(settings), shuffling, noise, *told_by)
+        told_by = metrics, parts.validation, saver, decode
+        run = Run(model.network, model.loss, parts.training, recipe(settings), shuffling, noise, *told_by)
         if resumed:
             restore(run, resumed.state, resumed.tensors)
             rows = f" and {run.row} rows" if run.row else ""
             logger.info("goes on after epoch %d%s", run.epoch, rows)
+            if run.epoch >= settings.epochs:
+                logger.warning(
+                    "epochs: %d are asked for and %d are done, nothing is left to train", settings.epochs, run.epoch
+                )
         else:
-            spot_check(model.network, model.loss, training)
-        fitted = Fitted(run, [])
+            spot_check(model.network, model.loss, parts.training)
+        logger.info(_about(run, parts, settings))
+        fitted, begun = Fitted(run, []), time.monotonic()
         try:
             with reporting(run, _reporters(settings), vars(settings)) as told, closing(run.epochs()) as records:
                 seen = shown(told.epochs(records), run.recipe.epochs, not settings.quiet, run.epoch)
@@ -90,9 +102,19 @@ def fit(
                     fitted.history.append(epoch)
         except (Interrupted, DivergenceError, DataError, MemoryExhausted) as error:
             fitted.trouble = error
+        fitted.seconds = time.monotonic() - begun
     if saver.last and fitted.trouble:
         logger.warning("netkit train --resume %s goes on", saver.last.parent)
     return fitted
+
+
+def _about(run: Run, parts: Parts, settings: Settings) -> str:
+    """What it trains with."""
+    rows = ", ".join(f"{len(each):,} {part}" for part, each in parts._asdict().items() if each is not None)
+    return (
+        f"{spec.text(run.optimizer)}, learning rate {run.alpha:g}; batch {settings.batch}; {run.recipe.epochs} epochs; "
+        f"seed {settings.seed}; rows: {rows}"
+    )
 
 
 def recipe(settings: Settings) -> Recipe:

@@ -25,9 +25,23 @@ from netkit.registry.requirements import Plugins
 from netkit.tables import option
 from netkit.tables.option import Bytes, Hidden, Interval, Name, Option, Positive, Share, Units
 
-__all__ = ["Settings", "Task", "from_text", "hints", "kind_of", "options", "own_loss", "own_optimizer", "parts", "read"]
+__all__ = [
+    "HELD_OUT",
+    "Settings",
+    "Task",
+    "from_text",
+    "hints",
+    "kind_of",
+    "options",
+    "own_loss",
+    "own_optimizer",
+    "parts",
+    "read",
+]
 
 Task = Literal["binary", "multiclass", "regression"]
+HELD_OUT = ("test", "validation")
+"""What rows are held out for, in this order: the same rows test a model, however many of the others validate it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +108,16 @@ class Settings:
             path=True,
         ),
     ] = 0.1
+    test: Annotated[
+        Any,
+        Option(
+            "Share of rows to score the model on, which neither train it nor choose its epoch; or a table of its own.",
+            "SHARE|FILE",
+            option.test,
+            Share | str,
+            path=True,
+        ),
+    ] = 0.0
     group: Annotated[
         Name | None, Option("Hold out whole groups of rows: a column that is no input, such as the patient.", "COLUMN")
     ] = None
@@ -154,9 +178,16 @@ class Settings:
         return self.loss.task if self.loss else self.task
 
     @property
-    def share(self) -> float:
-        """The share of the rows that is held out; 0 where a table of its own validates, or nothing."""
-        return self.validation if isinstance(self.validation, float) else 0.0
+    def shares(self) -> dict[str, float]:
+        """The shares of the rows that are held out, each of what the one before it leaves, by what they are for."""
+        held_out = {part: getattr(self, part) for part in HELD_OUT}
+        return {part: share for part, share in held_out.items() if isinstance(share, float) and share}
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """The tables of their own that are held out, by what they are for."""
+        held_out = {part: getattr(self, part) for part in HELD_OUT}
+        return {part: table for part, table in held_out.items() if not isinstance(table, float)}
 
     @property
     def roles(self) -> dict[str, str]:
@@ -166,7 +197,7 @@ class Settings:
         for role, name in roles.items():
             if name == self.target:
                 raise SettingError(f"{role}: another column than the target is needed, got {name!r}")
-        if self.group is not None and not self.share:
+        if self.group is not None and not self.shares:
             said = f"validation is {_plain(self.validation)}"
             raise SettingError(f"group: groups are held out by a share of the rows, {said}")
         return roles
@@ -188,6 +219,14 @@ class Settings:
     def loss_for(self, task: str) -> Loss:
         """The loss that was chosen, or netkit's own for a task."""
         return self.loss or own_loss(task)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What else than by default is chosen of how to train, as plain data; not what is shown."""
+        by_default = {each.name: each.default for each in fields(self)}
+        how = [name for name, option in options().items() if not (option.free or option.model or option.path)]
+        values = {name: getattr(self, name) for name in how if name != "metric"}
+        return {name: _plain(value) for name, value in values.items() if value and value != by_default[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of which `of` makes the same settings."""
@@ -290,8 +329,8 @@ def _refuse(wrong: list[NetkitError]) -> None:
 
 
 def _as_begun(name: str, value: Any, before: Any) -> bool:
-    """Whether a setting is as it was. A table that validates may lie elsewhere: the run looks at its rows."""
-    if name != "validation" or isinstance(value, float) and isinstance(before, float):
+    """Whether a setting is as it was. A table of rows that are held out may lie elsewhere."""
+    if name not in HELD_OUT or isinstance(value, float) and isinstance(before, float):
         return bool(value == before)
     return not isinstance(value, float) and not isinstance(before, float)
 

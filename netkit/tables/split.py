@@ -61,12 +61,12 @@ class Split:
         only = int(uniform(self._seed, np.zeros(1, np.uint64))[0] * count)
         return Split(self.by, self.share, self._seed, self.grouped, only)
 
-    def notes(self, rows: int) -> list[str]:
-        """How many groups, and rows, are held out."""
+    def notes(self, part: str, rows: int) -> list[str]:
+        """How many groups, and rows, are held out for a part."""
         known = len(self._places.known)
         if not self.grouped or known == KNOWN:
             return []
-        return [f"{self.by}: held out are {len(self._taken)} of {known} groups, {rows} of {self._rows} rows"]
+        return [f"{self.by}: {part} has {len(self._taken)} of {known} groups, {rows} of {self._rows} rows"]
 
     def _by_row(self, table: pa.Table) -> np.ndarray:
         numbers = np.arange(self._rows, self._rows + len(table))

@@ -32,7 +32,7 @@ class _Before(Split):
     def anew(self) -> Split:
         return type(self)(*self._begin)
 
-    def notes(self, rows: int) -> list[str]:
+    def notes(self, part: str, rows: int) -> list[str]:
         return []
 
 

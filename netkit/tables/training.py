@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from netkit.tables.first_pass import FirstPass
 from netkit.tables.model import TableModel
 from netkit.tables.rows import FoundRows, find_rows
 from netkit.tables.run import recipe
-from netkit.tables.settings import Settings, options, rules_in
+from netkit.tables.settings import HELD_OUT, Settings, options, rules_in
 from netkit.tables.target import Target
 
 __all__ = ["prepare", "train"]
@@ -76,10 +77,11 @@ def train(
 def _begun(folder: str | Path, began: Began, given: Mapping[str, Any]) -> Settings:
     """What a run was begun with. Raises `ModelFileError`, `SettingError`."""
     options = {name: value for name, value in began.options.items() if value is not None and name != "data"}
-    if began.options.get("validation", 0) is None:
-        if "validation" not in given:
-            raise SettingError("validation: the table in memory has to be given again, got none")
-        options["validation"] = given["validation"]
+    for part in HELD_OUT:
+        if began.options.get(part, 0) is None:
+            if part not in given:
+                raise SettingError(f"{part}: the table in memory has to be given again, got none")
+            options[part] = given[part]
     try:
         return Settings.of({**options, "plugins": began.plugins})
     except NetkitError as error:
@@ -104,13 +106,15 @@ def _trained(
         began = Began(_options(data, rows.settings), settings.plugins.to_json(), components)
         format = resumed.state.format if resumed else FORMAT
         checkpoints = Checkpoints(settings.checkpoint, began, settings.keep, fresh, format)
+    if settings.out is not None and resumed is None and os.path.isfile(settings.out):
+        logger.warning("%s is there already and will be replaced; out names another file", settings.out)
     return model.trained(rows, checkpoints, resumed, callbacks)
 
 
 def _options(data: Any, settings: Settings) -> dict[str, Any]:
     """How to begin the run anew, wherever it is taken up; None: a table in memory, which has to be given again."""
-    tables = {"data": data, "validation": settings.validation}
-    held = {name: None for name, table in tables.items() if not isinstance(table, (str, Path, float))}
+    tables = {"data": data, **settings.tables}
+    held = {name: None for name, table in tables.items() if not isinstance(table, (str, Path))}
     given = {"data": data, **settings.to_json(), **held}
     named = ["data", *(name for name, option in options().items() if option.path)]
     paths = {name: absolute(path) for name in named if isinstance(path := given.get(name), (str, Path))}
@@ -124,7 +128,7 @@ def _check_paths(data: Any, settings: Settings) -> None:
         if path is None:
             continue
         check_writable(path)
-        for table in (data, settings.validation):
+        for table in (data, *settings.tables.values()):
             if isinstance(table, (str, Path)) and is_read_from(table, path):
                 raise SettingError(f"{name}: another file than one that is read is needed, got {path!r}")
 

@@ -30,6 +30,8 @@ class _Differing(Metric):
 class Accuracy(_Differing):
     """Share of rows that are equal; one-hot rows and rows of class probabilities are compared by argmax."""
 
+    reported = True
+
     def score(self, tally: Tensor) -> float:
         return 1 - float(tally[0] / tally[1])
 
@@ -94,6 +96,8 @@ class BalancedAccuracy(_Classes):
     Source: Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
     """
 
+    reported = True
+
     def score(self, tally: Tensor) -> float:
         hit, true, _ = tally.chunk(3)
         return float((hit / true)[true > 0].mean())
@@ -108,6 +112,8 @@ class Mcc(_Classes):
     Source: Matthews 1975; for several classes Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006.
     """
 
+    reported = True
+
     def score(self, tally: Tensor) -> float:
         hit, true, called = tally.chunk(3)
         n = true.sum()
@@ -118,6 +124,7 @@ class Mcc(_Classes):
 class _Counts(Metric):
     """A tally of true positives, false positives and false negatives of each class, one after the other, (3 k)."""
 
+    reported = True
     tasks, labels = ("binary", "multiclass"), True
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -130,11 +137,13 @@ class _Counts(Metric):
 
     def score(self, tally: Tensor) -> float:
         """The mean share over the classes that occur, where nothing of nothing is 0."""
-        true, false, missed = tally.chunk(3)
-        top, bottom = self.share(true, false, missed)
-        shares = torch.where(bottom > 0, top / bottom.clamp_min(1), 0.0)
-        occurs = true + false + missed > 0
-        return float(shares[occurs].mean()) if bool(occurs.any()) else 0.0
+        occurs = tally.reshape(3, -1).sum(0) > 0
+        return float(self.by_class(tally)[occurs].mean()) if bool(occurs.any()) else 0.0
+
+    def by_class(self, tally: Tensor) -> Tensor:
+        """The share of each class, (k,), where nothing of nothing is 0."""
+        top, bottom = self.share(*tally.chunk(3))
+        return torch.where(bottom > 0, top / bottom.clamp_min(1), 0.0)
 
     @abstractmethod
     def share(self, true: Tensor, false: Tensor, missed: Tensor) -> tuple[Tensor, Tensor]:

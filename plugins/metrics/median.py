@@ -29,6 +29,7 @@ class MedianAbsoluteError(Metric):
     column. The bins are those of an HDR histogram; Masson et al., arXiv:1908.10693, has the bound.
     """
 
+    reported = True
     tasks, higher_is_better = ("regression",), False
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:

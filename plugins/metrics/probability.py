@@ -72,6 +72,7 @@ class LogLoss(_Mean):
     below the dtype's epsilon count as epsilon.
     """
 
+    reported, outputs = True, "unit"
     higher_is_better = False
 
     def values(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -88,6 +89,7 @@ class Brier(_Mean):
     Source: Brier, "Verification of forecasts expressed in terms of probability", 1950.
     """
 
+    reported, outputs = True, "unit"
     higher_is_better = False
 
     def values(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -105,6 +107,7 @@ class CalibrationError(Metric):
     Source: Guo et al. 2017, arXiv:1706.04599, equation 5.
     """
 
+    reported, outputs = True, "unit"
     tasks, higher_is_better = ("binary", "multiclass"), False
     bins: Annotated[int, Meta(ge=1, le=10**6)] = 15
 
@@ -164,6 +167,7 @@ class RocAuc(Metric):
     are for outputs -x and 1 + x: twice as wide in log x as those in l. A tally takes 16 bytes a bin and column.
     """
 
+    reported = True
     tasks = ("binary", "multiclass")
     bins: Annotated[int, Meta(ge=8, le=2**24)] = 2**14
 

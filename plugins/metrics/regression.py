@@ -26,6 +26,7 @@ class R2(Metric):
     A column whose targets are all equal scores 1 when it is predicted exactly, else 0.
     """
 
+    reported = True
     tasks = ("regression",)
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -70,6 +71,8 @@ class MeanSquaredError(_MeanDistance):
 class MeanAbsoluteError(_MeanDistance):
     """mean |y - p| over rows and columns, in the target's unit."""
 
+    reported = True
+
     def distance(self, p: Tensor, y: Tensor) -> Tensor:
         return (y - p).abs()
 
@@ -89,6 +92,7 @@ class Mape(_MeanDistance):
 class Rmse(Metric):
     """Root mean squared error, sqrt(mean (y - p)^2) over the rows, in the target's unit; the mean over the columns."""
 
+    reported = True
     tasks, higher_is_better = ("regression",), False
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
