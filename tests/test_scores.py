@@ -325,6 +325,28 @@ def test_a_run_that_has_nothing_left_to_do_says_so(cli, tmp_path):
     assert err == "note: epochs: 2 are asked for and 4 are done, nothing is left to train\n"
 
 
+def test_describe_tells_how_the_run_of_a_checkpoint_was_begun_and_where_it_stands(cli, tmp_path):
+    pyarrow.csv.write_csv(table(), tmp_path / "t.csv")
+    begun = ("--epochs", "4", "--every", "3", "--optimizer", "sgd:momentum=0.5", "--checkpoint", "run", "--quiet")
+    assert cli("train", "t.csv", "--target", "y", *begun)[0] == 0
+    code, out, err = cli("describe", "run/000003-000000000000.checkpoint")
+    lines = out.splitlines()
+    version = netkit.__version__
+    head = rf"run/000003-000000000000.checkpoint: netkit {version}, a run after 3 epochs, the best of them \d"
+    assert (code, err) == (0, "") and re.fullmatch(head, lines[0]) and lines[2] == "from plugins"
+    assert lines[1].startswith(f"begun with data {tmp_path / 't.csv'}, target y, ")
+    assert ", optimizer sgd(momentum=0.5" in lines[1] and ", batch 32, epochs 4, " in lines[1]
+    assert f"  optimizer netkit-nn/sgd (netkit-nn {version})" in lines
+    said = "a checkpoint, not a model; netkit train --resume run goes on with its run"
+    assert cli("predict", "run/000003-000000000000.checkpoint", "t.csv") == (
+        1,
+        "",
+        f"netkit: run/000003-000000000000.checkpoint: {said}\n",
+    )
+    (tmp_path / "cut.checkpoint").write_bytes((tmp_path / "run" / "000003-000000000000.checkpoint").read_bytes()[:99])
+    assert cli("describe", "cut.checkpoint")[2] == "netkit: cut.checkpoint: damaged checkpoint: its checksum is wrong\n"
+
+
 def test_scores_are_pickled_and_damaged_ones_are_refused(trained, tmp_path):
     from netkit.files.header import Header
 

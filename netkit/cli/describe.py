@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import click
 
 from netkit.engine.scores import compared_parts
+from netkit.files.checkpoint import is_checkpoint, read_state
 from netkit.files.header import Header, read_header
+from netkit.files.provenance import Source
 from netkit.registry.guard import printable
 from netkit.registry.info import RUN_TIME
 
@@ -24,10 +27,14 @@ __all__ = ["describe"]
 )
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Rows a step, for --plan.")
 def describe(model: str, plan: bool, batch: int) -> None:
-    """Show the layers, shapes, parameters, plugins and data columns of a saved model."""
+    """Show the layers, shapes, parameters, plugins and data columns of a saved model, how it was trained and what it
+    scored; or of a checkpoint, how its run was begun and where it stands."""
     if plan:
         for line in _plan(model, batch):
             _say(line)
+        return
+    if is_checkpoint(model):
+        _checkpoint(Path(model))
         return
     header = read_header(model)
     total = sum(prod(shape) for name, shape in header.tensors.items() if name not in header.state)
@@ -37,21 +44,35 @@ def describe(model: str, plan: bool, batch: int) -> None:
         shapes = "  ".join(f"{name} {_shape(shape)}" for name, shape in sorted(own.items()))
         _say(f"  layer {number}: {_component(layer)}  {shapes}".rstrip())
     _say(f"  loss: {_component(header.loss)}")
-    _say("from plugins")
-    for name, source in header.components.items():
-        absent = "" if _installed(source.distribution) else ", which is not installed"
-        _say(f"  {source.kind} {name} ({source.distribution} {source.version}".rstrip() + f"){absent}")
+    _plugins(header.components)
     _columns(header)
-    _training(header.training)
+    _told("trained with", header.training)
     if header.scores:
         for line in compared_parts(header.scored, "validation" if "validation" in header.scores else "training"):
             _say(line)
 
 
-def _training(training: Mapping[str, Any]) -> None:
-    told = [f"{name} {_component(value)}" for name, value in training.items() if name != "baseline"]
+def _checkpoint(path: Path) -> None:
+    state, _ = read_state(path)
+    counts = state.counts
+    best = f", the best of them {counts['best_epoch']}" if counts["best_epoch"] else ""
+    rows = f" and {counts['row']} rows" if counts["row"] else ""
+    _say(f"{path}: netkit {state.netkit}, a run after {counts['epoch']} epochs{rows}{best}")
+    _told("begun with", {name: value for name, value in state.began.options.items() if value not in (None, [], {})})
+    _plugins(state.began.components)
+
+
+def _told(head: str, settings: Mapping[str, Any]) -> None:
+    told = [f"{name} {_component(value)}" for name, value in settings.items() if name != "baseline"]
     if told:
-        _say(f"trained with {', '.join(told)}")
+        _say(f"{head} {', '.join(told)}")
+
+
+def _plugins(components: Mapping[str, Source]) -> None:
+    _say("from plugins")
+    for name, source in components.items():
+        absent = "" if _installed(source.distribution) else ", which is not installed"
+        _say(f"  {source.kind} {name} ({source.distribution} {source.version}".rstrip() + f"){absent}")
 
 
 def _installed(distribution: str) -> bool:

@@ -7,6 +7,7 @@ header says in JSON how the run was begun and where it stood. It is written whol
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from netkit.engine.training import Run
 
-__all__ = ["FORMAT", "Began", "Checkpoint", "Checkpoints", "State", "newest", "restore"]
+__all__ = ["FORMAT", "Began", "Checkpoint", "Checkpoints", "State", "is_checkpoint", "newest", "read_state", "restore"]
 
 FORMAT = 2
 """1 held out rows by other rules."""
@@ -170,19 +171,23 @@ def _packed(run: Run, began: Began, format: int) -> bytes:
     return SIGN + hashlib.sha256(content).digest() + content
 
 
-def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
-    import json
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether a file begins as checkpoints do."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SIGN)) == SIGN
+    except OSError:
+        return False
 
-    from safetensors import SafetensorError
-    from safetensors.torch import load
 
+def read_state(path: Path) -> tuple[State, bytes]:
+    """What a checkpoint says of its run, and the safetensors file in it; without torch. Raises `ModelFileError`."""
     try:
         raw = path.read_bytes()
         start = len(SIGN) + 32
         content = raw[start:]
         if not raw.startswith(SIGN) or hashlib.sha256(content).digest() != raw[len(SIGN) : start]:
             raise ValueError("its checksum is wrong")
-        tensors = dict(load(content))
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         state = msgspec.json.decode(header["__metadata__"]["netkit"], type=State)
         if state.format > FORMAT:
@@ -194,9 +199,24 @@ def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
         refuse_odd(state.began.components)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError, msgspec.MsgspecError) as error:
-        raise ModelFileError(f"{path}: damaged checkpoint: {' '.join(str(error).split())[:200]}") from None
-    return state, tensors
+    except (ValueError, KeyError, TypeError, RecursionError, msgspec.MsgspecError) as error:
+        raise _damaged(path, error) from None
+    return state, content
+
+
+def _damaged(path: Path, error: Exception) -> ModelFileError:
+    return ModelFileError(f"{path}: damaged checkpoint: {' '.join(str(error).split())[:200]}")
+
+
+def _unpacked(path: Path) -> tuple[State, dict[str, Tensor]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    state, content = read_state(path)
+    try:
+        return state, dict(load(content))
+    except (SafetensorError, ValueError) as error:
+        raise _damaged(path, error) from None
 
 
 def _digest(run: Run) -> int:

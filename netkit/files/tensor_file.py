@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.errors import DataError, ModelFileError
 from netkit.files.atomic import atomic_write
+from netkit.files.checkpoint import is_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +83,9 @@ def read_head(path: str | Path) -> tuple[bytes, dict[str, Any]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError):
+        if is_checkpoint(path):
+            said = f"netkit train --resume {Path(path).parent} goes on with its run"
+            raise ModelFileError(f"{path}: a checkpoint, not a model; {said}") from None
         raise ModelFileError(f"{path}: not a netkit model, or cut off") from None
     return raw, entries
 
