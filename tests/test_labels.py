@@ -17,6 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import netkit
 from netkit.errors import DataError, ModelFileError
 from netkit.tables import columns, sources
 from netkit.tables import split as splitting
@@ -26,7 +27,7 @@ from netkit.tables.model import TableModel
 from netkit.tables.sources import unified, widened
 from netkit.tables.split import Places, Split
 from netkit.tables.store import FileStore
-from netkit.tables.summaries import Labels
+from netkit.tables.summaries import Labels, NumberSummary
 from netkit.tables.target import Target
 
 FAST = ["--epochs", 8, "--hidden", "", "--alpha", 0.5, "--quiet", "--out", "m.netkit"]
@@ -366,3 +367,58 @@ def test_a_first_column_without_a_name_can_be_set(cli, tmp_path, way):
     code, _, err = cli("train", "t.csv", "--target", "y", "--columns", "column 1=number", *FAST, *way)
     assert code == 0 and "column 1" not in err
     assert "column 1" in TableModel.load(tmp_path / "m.netkit").features.names
+
+
+@pytest.mark.parametrize("way", [(), ("--memory", "700MB")])
+def test_a_target_that_is_hardly_one_of_classes_is_told(cli, tmp_path, way):
+    names = "a,y\n" + "".join(f"{i % 5},name {i}\n" for i in range(60))
+    years = "a,y\n" + "".join(f"{i % 7},{1990 + i % 6}\n" for i in range(60))
+    for name, text in (("names", names), ("years", years)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    options = ("--target", "y", "--epochs", "1", "--quiet", "--validation", "0", *way)
+    code, _, err = cli("train", "names.csv", *options)
+    said = "note: y: 60 classes in 60 rows, hardly a row of each to learn from; is it a name or a date?\n"
+    assert (code, err) == (0, said)
+    said = "note: y: its 6 values are taken for classes; task regression predicts a number\n"
+    assert cli("train", "years.csv", *options)[2] == said == cli("inspect", "years.csv", "--target", "y")[2]
+    for task in ("multiclass", "regression"):
+        assert said not in cli("train", "years.csv", *options, "--task", task, "--out", f"{task}.netkit")[2]
+
+
+@pytest.mark.parametrize("way", [{}, {"memory": "700MB"}])
+@pytest.mark.parametrize("unit", [1e-300, 2.0**-600, 1e-160, 1e160, 2.0**600, 1e300])
+def test_a_target_and_a_column_in_any_unit_train_as_in_their_own(tmp_path, unit, way):
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (300, 2))
+    how = {"epochs": 5, "quiet": True, "test": 0.2, "out": tmp_path / "m.netkit", **way}
+    tables = [pa.table({"a": x[:, 0] * u, "b": x[:, 1], "y": (x.sum(1) + 3) * u}) for u in (1.0, unit)]
+    one, other = (netkit.train(each, "y", metric=["r2", "rmse", "mean_absolute_error"], **how) for each in tables)
+    exact = unit in (2.0**-600, 2.0**600)
+    for part, scores in one.scores.items():
+        wanted = {"loss": 1, "r2": 1, "rmse": unit, "mean_absolute_error": unit}
+        wanted = {name: scores[name] * size for name, size in wanted.items()}
+        assert other.scores[part] == pytest.approx(wanted, rel=1e-9 if exact else 1e-4, abs=0)
+    assert np.allclose(np.array(other.predict(tables[1])) / unit, one.predict(tables[0]), rtol=1e-4, atol=1e-4)
+    again = TableModel.load(tmp_path / "m.netkit")
+    assert again.predict(tables[1]) == other.predict(tables[1])
+
+
+@given(st.lists(st.floats(-1e307, 1e307), min_size=1, max_size=60), st.integers(0, 60), st.sampled_from([3, 7, None]))
+def test_the_deviation_of_any_numbers_is_that_of_exact_arithmetic(values, place, block):
+    from fractions import Fraction
+    from math import isqrt
+
+    whole, first, second = (NumberSummary() for _ in range(3))
+    for each, part in ((whole, values), (first, values[:place]), (second, values[place:])):
+        each.block = block
+        each.feed(pa.chunked_array([pa.array(part, pa.float64())]))
+    first.merge(second)
+    exact = [Fraction(each) for each in values]
+    mean = sum(exact) / len(exact)
+    square = sum((each - mean) ** 2 for each in exact) / len(exact)
+    root = Fraction(isqrt(int(square * 4**1200)), 2**1200)
+    size = float(max(map(abs, exact)))
+    for found in (whole, first):
+        assert found.mean == pytest.approx(float(mean), rel=1e-12, abs=size * 1e-12)
+        if root > Fraction(size) / 10**6 and root > 1e-300:
+            assert found.deviation == pytest.approx(float(root), rel=1e-6)

@@ -39,12 +39,13 @@ def about_table(
     source = source_of(data, text_among(types), spelled, **dialect)
     found = first_pass(source, target, types, {}, {}, MemoryStore)
     [table] = found.training.tables()
-    about = None
+    about, notes = None, found.notes
     if target is not None:
         fitted = Target.of(target, found.labels, task, found.spelled)
+        notes = [*notes, *fitted.notes(found.labels, task)]
         about = {**about_target(table, fitted), "loss": spec.name(own_loss(fitted.task))}
     features = Features.of(found.summary)
-    for note in found.notes:
+    for note in notes:
         logger.warning(note)
     rows = about_columns(table, features)
     return {"rows": table.num_rows, "inputs": features.width, "columns": rows, "target": about}

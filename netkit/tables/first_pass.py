@@ -148,7 +148,7 @@ class FirstPass:
     def _keep(self, piece: pa.Table) -> None:
         if self._target is not None:
             self.labels.feed(piece[self._target])
-        for part, split in self.splits.items() if self.labels.usable else ():
+        for part, split in self.splits.items() if self.splits and self.labels.usable else ():
             held_out = pa.array(split.held_out(piece))
             self.held_out[part].add(piece.filter(held_out))
             piece = piece.filter(pc.invert(held_out))

@@ -29,9 +29,12 @@ MOST = 2**16
 """Levels that are counted from one batch to the next; where there are more, the rarer half is forgotten."""
 
 Cycle = Literal["day", "week", "year"]
-Moments = tuple[int, float, float]
-"""Count, mean and sum of squared differences from it."""
-NONE: Moments = (0, 0.0, 0.0)
+Moments = tuple[int, float, float, int]
+"""Count, mean and sum of squared differences from it, of values in units of 2^k, and k: 0 but where squares would leave
+float64."""
+ZERO = -1074
+"""The exponent of the smallest number, so any unit is as large."""
+NONE: Moments = (0, 0.0, 0.0, ZERO)
 """Those of no values."""
 
 
@@ -72,16 +75,17 @@ class NumberSummary:
     @property
     def mean(self) -> float:
         """The mean; 0 without a value."""
-        return reduce(_together, self._parts, NONE)[1]
+        _, mean, _, unit = reduce(_together, self._parts, NONE)
+        return float(np.ldexp(mean, unit))
 
     @property
     def deviation(self) -> float:
         """The standard deviation, 0 where it is too small to divide by. Raises `DataError` where it is too large."""
-        _, mean, squares = reduce(_together, self._parts, NONE)
-        if not np.isfinite([mean, squares]).all():
+        _, _, squares, unit = reduce(_together, self._parts, NONE)
+        if self.count and not np.isfinite(self.high - self.low):
             largest = max(abs(self.low), abs(self.high))
             raise DataError(f"its values are too large to standardise, the largest is {largest:g}")
-        found = float(np.sqrt(squares / max(self.count, 1)))
+        found = float(np.ldexp(np.sqrt(squares / max(self.count, 1)), unit))
         return found if found >= SMALLEST else 0.0
 
     @property
@@ -115,19 +119,26 @@ class NumberSummary:
 
 
 def _moments(values: np.ndarray) -> Moments:
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = pa.array(values)
-        return len(values), pc.mean(found).as_py(), float(pc.variance(found).as_py() * len(values))
+    largest = float(np.abs(values).max())
+    unit = 0 if 1e-100 < largest < 1e100 else int(np.frexp(largest)[1]) if largest else ZERO
+    found = pa.array(np.ldexp(values, -unit) if unit else values)
+    return len(values), pc.mean(found).as_py(), float(pc.variance(found).as_py() * len(values)), unit
 
 
 def _together(one: Moments, other: Moments) -> Moments:
     """The moments of both parts together (Chan, Golub and LeVeque, 1979)."""
-    (before, mean, squares), (count, own, spread) = one, other
-    if not before:
+    if not one[0]:
         return other
-    with np.errstate(over="ignore", invalid="ignore"):
-        share, apart = count / (before + count), np.float64(own - mean)
-        return before + count, float(mean + apart * share), float(squares + spread + apart**2 * (before * share))
+    unit = max(one[3], other[3])
+    (before, mean, squares), (count, own, spread) = _in_units(one, unit), _in_units(other, unit)
+    share, apart = count / (before + count), own - mean
+    return before + count, mean + apart * share, squares + spread + apart**2 * (before * share), unit
+
+
+def _in_units(found: Moments, unit: int) -> tuple[int, float, float]:
+    """In units of 2^unit, which are no smaller."""
+    count, mean, squares, own = found
+    return count, float(np.ldexp(mean, own - unit)), float(np.ldexp(squares, 2 * (own - unit)))
 
 
 class DateSummary(NumberSummary):

@@ -77,6 +77,18 @@ class Target:
         plain = not times and words == [str(each) for each in classes]
         return cls(name, task, classes, spelled=() if plain else tuple(words))
 
+    def notes(self, labels: Labels, task: str | None) -> list[str]:
+        """What may surprise of the classes in all its values; task: the one that somebody chose."""
+        count = len(self.classes)
+        if self.task == "multiclass" and 2 * count > labels.count:
+            said = (
+                f"{count} classes in {labels.count} rows, hardly a row of each to learn from; is it a name or a date?"
+            )
+            return [f"{self.name}: {said}"]
+        if self.task == "multiclass" and task is None and labels.measured:
+            return [f"{self.name}: its {count} values are taken for classes; task regression predicts a number"]
+        return []
+
     @property
     def labels(self) -> tuple[Label, ...]:
         """The classes as they are given back: as they were written where that is not how Python writes them."""

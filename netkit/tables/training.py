@@ -140,7 +140,7 @@ def prepare(data: Any, settings: Settings, before: bool = False) -> tuple[TableM
     found = rows.found
     target = Target.of(settings.target, found.labels, settings.known_task, found.spelled).scaled(found.scale)
     features = Features.of(found.summary)
-    for note in [*found.notes, *features.notes]:
+    for note in [*found.notes, *features.notes, *target.notes(found.labels, settings.known_task)]:
         logger.warning(note)
     model = TableModel(features, _network(features, target, settings), target)
     logger.info(_about(rows.where, found, model))

@@ -13,6 +13,10 @@ from netkit import Metric, like, row_means
 __all__ = ["Mape", "MeanAbsoluteError", "MeanSquaredError", "R2", "Rmse"]
 
 
+SHIFTS = (2.0**500, 1.0, 2.0**-500)
+"""What small, ordinary and large values are multiplied by before they are squared."""
+
+
 def _columns(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Both as float64 (n, k)."""
     target = like(prediction, target)
@@ -31,14 +35,31 @@ class R2(Metric):
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
         p, y = _columns(prediction, target)
-        return torch.stack([((y - p) ** 2).sum(0), (y * y).sum(0), y.sum(0), torch.full_like(y[0], len(y))]).flatten()
+        return torch.cat([_squares(y - p), _squares(y), y.sum(0), torch.full_like(y[0], len(y))])
 
     def score(self, tally: Tensor) -> float:
-        wrong, squares, sums, rows = tally.reshape(4, -1)
-        spread = squares - sums * sums / rows
-        constant = spread <= 1e-14 * squares  # what float64 sums can tell from nothing
-        shares = torch.where(constant, (wrong > 0).double(), wrong / torch.where(constant, 1.0, spread))
+        *parts, sums, rows = tally.reshape(8, -1)
+        wrong, norm = _norm(torch.stack(parts[:3])), _norm(torch.stack(parts[3:]))
+        scale = torch.where(norm > 0, norm, 1.0)
+        spread = (norm > 0).double() - (sums / scale) ** 2 / rows  # of the targets in units of their norm
+        constant = spread <= 1e-14  # what float64 sums can tell from nothing
+        shares = torch.where(constant, (wrong > 0).double(), (wrong / scale) ** 2 / torch.where(constant, 1.0, spread))
         return float((1 - shares).mean())
+
+
+def _squares(values: Tensor) -> Tensor:
+    """Three sums of squares of each column, one after the other, (3 k): of small, ordinary and large values in units
+    of their own, so that none leaves float64 (Blue, "A portable Fortran program to find the Euclidean norm", 1978)."""
+    size = values.abs()
+    small, large = size < 2.0**-400, size > 2.0**400
+    units = zip((small, ~small & ~large, large), SHIFTS)
+    return torch.cat([(torch.where(those, values, 0.0) * shift).square().sum(0) for those, shift in units])
+
+
+def _norm(squares: Tensor) -> Tensor:
+    """The root of what three sums of squares, (3, k), add up to."""
+    small, ordinary, large = (each.sqrt() / shift for each, shift in zip(squares, SHIFTS))
+    return torch.hypot(torch.hypot(small, ordinary), large)
 
 
 class _MeanDistance(Metric):
@@ -97,7 +118,7 @@ class Rmse(Metric):
 
     def tally(self, prediction: Tensor, target: Tensor) -> Tensor:
         p, y = _columns(prediction, target)
-        return torch.cat([((y - p) ** 2).sum(0), torch.full_like(y[0, :1], len(y))])
+        return torch.cat([_squares(y - p), torch.full_like(y[0, :1], len(y))])
 
     def score(self, tally: Tensor) -> float:
-        return float((tally[:-1] / tally[-1]).sqrt().mean())
+        return float((_norm(tally[:-1].reshape(3, -1)) / tally[-1].sqrt()).mean())
