@@ -182,7 +182,10 @@ def test_a_given_reader_takes_its_suffixes_and_what_nobody_has(tmp_path, mine):
 def test_the_command_takes_a_reader_with_its_settings(cli, tmp_path):
     (tmp_path / "t.what").write_text("x;y\n" + "".join(f"{i},5;{'ab'[i % 2]}\n" for i in range(40)))
     told = ["--reader", 'csv:separator=";",decimal=","']
-    assert cli("inspect", "t.what", *told)[1].splitlines()[0] == "t.what: 40 rows, 2 columns and 3 inputs"
+    assert (
+        cli("inspect", "t.what", *told)[1].splitlines()[0]
+        == "t.what: 40 rows, 2 columns and 3 inputs (fitted on all rows)"
+    )
     assert cli("train", "t.what", "--target", "y", "--epochs", 1, "--quiet", "--out", "m.netkit", *told)[0] == 0
     assert len(cli("predict", "m.netkit", "t.what", *told)[1].split()) == 41
     assert cli("evaluate", "m.netkit", "t.what", *told)[1].startswith("loss ")
