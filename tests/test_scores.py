@@ -292,13 +292,17 @@ def test_train_says_what_it_does_and_which_rows_chose_the_epoch(cli, tmp_path):
     assert out.splitlines()[3].split() == ["training"] and "(chose the epoch)" in out
 
 
-def test_a_model_that_has_learnt_nothing_is_told(cli, tmp_path):
+def test_a_model_that_has_learnt_nothing_is_told(cli, tmp_path, caplog):
     rng = np.random.default_rng(0)
     data = pa.table({"x": rng.normal(0, 1, 200), "y": rng.integers(0, 2, 200)})
     pyarrow.csv.write_csv(data, tmp_path / "t.csv")
     _, _, err = cli("train", "t.csv", "--target", "y", "--epochs", "2", "--quiet", "--alpha", "100")
     pattern = r"note: y: no better than no model: loss \S+ on validation rows, and to answer always [01] has 0\.\d+\n"
     assert re.fullmatch(pattern, err), err
+    data = pa.table({"x": [*range(30), *range(30)], "y": [0.0, 1.0] * 30})
+    many = netkit.train(data, "y", columns={"x": "number"}, epochs=2, alpha=300.0, optimizer="adam", quiet=True)
+    assert many.scores["training"]["loss"] > many.scores["validation"].baseline["loss"]
+    assert "y: no better than no model: loss" in caplog.text
 
 
 def test_describe_tells_how_a_model_was_trained_and_what_it_scored(trained, cli):

@@ -129,10 +129,13 @@ class TableModel:
 
     def _doubt(self) -> None:
         """Say so where the columns have told nothing."""
-        part, first = next(iter(self.scores.items()))
-        if first["loss"] >= first.baseline.get("loss", math.inf):
-            said = f"on {part} rows, and to answer always {first.always} has {first.baseline['loss']:.4g}"
-            logger.warning("%s: no better than no model: loss %.4g %s", self.target.name, first["loss"], said)
+        first = next(iter(self.scores.values()))
+        constant = first.baseline.get("loss", math.inf)
+        for part, scores in self.scores.items():
+            if scores["loss"] >= constant:
+                told = f"loss {scores['loss']:.4g} on {part} rows, and to answer always {first.always} has {constant:.4g}"
+                logger.warning("%s: no better than no model: %s", self.target.name, told)
+                return
 
     def _evaluated(self, rows: RowStream, metrics: Mapping[str, Metric]) -> tuple[Scores, Tensor]:
         """What rows score, beside a model without inputs where that is known, and their mean target."""
