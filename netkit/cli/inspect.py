@@ -45,9 +45,8 @@ def inspect(ctx: click.Context, /, data: str, config: str | None, as_json: bool,
         return
     target = values.get("target")
     said = f"; target {target}" if target else ""
-    click.echo(
-        f"{data}: {about['rows']} rows, {len(about['columns'])} columns and {about['inputs']} inputs (fitted on all rows){said}\n"
-    )
+    inputs = f"{len(about['columns'])} columns and {about['inputs']} inputs (fitted on all rows)"
+    click.echo(f"{data}: {about['rows']} rows, {inputs}{said}\n")
     _table([_row(each) for each in about["columns"]])
     for line in _target(about["target"]):
         click.echo(line)

@@ -133,8 +133,8 @@ class TableModel:
         constant = first.baseline.get("loss", math.inf)
         for part, scores in self.scores.items():
             if scores["loss"] >= constant:
-                told = f"loss {scores['loss']:.4g} on {part} rows, and to answer always {first.always} has {constant:.4g}"
-                logger.warning("%s: no better than no model: %s", self.target.name, told)
+                told = f"loss {scores['loss']:.4g} on {part} rows, and to answer always {first.always}"
+                logger.warning("%s: no better than no model: %s has %.4g", self.target.name, told, constant)
                 return
 
     def _evaluated(self, rows: RowStream, metrics: Mapping[str, Metric]) -> tuple[Scores, Tensor]:
