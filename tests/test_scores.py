@@ -138,7 +138,9 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error():
     scores = evaluated("mean_squared_error", torch.zeros_like(target), target, ["mean_absolute_error"]).scores()
     for name, values in (("loss", target**2), ("mean_absolute_error", target.abs())):
         error = 1.96 * float(values.std()) / 1500**0.5
-        assert scores.intervals[name] == pytest.approx((scores[name] - error, scores[name] + error), rel=0.02)
+        low, high = scores.intervals[name]
+        assert high - low == pytest.approx(2 * error, rel=0.1)
+        assert (low + high) / 2 == pytest.approx(scores[name], abs=0.2 * error)
 
 
 def test_of_more_rows_than_the_sample_has_the_interval_is_as_narrow_as_all_of_them_make_it():
@@ -175,6 +177,13 @@ def test_every_score_is_in_its_interval_and_the_same_however_rows_are_cut(rows, 
     assert whole.by_class["f1"] == pytest.approx(wanted.tolist())
 
 
+def test_a_score_is_in_its_interval_where_chance_makes_it_larger():
+    target = (torch.arange(1000) % 2)[:, None].double()
+    scores = evaluated("binary_cross_entropy", 0 * target + 0.5, target, ["calibration_error"]).scores()
+    low, high = scores.intervals["calibration_error"]
+    assert scores["calibration_error"] == low == 0 < high < 0.05
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_the_baseline_is_that_of_scikit_learns_dummies(task):
     rng = np.random.default_rng(0)
@@ -203,10 +212,17 @@ def test_where_outputs_are_no_probabilities_the_baseline_is_a_decision():
 
 def test_weights_count_in_the_loss_of_model_and_baseline_alone():
     target, weight = torch.tensor([[0.0], [1], [1]]).double(), torch.tensor([3.0, 0, 0]).double()
-    outputs, half = torch.tensor([[0.9], [0.8], [0.7]]).double(), torch.tensor([0.5]).double()
-    scores = evaluated("binary_cross_entropy", outputs, target, ["accuracy"], half, weight).scores()
+    outputs, constant = torch.tensor([[0.9], [0.8], [0.7]]).double(), torch.tensor([0.25]).double()
+    scores = evaluated("binary_cross_entropy", outputs, target, ["accuracy"], constant, weight).scores()
     assert scores["loss"] == pytest.approx(-np.log(0.1)) and scores["accuracy"] == pytest.approx(2 / 3)
-    assert scores.baseline["loss"] == pytest.approx(np.log(2))
+    assert scores.baseline["loss"] == pytest.approx(-np.log(0.75))
+
+
+def test_what_is_no_number_is_no_baseline():
+    target = torch.tensor([[1e200], [-1e200]], dtype=torch.float64)
+    metrics = ["mean_absolute_error", "mean_squared_error"]
+    scores = evaluated("mean_squared_error", target, target, metrics, torch.zeros(1).double()).scores()
+    assert scores.baseline == {"mean_absolute_error": 1e200} and scores["mean_squared_error"] == 0
 
 
 def test_of_very_many_classes_no_matrix_is_kept_and_only_decisions_are_scored():

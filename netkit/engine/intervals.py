@@ -37,7 +37,7 @@ class Sample:
         parts = [part.detach().cpu() for part in (losses, outputs, target)]
         keys = torch.cat([self._keys, torch.rand(len(losses), generator=self._rng)])
         most = min(_between(VALUES // max(1, outputs[0].numel()), ROWS), len(keys))
-        kept = keys.topk(most, largest=False).indices.sort().values
+        kept = keys.topk(most, largest=False).indices
         before = self._parts or [part[:0] for part in parts]
         self._parts, self._keys = [torch.cat(pair)[kept] for pair in zip(before, parts)], keys[kept]
         self._passed += len(losses)
