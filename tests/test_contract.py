@@ -181,6 +181,9 @@ def large_in_place(self, z):
     return z.clamp_(max=60).relu() if z.numel() > 30 else z.clamp(max=60).relu()
 
 
+F1 = registry.metrics["f1"]
+
+
 def share(right, dtype=torch.float64, **more):
     """A metric: the share of rows that right(prediction == target) calls so."""
 
@@ -377,6 +380,10 @@ MUTANTS = {
     "metric: first column": share(lambda right: right[:, 0]),
     "metric: tasks a word": share(lambda right: right.all(1), tasks="regression"),
     "metric: tasks unknown": share(lambda right: right.all(1), tasks=("ranking",)),
+    "metric: outputs unknown": share(lambda right: right.all(1), outputs="probability"),
+    "metric: one score for all classes": wrong(F1, by_class=lambda self, t: F1.by_class(self, t).mean()[None]),
+    "metric: every class scores as all": wrong(F1, by_class=lambda self, t: F1.by_class(self, t).mean().expand(3)),
+    "metric: no mistake with a class": wrong(F1, by_class=lambda self, t: torch.ones(3)),
     "initializer: seed of its own": wrong(
         Initializer,
         __call__=lambda self, shape, fan_in, fan_out, rng: torch.randn(

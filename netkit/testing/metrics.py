@@ -9,7 +9,7 @@ from torch import Tensor
 
 from netkit.kinds import Metric
 from netkit.testing.comparing import need, rand, rng, untouched
-from netkit.testing.sampling import TASKS
+from netkit.testing.sampling import OUTPUTS, TASKS
 
 __all__ = ["PROMISES", "scored"]
 
@@ -24,9 +24,10 @@ def scored(component: Metric, n: int = 40) -> tuple[Tensor, Tensor]:
 
 
 def words(component: Metric) -> float:
-    """tasks is a tuple of known words"""
+    """tasks is a tuple of known words, and outputs is one"""
     fine = isinstance(component.tasks, tuple) and component.tasks and set(component.tasks) <= set(TASKS)
     need(fine, f"tasks must be a tuple of {', '.join(TASKS)}, got {component.tasks!r}")
+    need(component.outputs in OUTPUTS, f"outputs must be one of {', '.join(OUTPUTS)}, got {component.outputs!r}")
     return 0.0
 
 
@@ -92,6 +93,22 @@ def columns(component: Metric) -> float:
     return 0.0
 
 
+def classes(component: Metric) -> float:
+    """by_class, where it is there, scores each class of one-hot decisions by the rows of it and those taken for it"""
+    if component.by_class is None:
+        return 0.0
+    _, target = scored(component)
+    perfect = component.by_class(component.tally(target, target))
+    need(perfect.shape == (3,), f"by_class must give a score for each of 3 classes, got shape {tuple(perfect.shape)}")
+    swapped = target.clone()
+    rows = target[:, 2] == 0
+    swapped[rows] = target[rows][:, [1, 0, 2]]
+    other = component.by_class(component.tally(swapped, target))
+    need(float(other[2]) == float(perfect[2]), "mistakes between two classes change the score of a third")
+    need(bool((other[:2] != perfect[:2]).all()), "mistakes with a class do not count in its score")
+    return 0.0
+
+
 def _worse(component: Metric, target: Tensor, columns: list[int]) -> Tensor:
     """Predictions that are far off in these columns; of classes, the next one where one of these is right."""
     wrong = target.clone()
@@ -103,4 +120,4 @@ def _worse(component: Metric, target: Tensor, columns: list[int]) -> Tensor:
     return wrong
 
 
-PROMISES = [words, tallies, exact, better, columns]
+PROMISES = [words, tallies, exact, better, columns, classes]
