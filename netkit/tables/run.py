@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
+from netkit.engine.exclusive import training_alone
+from netkit.engine.history import History
 from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import reporting
@@ -41,7 +43,7 @@ class Fitted:
     """A run when it has ended, and what ended it too early."""
 
     run: Run
-    history: list[Epoch]
+    history: History
     trouble: BaseException | None = None
 
     def check(self) -> None:
@@ -70,7 +72,7 @@ def fit(
 ) -> Fitted:
     """Train as the settings say. checkpoints: where they are written; resumed: the one to go on from. decode: takes
     outputs and targets to the units that metrics are told in."""
-    with signals() as taken:
+    with signals() as taken, training_alone(model.network):
         saver = Saver(settings.every, checkpoints, taken)
         metrics = make_metrics(model.loss, settings.metric or None)
         shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
@@ -82,7 +84,7 @@ def fit(
             logger.info("goes on after epoch %d%s", run.epoch, rows)
         else:
             spot_check(model.network, model.loss, training)
-        fitted = Fitted(run, [])
+        fitted = Fitted(run, History())
         try:
             with reporting(run, _reporters(settings), vars(settings)) as told, closing(run.epochs()) as records:
                 seen = shown(told.epochs(records), run.recipe.epochs, not settings.quiet, run.epoch)
