@@ -32,7 +32,7 @@ def tensor(who: str, values: Any) -> Tensor:
     try:
         return torch.as_tensor(values).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        if (text := _text(values)) is not None:
+        if not isinstance(values, str) and (text := _text(values)) is not None:
             hint = "netkit.train takes tables with text"
             raise DataError(f"{who}: numbers are needed, got text such as {text[:40]!r}; {hint}") from None
         raise DataError(f"{who}: numbers are needed, got {type(values).__name__} ({_line(error)})") from None

@@ -40,10 +40,8 @@ class Trace:
 
 
 class Network:
-    """Layers built for rows of `in_shape`. Raises `ShapeError` or `SettingError` when they do not fit together.
-
-    layers: components, names or tables. rng: where the starting weights come from.
-    """
+    """Layers (components, names or tables) built for rows of `in_shape`, with starting weights from rng. Raises
+    `ShapeError` or `SettingError` when they do not fit together."""
 
     def __init__(
         self,
