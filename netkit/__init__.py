@@ -43,6 +43,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "netkit.tensors": ("by_row", "comparable", "labels", "like", "row_means"),
     "netkit.engine.chain": ("Chain", "ChainLayer"),
+    "netkit.engine.history": ("History",),
     "netkit.engine.program.operations": ("bind",),
     "netkit.files.atomic": ("atomic_write", "open_stream"),
     "netkit.model": ("Model", "load"),

@@ -40,6 +40,7 @@ from netkit.tensors import like as like
 from netkit.tensors import row_means as row_means
 from netkit.engine.chain import Chain as Chain
 from netkit.engine.chain import ChainLayer as ChainLayer
+from netkit.engine.history import History as History
 from netkit.engine.program.operations import bind as bind
 from netkit.files.atomic import atomic_write as atomic_write
 from netkit.files.atomic import open_stream as open_stream
@@ -148,6 +149,7 @@ __all__ = [
     "DivergenceError",
     "Encoder",
     "Epoch",
+    "History",
     "Initializer",
     "Interrupted",
     "Layer",

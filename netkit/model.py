@@ -13,6 +13,9 @@ from torch import Tensor
 
 from netkit import spec
 from netkit.engine.decisions import decide
+from netkit.engine.exclusive import training_alone
+from netkit.engine.gradient_check import GradientCheck, check_gradients
+from netkit.engine.history import History
 from netkit.engine.network import Network
 from netkit.engine.program.predict import predictor
 from netkit.engine.progress import check_callbacks, shown, with_callbacks
@@ -21,7 +24,9 @@ from netkit.engine.reporting import reporting
 from netkit.engine.rows import Rows
 from netkit.engine.scoring import evaluate
 from netkit.engine.spot_check import spot_check
+from netkit.engine.summary import line, summary
 from netkit.engine.targets import check_head, make_metrics, targets_for, weights_for
+from netkit.engine.text_table import TextTable
 from netkit.engine.training import Run
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files import tensor_file
@@ -79,7 +84,16 @@ class Model:
             self.build(shape)
 
     def __repr__(self) -> str:
-        return f"Model({self.layers!r}, loss={self.loss!r})"
+        return line(self._network, self.layers, self.loss)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    @naming_plugins
+    def summary(self) -> TextTable:
+        """The layers with their settings, the shapes of their outputs and the numbers of their parameters, as a table:
+        `print(model.summary())`."""
+        return summary(self._network, self.layers, self.loss)
 
     @property
     def network(self) -> Network:
@@ -142,8 +156,9 @@ class Model:
         progress: bool = True,
         plan: bool = True,
         precision: Literal["float32", "bfloat16"] = "float32",
-    ) -> list[Epoch]:
-        """Learn from rows x and targets y; returns one record of losses and metrics for each epoch.
+    ) -> History:
+        """Learn from rows x and targets y; returns one record of losses and metrics for each epoch, as a list that can
+        be plotted.
 
         x: (n, ...). y: values (n, ...), 0/1, one-hot rows or class numbers, as the loss needs.
         batch: rows a step. epochs: times to go through all rows.
@@ -170,7 +185,8 @@ class Model:
         for networks that bear it.
 
         Raises `DataError`, `ShapeError`, `SettingError`, `UnknownComponent`, `PluginError` from what a stranger's
-        component raises, and `DivergenceError`, after which the model has its last finite weights.
+        component raises, `DivergenceError`, after which the model has its last finite weights, and `NetkitError` while
+        the model is being trained by another call.
         """
         check_callbacks(callbacks)
         recipe = Recipe(
@@ -193,19 +209,34 @@ class Model:
         rows, validation_rows = self._rows(x, y, weights), None
         if validation is not None:
             validation_rows = self._rows(*_parts(validation))
-        spot_check(self.network, self.loss, rows)
-        run = Run(self.network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
-        with (
-            reporting(run, told, {**vars(recipe), "seed": self.seed}) as heard,
-            closing(run.epochs()) as records,
-            closing(shown(heard.epochs(records), recipe.epochs, progress)) as epochs_shown,
-        ):
-            return [*with_callbacks(epochs_shown, callbacks)]
+        network = self.network
+        with training_alone(network):
+            spot_check(network, self.loss, rows)
+            run = Run(network, self.loss, rows, recipe, self._shuffling, self._noise, metrics_by_name, validation_rows)
+            with (
+                reporting(run, told, {**vars(recipe), "seed": self.seed}) as heard,
+                closing(run.epochs()) as records,
+                closing(shown(heard.epochs(records), recipe.epochs, progress)) as epochs_shown,
+            ):
+                return History(with_callbacks(epochs_shown, callbacks))
 
     @naming_plugins
     def evaluate(self, x: Any, y: Any, metrics: Sequence[Any] | None = None, weights: Any = None) -> dict[str, float]:
         """The mean loss and the metrics on these rows; weights (n,) are what each row counts in the loss."""
         return evaluate(self.network, self.loss, self._rows(x, y, weights), make_metrics(self.loss, metrics))
+
+    @naming_plugins
+    def check_gradients(self, x: Any, y: Any, weights: Any = None, most: int = 100) -> GradientCheck:
+        """Every gradient of a training step on these rows against finite differences of the loss, as a table.
+
+        It has `ok`, and by the name of each parameter the largest difference. The network is copied in float64, and
+        passes as in training; dropout leaves out the same in every pass. most: elements of a parameter that are
+        checked, spread evenly, each by four forward passes. Raises `ShapeError`, `DataError`, `SettingError`.
+        """
+        if type(most) is not int or most < 1:
+            raise SettingError(f"most: a whole number of at least 1 is needed, got {most!r}")
+        rows = self._rows(x, y, weights)
+        return check_gradients(self.network, self.loss, rows, self.seed, most)
 
     def save(self, path: str | Path, **about: Any) -> None:
         """Write the model to one file, whole or not at all; `netkit.load(path)` reads it. about: further fields of its

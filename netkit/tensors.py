@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,9 @@ def tensor(who: str, values: Any) -> Tensor:
     try:
         return torch.as_tensor(values).detach()
     except (TypeError, ValueError, RuntimeError) as error:
+        if not isinstance(values, str) and (text := _text(values)) is not None:
+            hint = "netkit.train takes tables with text"
+            raise DataError(f"{who}: numbers are needed, got text such as {text[:40]!r}; {hint}") from None
         raise DataError(f"{who}: numbers are needed, got {type(values).__name__} ({_line(error)})") from None
 
 
@@ -87,6 +91,13 @@ def within_memory(what: str) -> Iterator[None]:
         if not isinstance(error, MemoryError) and "allocate memory" not in words and "out of memory" not in words:
             raise
         raise MemoryExhausted(f"{what} need more memory than there is") from None
+
+
+def _text(values: Any) -> str | None:
+    """The first text among values of any shape."""
+    with suppress(Exception):  # whatever this is, it is no array of text
+        return next((each for each in np.asarray(values, object).flat if isinstance(each, str)), None)
+    return None
 
 
 def _line(error: Exception) -> str:

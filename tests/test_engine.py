@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -341,7 +342,32 @@ REFUSED = {
         DataError,
         "x: every value must be finite, row 1 holds nan",
     ),
-    "text": (lambda: small().fit([["a"]], [[1]]), DataError, "x: numbers are needed, got list"),
+    "text": (
+        lambda: small().fit([["a"]], [[1]]),
+        DataError,
+        "^x: numbers are needed, got text such as 'a'; netkit.train takes tables with text$",
+    ),
+    "list of labels": (
+        lambda: small().fit([[1.0]], ["setosa"]),
+        DataError,
+        "^y: .* text such as 'setosa'; netkit.train",
+    ),
+    "array of labels": (
+        lambda: small().fit([[1.0]], np.array(["a"])),
+        DataError,
+        "^y: .* text such as 'a'; netkit.train",
+    ),
+    "labels among numbers": (
+        lambda: small().fit([[1.0]] * 2, np.array([1, "b" * 99], object)),
+        DataError,
+        "^y: .* text such as 'b{40}'; netkit.train takes tables with text$",
+    ),
+    "no numbers": (
+        lambda: small().fit([[1.0]], [object()]),
+        DataError,
+        "^y: numbers are needed, got list .*infer dtype",
+    ),
+    "ragged": (lambda: small().fit([[1.0, 2], [1]], [1, 2]), DataError, "^x: numbers are needed, got list .*length 2"),
     "class number": (
         lambda: small().fit(torch.zeros(2, 4), [0, 3]),
         DataError,

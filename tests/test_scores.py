@@ -21,7 +21,8 @@ from netkit import DataError, SettingError, TableModel, registry, spec
 from netkit.engine import evaluation
 from netkit.engine.evaluation import Evaluation, constant_outputs
 from netkit.engine.rows import Rows
-from netkit.engine.scores import Scores, aligned, compared_parts
+from netkit.engine.scores import Scores, compared_parts
+from netkit.engine.text_table import aligned
 from netkit.tables.settings import Settings
 from netkit.tables.training import prepare
 
@@ -401,7 +402,7 @@ def test_a_matrix_that_is_too_wide_is_told_as_its_mistakes():
 def test_columns_stand_under_each_other(rows, left):
     count = max(map(len, rows))
     wide = [max((len(row[place]) for row in rows if place < len(row)), default=0) for place in range(count)]
-    for row, line in zip(rows, aligned(rows, left), strict=True):
+    for row, line in zip(rows, aligned(rows, left.__le__), strict=True):
         start = 0
         for place, cell in enumerate(row):
             field = line[start : start + wide[place]].ljust(wide[place])

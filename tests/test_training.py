@@ -27,6 +27,7 @@ from netkit import (
     registry,
     spec,
 )
+from netkit.engine.parameters import place, placed
 from netkit.engine.rates import Rates
 from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Rows
@@ -410,7 +411,7 @@ def by_hand(optimizer, alphas, decays, steps=12):
             each.step(params, network.grads, state, alpha)
             found.append(params)
         for number, (first, _) in enumerate(zip(found, alone)):
-            for name, view in network.placed(first, number).items():
+            for name, view in placed(place(network.links[number].trained), first).items():
                 network.parameters()[f"{number}.{name}"].copy_(view)
     return network.parameters()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ from netkit.engine.links import Link, Step
 from netkit.errors import SettingError
 from netkit.kinds import Layer, Params, Shape
 
-__all__ = ["Chain", "ChainLayer"]
+__all__ = ["Chain", "ChainLayer", "fit"]
 
 
 class Chain:
@@ -46,18 +46,18 @@ class Chain:
     def forward(self, params: Params, x: Tensor, rng: Generator | None = None) -> tuple[Tensor, list[Step]]:
         """(y, saved), through every layer and its activation."""
         steps = links.forward(self._with(params), x, rng)
-        return steps[-1][2], steps
+        return steps[-1].a, steps
 
     def backward(self, params: Params, saved: list[Step], grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(dL/dx, dL/dparameter by name), where grad = dL/dy."""
         passed = [*links.backward(self._with(params), saved, grad)]
-        grads = _numbered(enumerate(own for own, _ in reversed(passed)))
-        return passed[-1][1], grads
+        grads = _numbered(enumerate(each.params for each in reversed(passed)))
+        return passed[-1].dx, grads
 
     def next_state(self, params: Params, saved: list[Step]) -> dict[str, Tensor]:
         """The state after a batch of training, by name."""
         every = zip(self._with(params), saved)
-        after = (link.layer.next_state(link.params, step[0]) for link, step in every)
+        after = (link.layer.next_state(link.params, step.saved) for link, step in every)
         return _numbered(enumerate(after))
 
     def factors(self, name: str) -> tuple[float, float]:
@@ -67,7 +67,7 @@ class Chain:
 
     def fitted(self, params: Params, x: Tensor) -> dict[str, Tensor]:
         """The parameters after a look at a batch of inputs, layer by layer."""
-        return _numbered(enumerate(links.fit(self._with(params), x)))
+        return _numbered(enumerate(fit(self._with(params), x)))
 
     @property
     def in_shape(self) -> Shape | None:
@@ -132,6 +132,14 @@ class ChainLayer(Layer):
 
     def backward(self, params: Params, saved: Any, grad: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return self.chain.backward(params, saved, grad)
+
+
+def fit(chain: Sequence[Link], x: Tensor) -> Iterator[dict[str, Tensor]]:
+    """The parameters of each link that a look at a batch of its inputs changes; each sees what those before it make."""
+    for link in chain:
+        fitted = link.layer.fitted(link.params, x)
+        yield fitted
+        [(_, _, x)] = links.forward([replace(link, params={**link.params, **fitted})], x)
 
 
 @lru_cache(maxsize=256)

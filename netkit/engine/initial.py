@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Generator
 
 from netkit import spec
-from netkit.engine import links
+from netkit.engine.chain import fit
 from netkit.engine.network import Network
 from netkit.engine.parameters import write
 from netkit.engine.rows import Dataset
@@ -24,6 +24,6 @@ def see_data(network: Network, source: Dataset) -> None:
     if network.fresh and any(isinstance(part, Initializer) and part.sees_data for part in parts):
         window = next(iter(source.windows(Generator().manual_seed(0))))
         x = window.rows[window.picked(0, min(FIRST, len(window.rows)))].x
-        for link, fitted in zip(network.links, links.fit(network.links, x)):
+        for link, fitted in zip(network.links, fit(network.links, x)):
             write(link.trained, fitted)
     network.fresh = False

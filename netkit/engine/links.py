@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Generator, Tensor
 
@@ -13,10 +13,23 @@ from netkit import spec
 from netkit.errors import SettingError, ShapeError
 from netkit.kinds import Activation, Layer, Shape
 
-__all__ = ["Link", "Step", "backward", "build", "fit", "forward", "links_of"]
+__all__ = ["Gradients", "Link", "Step", "backward", "build", "forward", "links_of"]
 
-Step = tuple[Any, Tensor, Tensor]
-"""What a layer saved, z before its activation and a after it."""
+
+class Step(NamedTuple):
+    """What a layer saved in a forward pass, z before its activation and a after it, each (n, *out_shape)."""
+
+    saved: Any
+    z: Tensor
+    a: Tensor
+
+
+class Gradients(NamedTuple):
+    """What a backward pass makes of a layer: dL/dparameter by name, dz = dL/dz and dx = dL/dx, shaped as z and x."""
+
+    params: dict[str, Tensor]
+    dz: Tensor
+    dx: Tensor
 
 
 @dataclass(frozen=True)
@@ -84,30 +97,21 @@ def forward(links: Sequence[Link], x: Tensor, rng: Generator | None = None, logi
         z, saved = link.layer.forward(link.params, x, rng)
         last = link is links[-1]
         x = z if link.activation is None or (logits and last) else link.activation.forward(z)
-        steps.append((saved, z, x))
+        steps.append(Step(saved, z, x))
     return steps
 
 
 def backward(
     links: Sequence[Link], steps: Sequence[Step], grad: Tensor, logits: bool = False, by_input: bool = True
-) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-    """For each link, the last first, dL/dparameters and dL/dx, from grad = dL/doutput; `logits` as in the forward pass.
-    Without `by_input` nobody asks for the derivative by the first link's x: it is left as it was."""
+) -> Iterator[Gradients]:
+    """For each link, the last first, its gradients, from grad = dL/doutput; `logits` as in the forward pass. Without
+    `by_input` nobody asks for the first link's dx: what stands in its place is of no use."""
     for number in reversed(range(len(links))):
         link, (saved, z, a) = links[number], steps[number]
         at_logits = logits and number == len(links) - 1
-        if link.activation is not None and not at_logits:
-            grad = link.activation.backward(grad, z, a)
+        dz = grad if link.activation is None or at_logits else link.activation.backward(grad, z, a)
         if number or by_input:
-            grad, grads = link.layer.backward(link.params, saved, grad)
+            grad, grads = link.layer.backward(link.params, saved, dz)
         else:
-            grads = link.layer.param_grads(link.params, saved, grad)
-        yield grads, grad
-
-
-def fit(links: Sequence[Link], x: Tensor) -> Iterator[dict[str, Tensor]]:
-    """The parameters of each link that a look at a batch of its inputs changes; each sees what those before it make."""
-    for link in links:
-        fitted = link.layer.fitted(link.params, x)
-        yield fitted
-        [(_, _, x)] = forward([replace(link, params={**link.params, **fitted})], x)
+            grads = link.layer.param_grads(link.params, saved, dz)
+        yield Gradients(grads, dz, grad)

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from netkit import spec
 from netkit.engine import links, parameters
-from netkit.engine.links import Link, Step
+from netkit.engine.links import Gradients, Link, Step
 from netkit.engine.rows import by_rows
 from netkit.errors import NetkitError, SettingError
 from netkit.kinds import Layer, Loss, Shape
@@ -24,22 +24,24 @@ __all__ = ["Network", "Trace", "loss_gradient", "loss_values"]
 
 @dataclass(frozen=True)
 class Trace:
-    """What one forward pass remembers: for each layer what it saved, z before its activation and a after it."""
+    """What one forward pass remembers: of each layer `saved`, z before its activation and a after it."""
 
     steps: list[Step]
     version: int
 
+    def __repr__(self) -> str:
+        lines = (f"  {n}: z {tuple(step.z.shape)}, a {tuple(step.a.shape)}" for n, step in enumerate(self.steps))
+        return "\n".join([f"Trace of {len(self.output)} rows", *lines])
+
     @property
     def output(self) -> Tensor:
         """What comes out of the last layer, (n, *out_shape)."""
-        return self.steps[-1][2]
+        return self.steps[-1].a
 
 
 class Network:
-    """Layers built for rows of `in_shape`. Raises `ShapeError` or `SettingError` when they do not fit together.
-
-    layers: components, names or tables. rng: where the starting weights come from.
-    """
+    """Layers (components, names or tables) built for rows of `in_shape`, with starting weights from rng. Raises
+    `ShapeError` or `SettingError` when they do not fit together."""
 
     def __init__(
         self,
@@ -106,10 +108,6 @@ class Network:
         """The gradients of the last backward pass, by the names of `parameters`."""
         return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.grads.items()}
 
-    def placed(self, vector: Tensor, number: int) -> dict[str, Tensor]:
-        """The parameters of a link as they lie in another vector of the same kind as `params`."""
-        return parameters.placed(parameters.place(self.links[number].trained), vector)
-
     def states(self) -> dict[str, Tensor]:
         """What layers keep beside their parameters, such as running means, named and viewed in the same way."""
         return {f"{i}.{name}": view for i, link in enumerate(self.links) for name, view in link.state.items()}
@@ -118,23 +116,27 @@ class Network:
         """x through every layer; with `logits` the last activation is left out. `rng=None` means evaluation."""
         return Trace(links.forward(self.links, x, rng, logits), self.params._version)
 
-    def backward(self, trace: Trace, grad: Tensor, logits: bool = False) -> None:
-        """From dL/doutput to every dL/dparameter, into `grads`; `logits` as in the forward pass.
+    def backward(self, trace: Trace, grad: Tensor, logits: bool = False, keep: bool = False) -> list[Gradients]:
+        """From dL/doutput to every dL/dparameter, into `grads`; `logits` as in the forward pass. With `keep` it returns
+        the gradients of each layer as well, dz and dx among them, the first next to the data.
 
         Refuses a trace from before a change of the parameters: its local gradients would no longer be true.
         """
         if trace.version != self.params._version:
             raise NetkitError("backward: the parameters have changed since this forward pass; run forward again")
-        passed = links.backward(self.links, trace.steps, grad, logits, by_input=False)
-        for link, (grads, _) in zip(reversed(self.links), passed):
+        kept: list[Gradients] = []
+        passed = links.backward(self.links, trace.steps, grad, logits, by_input=keep)
+        for link, each in zip(reversed(self.links), passed):
             for name, slot in link.grads.items():
-                slot.copy_(grads[name])
+                slot.copy_(each.params[name])
+            kept = [each, *kept] if keep else kept
+        return kept
 
     def keep_state(self, trace: Trace) -> None:
         """After a batch of training: what layers keep of it, such as their running means."""
-        for link, (saved, _, _) in zip(self.links, trace.steps):
+        for link, step in zip(self.links, trace.steps):
             if link.state:
-                parameters.write(link.state, link.layer.next_state(link.params, saved))
+                parameters.write(link.state, link.layer.next_state(link.params, step.saved))
 
     def fuses(self, loss: Loss) -> bool:
         """Whether the last activation is the one that the loss has a fused form with."""

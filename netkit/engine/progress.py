@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
-
-from tqdm import tqdm
 
 from netkit.errors import SettingError
 from netkit.kinds import Epoch
 
-__all__ = ["check_callbacks", "shown", "with_callbacks"]
+__all__ = ["check_callbacks", "shown", "with_callbacks", "words"]
+
+TEN, SHORTEST = 10, 5
+"""Characters of tqdm's bar where it does not know the width, and of ours beside the words."""
 
 
 def shown(epochs: Iterator[Epoch], total: int, show: bool = True, done: int = 0) -> Generator[Epoch]:
-    """The same epochs, while a bar on stderr shows loss and metrics. Off a terminal it is drawn every 10 seconds."""
-    interval = 0.1 if sys.stderr.isatty() else 10.0
-    with tqdm(
-        total=total, initial=done, unit="epoch", disable=not show, mininterval=interval, dynamic_ncols=True
-    ) as bar:
+    """The same epochs, while a bar on stderr, or in a notebook, shows loss and metrics, first those of the validation
+    set. In a file it is drawn every 10 seconds."""
+    if not show:
+        yield from epochs
+        return
+    with _bar(total, done) as bar:
         for epoch in epochs:
-            bar.set_postfix_str(_words(epoch), refresh=False)
+            bar.record = epoch
             bar.update()
             yield epoch
 
@@ -40,6 +43,47 @@ def with_callbacks(epochs: Iterable[Epoch], callbacks: Sequence[Callable[[Epoch]
             return
 
 
-def _words(epoch: Epoch) -> str:
-    pairs = {"loss": epoch.loss, **epoch.metrics} | {f"validation {k}": v for k, v in epoch.validation.items()}
-    return ", ".join(f"{name} {value:.4g}" for name, value in pairs.items())
+def words(epoch: Epoch, room: int | None = None) -> str:
+    """Loss and metrics, first those of the validation set, as many from the left as `room` characters hold."""
+    scores = {"validation ": epoch.validation, "training ": {"loss": epoch.loss, **epoch.metrics}}
+    if not epoch.validation:
+        scores = {"": scores["training "]}
+    said = ""
+    for whose, values in scores.items():
+        for number, (name, value) in enumerate(values.items()):
+            before = " " if number else (", " if said else "") + whose
+            longer = f"{said}{before}{name} {value:.4g}"
+            if room is not None and len(longer) > room:
+                return said
+            said = longer
+    return said
+
+
+def _bar(total: int, done: int) -> Any:
+    """A bar that says of its `record`, whenever it is drawn, what there is room for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a notebook without widgets, where there is a bar of text then
+        from tqdm.auto import tqdm
+
+    terminal = sys.stderr.isatty()
+
+    class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
+        record: Epoch | None = None
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            drawn: dict[str, Any] = super().format_dict
+            if self.record is not None:
+                width = drawn["ncols"] if terminal else None
+                bare = self.format_meter(**drawn | {"ncols": None, "postfix": None})
+                drawn["postfix"] = words(self.record, width and width - len(bare) + TEN - SHORTEST - len(", "))
+            return drawn
+
+    notebook = "ipykernel" in sys.modules
+    return Bar(
+        total=total,
+        initial=done,
+        mininterval=0.1 if terminal or notebook else 10.0,
+        dynamic_ncols=True,
+        bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+    )

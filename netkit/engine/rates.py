@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine import parameters
 from netkit.engine.network import Network
 from netkit.errors import SettingError, nearest
 from netkit.kinds import Layer, Optimizer, Schedule
@@ -129,6 +130,6 @@ def _factors(network: Network) -> tuple[Tensor | None, Tensor | None]:
                 if not 0 <= factor < math.inf:
                     raise SettingError(f"layer {number}: factors of {name}: at least 0 and finite, got {factor}")
                 if factor != 1:
-                    network.placed(vector, number)[name].fill_(factor)
+                    parameters.placed(parameters.place(link.trained), vector)[name].fill_(factor)
     alphas, decays = (None if bool((vector == 1).all()) else vector for vector in vectors)
     return alphas, decays

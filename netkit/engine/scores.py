@@ -8,7 +8,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-__all__ = ["Scores", "aligned", "compared_parts"]
+from netkit.engine.text_table import aligned
+
+__all__ = ["Scores", "compared_parts"]
 
 ABOUT = ("rows", "intervals", "baseline", "always")
 """What is saved of them."""
@@ -82,20 +84,6 @@ def compared_parts(parts: Mapping[str, Scores], chose: str = "") -> list[str]:
         ranges = [interval(scores, name) for scores in parts.values()]
         rows += [["  95 %", *ranges]] if any(ranges) else []
     return aligned([*heads, *rows])
-
-
-def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Lines of columns, the first few to the left, numbers to the right."""
-    count = max(map(len, rows))
-    full = [[*row, *[""] * (count - len(row))] for row in rows]
-    wide = [max(len(row[place]) for row in full) for place in range(count)]
-    return [
-        "  ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, wide))
-        ).rstrip()
-        for row in full
-    ]
 
 
 def number(value: float) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from netkit.engine.evaluation import Evaluation, constant_outputs
+from netkit.engine.history import History
 from netkit.engine.progress import check_callbacks
 from netkit.engine.rows import RowStream
 from netkit.engine.scores import Scores, compared_parts
@@ -53,7 +54,7 @@ class TableModel:
     scores: dict[str, Scores] = field(default_factory=dict)
     """What the kept weights are worth, by the part of the rows: loss and metrics."""
     training: dict[str, Any] = field(default_factory=dict)
-    history: list[Epoch] = field(default_factory=list)
+    history: History = field(default_factory=History)
     """The record of every epoch; it is not saved."""
 
     @classmethod

@@ -14,6 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine.exclusive import training_alone
+from netkit.engine.history import History
 from netkit.engine.progress import shown, with_callbacks
 from netkit.engine.recipe import Recipe
 from netkit.engine.reporting import plain, reporting
@@ -42,7 +44,7 @@ class Fitted:
     """A run when it has ended, and what ended it too early."""
 
     run: Run
-    history: list[Epoch]
+    history: History
     seconds: float = 0.0
     trouble: BaseException | None = None
 
@@ -77,7 +79,7 @@ def fit(
 ) -> Fitted:
     """Train on parts of the rows as the settings say. checkpoints: where they are written; resumed: the one to go on
     from. decode: takes outputs and targets to the units that metrics are told in."""
-    with signals() as taken:
+    with signals() as taken, training_alone(model.network):
         saver = Saver(settings.every, checkpoints, taken)
         metrics = make_metrics(model.loss, settings.metric or None)
         shuffling, noise = generator(settings.seed, 1), generator(settings.seed, 2)
@@ -94,7 +96,7 @@ def fit(
         else:
             spot_check(model.network, model.loss, parts.training)
         logger.info(_about(run, parts, settings))
-        fitted, begun = Fitted(run, []), time.monotonic()
+        fitted, begun = Fitted(run, History()), time.monotonic()
         try:
             with reporting(run, _reporters(settings), vars(settings)) as told, closing(run.epochs()) as records:
                 seen = shown(told.epochs(records), run.recipe.epochs, not settings.quiet, run.epoch)

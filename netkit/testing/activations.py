@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netkit.engine.finite_differences import between, numeric
 from netkit.kinds import Activation
-from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
+from netkit.testing.comparing import agree, need, rand, rng, untouched
 from netkit.testing.sampling import LARGE, OUTPUTS, fits, places, representable
 
 __all__ = ["AT_ANY_SETTING", "PROMISES", "REMARKS"]

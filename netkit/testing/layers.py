@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine.finite_differences import between, numeric
 from netkit.errors import ShapeError
 from netkit.kinds import Layer
-from netkit.testing.comparing import BrokenPromise, agree, between, need, numeric, rand, rng, untouched
+from netkit.testing.comparing import BrokenPromise, agree, need, rand, rng, untouched
 from netkit.testing.sampling import places
 
 __all__ = ["PROMISES", "built"]

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from netkit import spec
+from netkit.engine.finite_differences import between, numeric
 from netkit.kinds import Loss
 from netkit.registry import current
-from netkit.testing.comparing import agree, between, need, numeric, rand, rng, untouched
+from netkit.testing.comparing import agree, need, rand, rng, untouched
 from netkit.testing.sampling import LARGE, OUTPUTS, TASKS, places
 
 __all__ = ["AT_ANY_SETTING", "PROMISES", "REMARKS", "judged"]
