@@ -65,8 +65,6 @@ def _bar(total: int, done: int) -> Any:
         warnings.simplefilter("ignore")  # of a notebook without widgets, where there is a bar of text then
         from tqdm.auto import tqdm
 
-    terminal = sys.stderr.isatty()
-
     class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
         record: Epoch | None = None
 
@@ -74,16 +72,16 @@ def _bar(total: int, done: int) -> Any:
         def format_dict(self) -> dict[str, Any]:
             drawn: dict[str, Any] = super().format_dict
             if self.record is not None:
-                width = drawn["ncols"] if terminal else None
+                width = drawn["ncols"]  # None where there is no end of it, as in a file
                 bare = self.format_meter(**drawn | {"ncols": None, "postfix": None})
                 drawn["postfix"] = words(self.record, width and width - len(bare) + TEN - SHORTEST - len(", "))
             return drawn
 
-    notebook = "ipykernel" in sys.modules
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
     return Bar(
         total=total,
         initial=done,
-        mininterval=0.1 if terminal or notebook else 10.0,
+        mininterval=0.1 if seen else 10.0,
         dynamic_ncols=True,
         bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
     )
