@@ -99,6 +99,10 @@ def _run(arguments: list[str] | None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.NoSuchOption as error:
+        known = [name for each in error.ctx.command.params for name in each.opts] if error.ctx else []
+        close = nearest(error.option_name.lstrip("-"), [name.lstrip("-") for name in known])
+        return _say(f"no such option {error.option_name}{close.replace(' mean ', ' mean --').replace(', ', ', --')}", 2)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except NetkitError as error:
@@ -152,7 +156,8 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 def _say(message: str, code: int) -> int:
     """One line on stderr, whole, but without characters that steer a terminal."""
+    from netkit.cli.terminal import say
     from netkit.registry.guard import printable
 
-    click.echo(f"netkit: {printable(message, limit=None)}", err=True)
+    say(f"netkit: {printable(message, limit=None)}", err=True)
     return code

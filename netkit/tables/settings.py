@@ -53,7 +53,7 @@ class Settings:
     columns: Annotated[
         dict[str, Encoder | Literal["skip"]],
         Option(
-            "How columns become inputs: by an encoder such as NAME:setting=value, or skip.",
+            'How columns become inputs: by an encoder such as NAME:setting=value, or skip; "a,b"=skip has a comma.',
             "COLUMN=ENCODER,...",
             option.columns,
             str | dict[str, Encoder | Literal["skip"]],
