@@ -623,3 +623,27 @@ def test_training_stops_early_and_leaves_a_log(cli, tmp_path, penguins):
     )
     code, _, err = cli(*train[:-1], "no/folder/log")
     assert code == 1 and err == (f"netkit: no/folder/log: cannot be written: there is no folder {tmp_path}/no/folder\n")
+
+
+def test_help_is_whole_and_in_groups(cli):
+    out = cli("--help")[1]
+    assert "..." not in out and max(map(len, out.splitlines())) <= 80
+    out = cli("train", "-h")[1]
+    headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Data:", "Network:", "Training:", "Rows held out:", "Output:", "Options:"]
+    assert max(map(len, out.splitlines())) <= 80 and "[netkit list-plugins --kind loss]" in " ".join(out.split())
+
+
+def test_show_tells_the_defaults_of_a_class_its_place_and_its_source(cli):
+    assert "\n  task: regression\n" in cli("show", "huber")[1]
+    shown = cli("show", "auc")[1]
+    assert (
+        "also called auc\n" in shown and "  tasks: binary, multiclass\n" in shown and "higher_is_better: True" in shown
+    )
+    place = Path(shown.splitlines()[2].rpartition(":")[0])
+    source = cli("show", "auc", "--source")[1].splitlines()
+    assert source[0].startswith(f"# {place}:") and "\n".join(source[1:]) in place.read_text()
+    with registry.using(registry.Registry()) as mine:
+        mine.readers.register("made", type("Made", (Shelf,), {"__module__": "nowhere"}))
+        code, _, err = cli("show", "made", "--source")
+        assert (code, err) == (1, "netkit: show: run-time/made was written in a session, there is no source of it\n")

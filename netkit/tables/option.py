@@ -60,6 +60,8 @@ class Option:
     """Whether it says what the model is: one that is trained on keeps it."""
     path: bool = False
     """Whether it may name a file or a folder."""
+    heading: str = ""
+    """What it stands under in the help, and those after it."""
     offered: bool = True
     """Whether the command has an option for it that its help shows."""
 
