@@ -179,7 +179,7 @@ class Lookup(Mapping[str, Any]):
     def _unknown(self, name: str) -> str:
         if not self._infos:
             return f"{self._kind} {name!r} is unknown: no {KINDS[self._kind].plural} are registered"
-        close = nearest(name, [*self, *self._by_alias])
+        close = nearest(name, self) or nearest(name, self._by_alias)
         there = f"; there are {', '.join(self)}" if len(self) <= FEW else ""
         return f"{self._kind} {name!r} is unknown{close or there}{excuses(self._registry.plugins(), name)}"
 
