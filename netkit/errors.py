@@ -83,7 +83,8 @@ class DivergenceError(NetkitError, ArithmeticError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean a, b?` or nothing: the end of a message about an unknown name."""
-    close = get_close_matches(name.lower(), sorted(names), n=3, cutoff=0.55)
+    known = sorted(names)
+    close = [name.lower()] if name.lower() in known else get_close_matches(name.lower(), known, n=3, cutoff=0.55)
     return f"; did you mean {', '.join(map(_bare, close))}?" if close else ""
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+import netkit.registry
 from netkit import errors
 
 ROOT = Path(__file__).parents[1]
 GOOD = "x,z,y\n" + "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(30))
+LAYERS, METRICS = (f"; there are {', '.join(lookup)}" for lookup in (netkit.registry.layers, netkit.registry.metrics))
 TRAIN = ["train", "good.csv", "--target", "y", "--epochs", "1", "--quiet"]
 CATALOGUE = [
     (
@@ -26,7 +28,27 @@ CATALOGUE = [
     ),
     ([*TRAIN, "--hidden", "9" * 23], 2, f"hidden[0]: a whole number of at most 64 bits is needed, got {'9' * 23}"),
     ([*TRAIN, "--hidden", "dense"], 2, "layer 0: dense: units is required"),
-    ([*TRAIN, "--hidden", "4,\u00b2"], 2, "hidden[1]: layer '\u00b2' is unknown"),
+    ([*TRAIN, "--hidden", "64x32"], 2, "hidden: units separated by commas, such as 64,32, are needed, got '64x32'"),
+    ([*TRAIN, "--hidden", "64 32"], 2, "hidden: units separated by commas, such as 64,32, are needed, got '64 32'"),
+    ([*TRAIN, "--epoch", "5"], 2, "no such option --epoch; did you mean --epochs?"),
+    ([*TRAIN, "--zzz", "5"], 2, "no such option --zzz"),
+    (
+        [*TRAIN, "--activation", "flatten"],
+        2,
+        "activation: Flatten is a layer that changes the shape of rows; give it among the layers",
+    ),
+    (
+        ["train", "none.csv", "--target", "y", "--optimizer", "Adam"],
+        2,
+        "optimizer: optimizer 'Adam' is unknown; did you mean adam?",
+    ),
+    (
+        ["train", "none.csv", "--target", "y", "--schedule", "cosine:last=x"],
+        2,
+        "schedule: cosine: there is no setting 'last'; it has floor",
+    ),
+    ([*TRAIN, "--columns", "num=skip"], 1, "there is no column 'num'; there are x, z, y"),
+    ([*TRAIN, "--hidden", "4,\u00b2"], 2, f"hidden[1]: layer '\u00b2' is unknown{LAYERS}"),
     (
         [*TRAIN, "--optimizer", f"adam:beta1={'9' * 5000}"],
         2,
@@ -43,7 +65,7 @@ CATALOGUE = [
         2,
         "digits.toml: not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit",
     ),
-    ([*TRAIN, "--layers", "x"], 2, "layers[0]: layer 'x' is unknown"),
+    ([*TRAIN, "--layers", "x"], 2, f"layers[0]: layer 'x' is unknown{LAYERS}"),
     ([*TRAIN, "--layers", "dense:units=3,activation=sigmoid"], 2, "layers: the last one gives (3,), y needs (1,)"),
     (
         [*TRAIN, "--layers", "dense:units=1"],
@@ -80,11 +102,12 @@ CATALOGUE = [
     (
         [*TRAIN, "--batch", "0", "--alpha", "-1", "--metric", "f1", "--metric", "f2"],
         2,
-        "batch: expected `int` >= 1, got 0; alpha: expected `float` > 0.0, got -1; metric[1]: metric 'f2' is unknown",
+        "batch: expected `int` >= 1, got 0; alpha: expected `float` > 0.0, got -1; metric[1]: metric 'f2' is unknown"
+        f"{METRICS}",
     ),
     (["train", "--target", "y"], 2, "data: a table is needed, such as netkit train table.csv --target y"),
     (["train", "good.csv"], 2, "target: the column to predict is needed"),
-    ([*TRAIN, "--nothing"], 2, "No such option '--nothing'."),
+    ([*TRAIN, "--nothing"], 2, "no such option --nothing"),
     ([*TRAIN, "--columns", "x"], 2, "columns: columns read name=encoder,..., got 'x'"),
     (
         [*TRAIN, "--columns", "x=txet"],

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -342,7 +343,7 @@ class Shelf(Reader):
 def test_show_says_what_a_class_says_in_the_words_of_its_kind(cli):
     with registry.using(registry.Registry()) as mine:
         mine.readers.register("shelf", Shelf)
-        assert cli("show", "shelf")[1].splitlines()[3:] == [
+        assert cli("show", "shelf")[1].splitlines()[4:] == [
             "",
             "  suffixes: .shelf, .sh",
             "  schemes: shelf",
@@ -508,18 +509,95 @@ def test_a_name_in_dispute_is_completed_and_explained_by_qualified_names(cli):
         assert offered("le") == ["leaky_relu"] and offered("le", no_plugin=("netkit-nn", "nobody")) == []
 
 
-def test_the_list_fits_a_terminal_and_is_not_padded_elsewhere(monkeypatch, capsys):
-    from netkit.cli.plugins import _table
+def test_a_table_is_whole_on_a_terminal_and_a_line_a_row_elsewhere(monkeypatch, capsys):
+    from netkit.cli.terminal import cells, table
 
-    rows = [("loss", "a" * 64, "x" * 200, "d" * 40), ("loss", "b", "\u6f22" * 50, "netkit-nn 0.1")]
-    _table(rows)
-    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [" ".join(row) for row in rows]
+    rows = [("loss", "some_name", "word " * 40, "netkit-nn 0.1"), ("loss", "b", "\u6f22" * 50, "x\x1b[31m")]
+    table(rows)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        " ".join(row).replace("\x1b", "?").split() for row in rows
+    ]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((100, 40)))
-    _table(rows)
-    long, wide = capsys.readouterr().out.splitlines()
-    assert long == "  ".join(["loss", "a" * 31 + "…", "x" * 25 + "…", "d" * 31 + "…"])
-    assert wide == "  ".join(["loss", "b" + " " * 31, "\u6f22" * 12 + "… ", "netkit-nn 0.1"])
+    for width in (60, 80, 300):
+        monkeypatch.setattr("shutil.get_terminal_size", lambda width=width: os.terminal_size((width, 40)))
+        table(rows)
+        out = capsys.readouterr().out
+        assert max(map(cells, out.splitlines())) <= width
+        assert out.count("\u6f22") == 50 and out.count("word") == 40 and "some_name" in out and "netkit-nn" in out
+    assert out.count("\n") == 2
+
+
+def test_lines_wrap_at_words_on_a_terminal_alone(monkeypatch, capsys):
+    from netkit.cli.terminal import cells, say, wrapped
+
+    say("  a  " + "word " * 30 + "\x1b[1m")
+    assert capsys.readouterr().out == "  a  " + "word " * 30 + "?[1m\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((20, 40)))
+    say("  a  " + "word " * 30)
+    first, *more = capsys.readouterr().out.splitlines()
+    assert first == "  a  word word word" and {*more} == {"    word word word"} and len(more) == 9
+    for text in ("x" * 95, "ab " + "\u6f22" * 60, " " * 40 + "deep words", "a  b", "e\u0301" * 30):
+        for width in (4, 7, 20):
+            lines = wrapped(text, width)
+            assert "".join("".join(lines).split()) == "".join(text.split())
+            assert all(cells(line) <= width for line in lines), (text, width, lines)
+
+
+HOSTILE = "a\x1b[31mRED\x07\u202e"
+UNDER_A_PTY = """
+import csv, logging, sys
+from netkit.cli import main
+
+bad, kinds = sys.argv[1], ["A\x1b[2J", "B\x07", "C\x9b1m"]
+name = f"t{bad}.csv"
+with open(name, "w", newline="") as file:
+    csv.writer(file).writerows([[bad, "same" + bad, "b", "y" + bad]] + [
+        [["p" + bad, "q"][i % 2], 1, i * i % 11, kinds[i % 3]] for i in range(60)
+    ])
+train = ["train", name, "--target", "y" + bad, "--epochs", "2", "--quiet", "--out", f"m{bad}.netkit"]
+for given in (
+    train, [*train, "--test", "0.2"], [*train, "--hidden", bad], [*train, "--group", bad + "x"], [bad],
+    ["train", "--" + bad], ["inspect", name, "--target", "y" + bad], ["describe", f"m{bad}.netkit"],
+    ["evaluate", f"m{bad}.netkit", name], ["predict", f"m{bad}.netkit", bad], ["describe", bad], ["show", bad],
+    ["list-plugins", "--kind", "loss"], ["check", "relu"], ["check", bad], ["show", "relu"], ["doctor"],
+):
+    try:
+        main(given)
+    except SystemExit:
+        print("DID", given[0].isprintable() and given[0])
+"""
+
+
+def test_nothing_steers_a_terminal_and_no_line_is_wider_than_it(tmp_path):
+    """Under a pty: through a pipe click takes such characters out by itself."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    mine, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", UNDER_A_PTY, HOSTILE],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+    )
+    os.close(theirs)
+    out = b""
+    with suppress(OSError):  # the end of a pty
+        while part := os.read(mine, 65536):
+            out += part
+    os.close(mine)
+    assert process.wait() == 0
+    text = out.decode().replace("\r\n", "\n")
+    assert text.count("DID") == 17 and "internal error" not in text, text
+    assert [line for line in text.split("\n") if not line.isprintable()] == []
+    assert [line for line in text.split("\n") if len(line) > 80] == []
 
 
 def test_list_plugins_of_one_distribution(cli):
@@ -545,3 +623,27 @@ def test_training_stops_early_and_leaves_a_log(cli, tmp_path, penguins):
     )
     code, _, err = cli(*train[:-1], "no/folder/log")
     assert code == 1 and err == (f"netkit: no/folder/log: cannot be written: there is no folder {tmp_path}/no/folder\n")
+
+
+def test_help_is_whole_and_in_groups(cli):
+    out = cli("--help")[1]
+    assert "..." not in out.partition("Commands:")[2] and max(map(len, out.splitlines())) <= 80
+    out = cli("train", "-h")[1]
+    headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Data:", "Network:", "Training:", "Rows held out:", "Output:", "Options:"]
+    assert max(map(len, out.splitlines())) <= 80 and "[netkit list-plugins --kind loss]" in " ".join(out.split())
+
+
+def test_show_tells_the_defaults_of_a_class_its_place_and_its_source(cli):
+    assert "\n  task: regression\n" in cli("show", "huber")[1]
+    shown = cli("show", "auc")[1]
+    assert (
+        "also called auc\n" in shown and "  tasks: binary, multiclass\n" in shown and "higher_is_better: True" in shown
+    )
+    place = Path(shown.splitlines()[2].rpartition(":")[0])
+    source = cli("show", "auc", "--source")[1].splitlines()
+    assert source[0].startswith(f"# {place}:") and "\n".join(source[1:]) in place.read_text()
+    with registry.using(registry.Registry()) as mine:
+        mine.readers.register("made", type("Made", (Shelf,), {"__module__": "nowhere"}))
+        code, _, err = cli("show", "made", "--source")
+        assert (code, err) == (1, "netkit: show: run-time/made was written in a session, there is no source of it\n")

@@ -45,6 +45,7 @@ def test_it_tells_what_is_in_every_column(cli, penguins):
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_it_fits_a_terminal(cli, penguins, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     code, out, err = cli("inspect", penguins, "--target", "species")
     assert code == 0 and not err and max(map(len, out.splitlines()[1:])) <= width
     assert "bill_length_mm     number        2       164  standardised + missing  32.1 to 59.6\n" in out or width == 80

@@ -229,7 +229,8 @@ def test_every_mistake_is_told_at_once_and_names_its_setting():
         netkit.train(numbers(9), "y", epoch=3, alpha=-1, hidden=[8, "x"], metric="accuracyy", validation=1.0)
     assert str(caught.value) == (
         "there is no setting 'epoch'; did you mean epochs?; alpha: expected `float` > 0.0, got -1; "
-        "hidden[1]: layer 'x' is unknown; metric[0]: metric 'accuracyy' is unknown; did you mean accuracy, balanced_accuracy?; "
+        f"hidden[1]: layer 'x' is unknown; there are {', '.join(netkit.registry.layers)}; "
+        "metric[0]: metric 'accuracyy' is unknown; did you mean accuracy, balanced_accuracy?; "
         "validation: expected `float` < 1.0, got 1.0"
     )
     with pytest.raises(SettingError, match="^target: the column to predict is needed$"):

@@ -45,6 +45,12 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whole summaries: click cuts them."""
+        found = [(name, self.get_command(ctx, name)) for name in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(1000)) for name, each in found if each])
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
             raise click.UsageError(f"no such command {args[0]!r}{nearest(args[0], COMMANDS)}")
@@ -99,6 +105,10 @@ def _run(arguments: list[str] | None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.NoSuchOption as error:
+        known = [name for each in error.ctx.command.params for name in each.opts] if error.ctx else []
+        close = nearest(error.option_name.lstrip("-"), [name.lstrip("-") for name in known])
+        return _say(f"no such option {error.option_name}{close.replace(' mean ', ' mean --').replace(', ', ', --')}", 2)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except NetkitError as error:
@@ -152,7 +162,8 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 def _say(message: str, code: int) -> int:
     """One line on stderr, whole, but without characters that steer a terminal."""
+    from netkit.cli.terminal import say
     from netkit.registry.guard import printable
 
-    click.echo(f"netkit: {printable(message, limit=None)}", err=True)
+    say(f"netkit: {printable(message, limit=None)}", err=True)
     return code

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from netkit.cli.plugins import names, shown
+from netkit.cli.terminal import say
 from netkit.errors import PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS
 from netkit.registry import Info, current
@@ -33,7 +34,7 @@ def check(name: tuple[str, ...], plugin: str | None, as_json: bool) -> None:
     for row in chain(map(_result, _chosen(name, plugin, refused)), refused):
         results.append(row)
         if not as_json:
-            click.echo(_line(row))
+            say(_line(row), indent=16)
     if as_json:
         click.echo(json.dumps(results, indent=2))
     broken = [row for row in results if row["broken"]] + _broken_plugins(plugin)
@@ -116,5 +117,5 @@ def _broken_plugins(plugin: str | None) -> list[Any]:
     rows = [row for row in current().plugins() if row.status in ("broken", "incompatible", "unreadable") or row.reason]
     rows = [row for row in rows if not plugin or normal(row.distribution) == normal(plugin)]
     for row in rows:
-        click.echo(row.line, err=True)
+        say(row.line, err=True)
     return [row for row in rows if row.status != "ok"] if plugin else []

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from netkit.cli.terminal import say
 from netkit.engine.scores import compared_parts
 from netkit.files.checkpoint import is_checkpoint, read_state
 from netkit.files.header import Header, read_header
 from netkit.files.provenance import Source
-from netkit.registry.guard import printable
 from netkit.registry.info import RUN_TIME
 
 __all__ = ["describe"]
@@ -108,7 +108,7 @@ def _encoder(column: Mapping[str, Any]) -> str:
 
 def _say(line: str) -> None:
     """What a file says reaches a terminal without characters that steer it."""
-    click.echo(printable(line, None, keep_spaces=True))
+    say(line)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

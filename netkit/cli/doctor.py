@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netkit.cli.terminal import say
 from netkit.registry import current
 from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.guard import printable
@@ -39,7 +40,7 @@ def doctor(as_json: bool, timeout: float) -> None:
     for plugin in plugins:
         found.append(examine(plugin, timeout))
         if not as_json:
-            click.echo(_line(found[-1]))
+            say(_line(found[-1]))
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found], indent=2))
     elif not plugins:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any
 
 import click
 
 from netkit.cli.options import chosen, configured, setting_options
 from netkit.errors import SettingError
-from netkit.registry.guard import printable
 
 __all__ = ["inspect"]
 
-WIDEST = 36
-"""Characters of a cell in a table for people; the last column gets what is left of the terminal."""
 SETTINGS = ("target", "task", "columns", "separator", "decimal", "reader")
 
 
@@ -30,7 +26,7 @@ def inspect(ctx: click.Context, /, data: str, config: str | None, as_json: bool,
 
     Types and ranges are those of all rows; training fits the same on the rows that it does not hold out.
     """
-    from netkit.cli.terminal import listening
+    from netkit.cli.terminal import listening, say, table
     from netkit.tables.describe import about_table
     from netkit.tables.settings import read
 
@@ -46,10 +42,11 @@ def inspect(ctx: click.Context, /, data: str, config: str | None, as_json: bool,
     target = values.get("target")
     said = f"; target {target}" if target else ""
     inputs = f"{len(about['columns'])} columns and {about['inputs']} inputs (fitted on all rows)"
-    click.echo(f"{data}: {about['rows']} rows, {inputs}{said}\n")
-    _table([_row(each) for each in about["columns"]])
+    say(f"{data}: {about['rows']} rows, {inputs}{said}\n")
+    rows = [_row(each) for each in about["columns"]]
+    table([[*rows[0]], *([*row.values()] for row in rows)], right=(2, 3))
     for line in _target(about["target"]):
-        click.echo(line)
+        say(line)
 
 
 def _row(column: dict[str, Any]) -> dict[str, str]:
@@ -71,22 +68,6 @@ def _row(column: dict[str, Any]) -> dict[str, str]:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _table(rows: list[dict[str, str]]) -> None:
-    """Aligned columns, numbers to the right, cut to the width of the terminal."""
-    rows = [{key: key for key in rows[0]}, *rows]
-    wide = {key: min(WIDEST, max(len(row[key]) for row in rows)) for key in rows[0]}
-    *_, last = wide
-    wide[last] = max(8, shutil.get_terminal_size().columns - sum(wide.values()) + wide[last] - 2 * len(wide) + 2)
-    for row in rows:
-        click.echo("  ".join(_cell(row[key], wide[key], key in ("missing", "distinct")) for key in wide).rstrip())
-
-
-def _cell(text: str, width: int, right: bool = False) -> str:
-    text = printable(text, None, keep_spaces=True)
-    text = text if len(text) <= width else text[: width - 3] + "..."
-    return text.rjust(width) if right else text.ljust(width)
 
 
 def _target(target: dict[str, Any] | None) -> list[str]:

@@ -17,7 +17,26 @@ from netkit.errors import DataError, PluginError, SettingError
 if TYPE_CHECKING:
     from netkit.registry import Lookup
 
-__all__ = ["Value", "chosen", "completed", "configured", "setting_options"]
+__all__ = ["Grouped", "Value", "chosen", "completed", "configured", "setting_options"]
+
+
+class Grouped(click.Command):
+    """A command whose help has the settings under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help of all options."""
+        from netkit.tables.settings import options
+
+        groups: dict[str, list[tuple[str, str]]] = {}
+        settings, heading = options(), ""
+        for param in self.get_params(ctx):
+            own = settings.get(param.name or "")
+            heading = (own.heading or heading) if own else "Options"
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
+                groups.setdefault(heading, []).append(record)
+        for title, records in sorted(groups.items(), key=lambda group: group[0] == "Options"):
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def setting_options(*names: str) -> Callable[[Any], Any]:
@@ -39,13 +58,14 @@ def _option(name: str) -> Any:
     [default] = [each.default for each in fields(Settings) if each.name == name]
     shown = "" if default in (None, (), False, MISSING, "") else _shown(default)
     value = Value(name)
+    about = f"{option.help}  [netkit list-plugins --kind {value.kind}]" if value.kind else option.help
     return click.option(
         f"--{name}",
         type=None if hint is bool else value,
         is_flag=hint is bool,
         multiple=get_origin(hint) is tuple and option.metavar == "",
         metavar=None if hint is bool else option.metavar or value.metavar,
-        help=f"{option.help}  [default: {shown}]" if shown else option.help,
+        help=f"{about}  [default: {shown}]" if shown else about,
         hidden=not option.offered,
         default=None,
     )

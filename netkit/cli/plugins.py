@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
-import shutil
-import sys
 from contextlib import suppress
 from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from unicodedata import combining, east_asian_width
 
 import click
 from click.shell_completion import CompletionItem
 
 from netkit import spec
 from netkit.cli.options import completed
-from netkit.errors import PluginError, UnknownComponent, nearest
+from netkit.cli.terminal import say, table
+from netkit.errors import DataError, PluginError, UnknownComponent, nearest
 from netkit.kinds import KINDS, Component
 from netkit.registry import Info, current
 from netkit.registry.discovery import Plugin, normal
@@ -28,8 +26,6 @@ from netkit.spec import hints
 __all__ = ["list_plugins", "names", "show", "shown"]
 
 SCHEMA = 1
-WIDEST = 32
-"""Columns of a terminal that a name, or a distribution, takes at most."""
 LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
@@ -55,10 +51,11 @@ def list_plugins(kind: str | None, plugin: str | None, as_json: bool, requiremen
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "plugins": [_plugin_row(row, infos) for row in plugins]}, indent=2))
         return
-    _table([(i.kind, shown(i), _what(i), f"{i.distribution} {i.version}".strip()) for i in infos])
+    if infos:
+        table([(i.kind, shown(i), _what(i), f"{i.distribution} {i.version}".strip()) for i in infos])
     for row in plugins:
         if no_import or row.reason:
-            click.echo(row.line)
+            say(row.line)
     if not infos and not no_import:
         click.echo(f"no {KINDS[kind].plural if kind else 'components'} are registered", err=True)
 
@@ -99,40 +96,11 @@ def shown(info: Info) -> str:
     return info.name if info.name in lookup and lookup.info(info.name) == info else info.qualified
 
 
-def _table(rows: list[tuple[str, ...]]) -> None:
-    """Columns side by side; on a terminal the third, what a component is, gets the room that the others leave.
-
-    Elsewhere nothing is cut, and what a component is is not padded.
-    """
-    width = [min(WIDEST, max((_cells(row[i]) for row in rows), default=0)) for i in range(4)]
-    terminal = sys.stdout.isatty()
-    if terminal:
-        longest = max((_cells(row[2]) for row in rows), default=0)
-        width[2] = max(20, min(longest, shutil.get_terminal_size().columns - width[0] - width[1] - width[3] - 6))
-    for row in rows:
-        cells = [_cut(text, width[i]) for i, text in enumerate(row)] if terminal else list(row)
-        ends = [width[0], width[1], width[2] if terminal else 0, 0]
-        click.echo("  ".join(text + " " * (end - _cells(text)) for text, end in zip(cells, ends, strict=True)).rstrip())
-
-
-def _cells(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _cut(text: str, width: int) -> str:
-    """The text, or its beginning with a mark that more would follow."""
-    if _cells(text) <= width:
-        return text
-    while text and _cells(text) > width - 1:
-        text = text[:-1]
-    return text + "…"
-
-
 @click.command()
 @click.argument("name", shell_complete=names)
 @click.option("--json", "as_json", is_flag=True, help="A JSON list: where it comes from, its file, settings and rules.")
-def show(name: str, as_json: bool) -> None:
+@click.option("--source", is_flag=True, help="Its source lines.")
+def show(name: str, as_json: bool, source: bool) -> None:
     """Explain one component: its mathematics, settings with defaults, and where it comes from."""
     lookups, disputes = [], []
     for lookup in current().kinds.values():
@@ -152,7 +120,18 @@ def show(name: str, as_json: bool) -> None:
         return
     for number, lookup in enumerate(lookups):
         click.echo("\n" * bool(number), nl=False)
-        _show(lookup.info(name), lookup[name])
+        (_show_source if source else _show)(lookup.info(name), lookup[name])
+
+
+def _show_source(info: Info, component: type[Component]) -> None:
+    """The lines as they stand in the file: what may be copied is not wrapped."""
+    try:
+        lines, first = inspect.getsourcelines(component)
+    except (OSError, TypeError):
+        raise DataError(f"show: {info.qualified} was written in a session, there is no source of it") from None
+    click.echo(f"# {printable(str(inspect.getsourcefile(component)), None)}:{first}")
+    for line in lines:
+        click.echo(printable(line.rstrip("\n").expandtabs(4), None, keep_spaces=True))
 
 
 def _about(info: Info, component: type[Component]) -> dict[str, Any]:
@@ -171,6 +150,7 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
         "kind": info.kind,
         "name": info.name,
         "qualified": info.qualified,
+        "aliases": list(info.aliases),
         "distribution": info.distribution,
         "version": info.version,
         "doc": doc_of(component),
@@ -182,32 +162,29 @@ def _about(info: Info, component: type[Component]) -> dict[str, Any]:
 
 
 def _says(kind: str, component: type[Component]) -> dict[str, Any]:
-    """What a class says of itself in the words of its kind, such as its task or the files that it reads, where it is
-    not what any class of the kind would say."""
+    """What a class says of itself in the words of its kind, such as its task, its learning rate or the files that it
+    reads; without the no that any class of the kind would say."""
     base, own = KINDS[kind], {field.name for field in fields(component)}
     names = [
         name for name, hint in inspect.get_annotations(base).items() if "ClassVar" in str(hint) and name not in own
     ]
     said = {name: getattr(component, name) for name in names}
-    return {name: each for name, each in said.items() if each != getattr(base, name) and not callable(each)}
+    return {n: each for n, each in said.items() if (each or each != getattr(base, n)) and not callable(each)}
 
 
 def _show(info: Info, component: type[Component]) -> None:
-    click.echo(f"{info.kind} {info.name}, from {info.distribution} {info.version}".rstrip())
-    click.echo(
-        "\n"
-        + "\n".join(
-            printable(line, None, keep_spaces=True) for line in (doc_of(component) or "No description.").splitlines()
-        )
-        + "\n"
-    )
-    for name, value in _says(info.kind, component).items():
-        words = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-        click.echo(printable(f"  {name}: {words}", None, keep_spaces=True))
+    say(f"{info.kind} {info.name}, from {info.distribution} {info.version}".rstrip())
+    about = _about(info, component)
+    if info.aliases:
+        say(f"also called {', '.join(info.aliases)}")
+    if about["file"]:
+        say(f"{about['file']}:{about['line']}")
+    say(f"\n{doc_of(component) or 'No description.'}\n", indent=0)
+    for name, value in about["says"].items():
+        say(f"  {name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
     for field in fields(component):
         default = "(required)" if _default(field) is MISSING else f"= {_written(_default(field))}"
-        line = f"  {field.name} {default}: {_rule(hints(component)[field.name])}"
-        click.echo(printable(line, None, keep_spaces=True))
+        say(f"  {field.name} {default}: {_rule(hints(component)[field.name])}")
     if not fields(component):
         click.echo("  no settings")
     if info.kind == "activation":

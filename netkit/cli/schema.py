@@ -74,11 +74,11 @@ def _tables(kind: str, fits: Callable[[Any], bool] = lambda component: True) -> 
         if not fits(component):
             continue
         needed = [f.name for f in fields(component) if f.default is MISSING and f.default_factory is MISSING]
-        own = info.name in lookup and lookup.info(info.name) == info
+        own = [each for each in (*info.aliases, info.name) if each in lookup and lookup.info(each) == info]
         yield {
             "type": "object",
             "description": info.summary,
-            "properties": {"type": {"enum": sorted({info.qualified, *([info.name] if own else [])})}, **settings},
+            "properties": {"type": {"enum": [info.qualified, *own]}, **settings},
             "required": ["type", *needed],
             "additionalProperties": False,
         }

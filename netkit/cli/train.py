@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from netkit.cli.options import chosen, configured, setting_options
+from netkit.cli.options import Grouped, chosen, configured, setting_options
 from netkit.errors import SettingError
 
 __all__ = ["train"]
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("data", required=False)
 @click.option("--config", metavar="FILE", help="TOML with these options as keys.")
 @setting_options()

@@ -5,7 +5,8 @@
         return {"swish": "netkit_swish:Swish"}
 
 A hook takes nothing and returns {name: component}, where component is the class or a reference "package.module:Name"
-that is imported at first use. Names are snake_case. Order matters in one place: where nobody chose a component,
+that is imported at first use; or the name of another component in the table, of which it is an alias then. Names are
+snake_case, and win over aliases. Order matters in one place: where nobody chose a component,
 netkit takes the first of its own that fits.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from netkit.registry.discovery import Plugin, normal, resolve
 from netkit.registry.guard import printable
 from netkit.registry.source import doc_of, home_of, is_derived
 
-__all__ = ["NAME", "RUN_TIME", "Info", "missing_methods", "qualified", "without_bad_names"]
+__all__ = ["NAME", "RUN_TIME", "Info", "means", "missing_methods", "qualified", "without_bad_names"]
 
 RUN_TIME = "run-time"
 """Stands where the distribution would, for components that were registered by hand."""
@@ -34,6 +35,8 @@ class Info:
     entry_point: str
     component: type[Component] | str
     """The class, or a reference to it."""
+    aliases: tuple[str, ...] = ()
+    """Other names that people may write for it; names come before them, and no file records them."""
 
     @property
     def qualified(self) -> str:
@@ -57,8 +60,9 @@ class Info:
 
     def checked(self) -> Info:
         """The same, after a look at its name and at what stands behind it. Raises `PluginError`."""
-        if not isinstance(self.name, str) or not re.fullmatch(NAME, self.name):
-            raise PluginError(f"{self.kind}: a name is snake_case (letters, digits, _; at most 64), got {self.name!r}")
+        for name in (self.name, *self.aliases):
+            if not isinstance(name, str) or not re.fullmatch(NAME, name):
+                raise PluginError(f"{self.kind}: a name is snake_case (letters, digits, _; at most 64), got {name!r}")
         if not isinstance(self.component, str):
             self._class(self.component)
         elif ":" not in self.component:
@@ -110,6 +114,12 @@ def _leads_to(reference: str, wanted: type[Component]) -> bool:
     return found is wanted
 
 
+def means(names: Mapping[Any, Any], name: Any) -> Any:
+    """The name in a table of contents that one of its entries is an alias of, or its own."""
+    other = names[name]
+    return other if isinstance(other, str) and other in names else name
+
+
 def without_bad_names(plugin: Plugin) -> Plugin:
     """The plugin without the announced names that break the rules, each a note. Where none is left, all stay."""
     kinds = {kind.plural: name for name, kind in KINDS.items()}
@@ -119,7 +129,8 @@ def without_bad_names(plugin: Plugin) -> Plugin:
     for plural, names in plugin.announced.items():
         for name, reference in names.items():
             try:
-                Info(kinds.get(plural, plural), name, *about, reference).checked()
+                meant = means(names, name)
+                Info(kinds.get(plural, plural), meant, *about, names[meant], (name,)).checked()
                 good.setdefault(plural, {})[name] = reference
             except PluginError as error:
                 bad.setdefault(kinds.get(plural, plural), {})[name] = str(error)

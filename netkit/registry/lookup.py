@@ -2,7 +2,8 @@
 
 `registry.activations["relu"]` is a class, and `registry.activations.info("relu")` tells where it came from; likewise
 for every kind. A component's qualified name is `distribution/name`. netkit's own components keep their bare names
-whatever is installed; of two strangers with one name neither gets it.
+whatever is installed; of two strangers with one name neither gets it. An alias, such as "short": "long_name" in a
+table of contents, is understood where nobody has it as a name, by the same rules.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from netkit.kinds import KINDS, Component
 from netkit.registry.discovery import DISTRIBUTION, Plugin, Rules, excuses, find, import_plugin, normal
 from netkit.registry.guard import guarded
 from netkit.registry.hookspecs import hook_name, plugin_manager
-from netkit.registry.info import RUN_TIME, Info, qualified, without_bad_names
+from netkit.registry.info import RUN_TIME, Info, means, qualified, without_bad_names
 
 __all__ = ["Lookup", "Registry", "current", "names_of", "own", "refresh", "using"]
 
+FEW = 20
+"""Names that a message about an unknown one lists at most."""
 SLOW = 0.5
 """Seconds from which on the import of a plugin is remarked upon: everybody waits for it, whatever they use."""
 
@@ -40,6 +43,7 @@ class Lookup(Mapping[str, Any]):
         self._kind = kind
         self._infos: dict[str, Info] = {}  # by qualified name
         self._by_name: dict[str, list[Info]] = {}
+        self._by_alias: dict[str, list[Info]] = {}
         self._resolved: dict[str, type[Component]] = {}
         self._twice: dict[str, Info] = {}  # what a distribution gave a name to before it gave the name again
 
@@ -78,12 +82,12 @@ class Lookup(Mapping[str, Any]):
         """Where one component came from. Raises `UnknownComponent`, or `PluginError` for a name in dispute."""
         distribution = name.rpartition("/")[0]
         self._registry.load(lambda row: _at_hand(row) or normal(row.distribution) == normal(distribution))
-        if qualified(name) in self._infos:
-            return self._infos[qualified(name)]
+        if found := self._qualified(qualified(name)):
+            return found[0]
         found = self._named(name)
         if not (found and found[0].distribution == DISTRIBUTION):
             self._registry.load()  # whether somebody else has the name, only all can tell
-            found = self._named(name)
+            found = self._named(name) or self._preferred(self._by_alias.get(name, []))
         if len(found) > 1:
             raise PluginError(
                 f"{self._kind} {name!r} is in dispute: write {' or '.join(info.qualified for info in found)}"
@@ -151,10 +155,22 @@ class Lookup(Mapping[str, Any]):
         self._infos[info.qualified] = info
         others = [each for each in self._by_name.get(info.name, ()) if each.qualified != info.qualified]
         self._by_name[info.name] = [*others, info]
+        for alias in info.aliases:
+            others = [each for each in self._by_alias.get(alias, ()) if each.qualified != info.qualified]
+            self._by_alias[alias] = [*others, info]
 
     def _named(self, name: str) -> list[Info]:
         """All that may answer to a bare name: netkit's own alone where it has it, a preferred one, else everybody's."""
-        found = self._by_name.get(name, [])
+        return self._preferred(self._by_name.get(name, []))
+
+    def _qualified(self, name: str) -> list[Info]:
+        """What a name with its distribution is, or is an alias of."""
+        distribution, _, alias = name.rpartition("/")
+        others = [each for each in self._by_alias.get(alias, ()) if normal(each.distribution) == distribution]
+        return [self._infos[name]] if name in self._infos else others
+
+    def _preferred(self, found: list[Info]) -> list[Info]:
+        """Those of the first distribution that goes before the others, else all."""
         for first in (DISTRIBUTION, *self._registry.preferred):
             if own := [info for info in found if normal(info.distribution) == first]:
                 return own
@@ -163,7 +179,9 @@ class Lookup(Mapping[str, Any]):
     def _unknown(self, name: str) -> str:
         if not self._infos:
             return f"{self._kind} {name!r} is unknown: no {KINDS[self._kind].plural} are registered"
-        return f"{self._kind} {name!r} is unknown{nearest(name, self)}{excuses(self._registry.plugins(), name)}"
+        close = nearest(name, self) or nearest(name, self._by_alias)
+        there = f"; there are {', '.join(self)}" if len(self) <= FEW else ""
+        return f"{self._kind} {name!r} is unknown{close or there}{excuses(self._registry.plugins(), name)}"
 
 
 class Registry:
@@ -291,8 +309,13 @@ def _returned(plugin: Plugin, caller: pluggy.HookCaller) -> Iterator[Info]:
     names = hook.function()
     if not isinstance(names, Mapping):
         raise PluginError(f"{caller.name} must return a dictionary of names, got {names!r}")
+    about = (plugin.distribution, plugin.version, plugin.entry_point)
     for name, component in names.items():
-        yield Info(kind, name, plugin.distribution, plugin.version, plugin.entry_point, component).checked()
+        if means(names, name) == name:
+            aliases = tuple(each for each in names if each != name and means(names, each) == name)
+            yield Info(kind, name, *about, component, aliases).checked()
+        elif means(names, component) != component:
+            raise PluginError(f"{kind} {name}: an alias of a component is needed, got {component!r}, an alias itself")
 
 
 def _hooks() -> list[str]:

@@ -33,6 +33,8 @@ ColumnType = Encoder | Literal["skip"]
 """What people set a column to."""
 COLUMN = r"(.+?)=\s*([\w./-]+(?::.*)?)"
 """A column and its encoder: the name of a column may have any characters, that of an encoder has no `=`."""
+QUOTED = r'"(?:[^"\\]|\\.)+"'
+"""The name of a column that has commas or semicolons, on a command line."""
 READ: dict[str, tuple[Callable[[str, pa.ChunkedArray], pa.ChunkedArray], type[NumberSummary | TextSummary]]] = {
     "number": (numbers, NumberSummary),
     "date": (dates, DateSummary),
@@ -43,13 +45,20 @@ READ: dict[str, tuple[Callable[[str, pa.ChunkedArray], pa.ChunkedArray], type[Nu
 
 def column_types(given: Any) -> dict[str, ColumnType]:
     """For each column `SKIP`, or the encoder that people set it to by a name, text, table or instance. In one text for
-    all, columns are separated by commas, or by semicolons where encoders have settings. Raises `SettingError`,
+    all, columns are separated by commas, or by semicolons where encoders have settings;
+    a name with either is in double quotes. Raises `SettingError`,
     `UnknownComponent`, `PluginError`, each of which names the column."""
     pairs = given
     if isinstance(given, str):
-        parts = re.split(";" if ";" in given or re.search("=[^,;]*:", given) else ",", given)
+        plain = re.sub(QUOTED, "", given)
+        end = ";" if ";" in plain or re.search("=[^,;]*:", plain) else ","
+        parts = re.findall(f"\\s*((?:{QUOTED}\\s*=|[^{end}])[^{end}]*)", given, re.DOTALL)
         found = [re.fullmatch(COLUMN, part.strip(), re.DOTALL) for part in parts if part.strip()]
-        pairs = {each[1]: each[2] for each in found if each} if all(found) else None
+        pairs = (
+            {spec.read_value(each[1]) if re.fullmatch(QUOTED, each[1]) else each[1]: each[2] for each in found if each}
+            if all(found)
+            else None
+        )
     if not isinstance(pairs, Mapping) or not all(isinstance(name, str) and name for name in pairs):
         raise SettingError(f"columns read name=encoder,..., got {given!r}")
     types = {}

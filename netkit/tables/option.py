@@ -60,6 +60,8 @@ class Option:
     """Whether it says what the model is: one that is trained on keeps it."""
     path: bool = False
     """Whether it may name a file or a folder."""
+    heading: str = ""
+    """What it stands under in the help, and those after it."""
     offered: bool = True
     """Whether the command has an option for it that its help shows."""
 
@@ -70,6 +72,8 @@ def hidden(value: Any) -> Any:
         if ":" in value and ";" not in value and re.match(r"\s*\d+\s*,|\w+\s*,", value):
             raise SettingError(f"layers with settings are separated by ;, as in 64;dropout:rate=0.2, got {value!r}")
         parts = [part.strip() for part in value.split(";" if ";" in value or ":" in value else ",")]
+        if any(re.match(r"\d+\s*[^\d\s/;,]|\d+\s+\d", part) and "/" not in part for part in parts):
+            raise SettingError(f"units separated by commas, such as 64,32, are needed, got {value!r}")
         value = [int(part) if re.fullmatch("-?[0-9]{1,99}", part) else part for part in parts if part]
     if isinstance(value, int) and not isinstance(value, bool):
         value = [value]

@@ -48,12 +48,12 @@ HELD_OUT = ("test", "validation")
 class Settings:
     """How to train on a table. Components are names, texts such as `adam:beta1=0.8`, tables or instances."""
 
-    target: Annotated[Name, Option("The column to predict.", "COLUMN", model=True)]
+    target: Annotated[Name, Option("The column to predict.", "COLUMN", model=True, heading="Data")]
     task: Annotated[Task | None, Option("Else read off the target.", model=True)] = None
     columns: Annotated[
         dict[str, Encoder | Literal["skip"]],
         Option(
-            "How columns become inputs: by an encoder such as NAME:setting=value, or skip.",
+            'How columns become inputs: by an encoder such as NAME:setting=value, or skip; "a,b"=skip has a comma.',
             "COLUMN=ENCODER,...",
             option.columns,
             str | dict[str, Encoder | Literal["skip"]],
@@ -71,6 +71,7 @@ class Settings:
             option.hidden,
             str | Units | Hidden,
             model=True,
+            heading="Network",
         ),
     ] = (100,)
     layers: Annotated[
@@ -79,7 +80,7 @@ class Settings:
     ] = ()
     activation: Annotated[Activation | None, Option("Of the hidden layers.", model=True)] = None
     loss: Annotated[Loss | None, Option("What to make small; by default the one for the task.", model=True)] = None
-    optimizer: Annotated[Optimizer | None, Option("Such as NAME:setting=value.")] = None
+    optimizer: Annotated[Optimizer | None, Option("Such as NAME:setting=value.", heading="Training")] = None
     metric: Annotated[tuple[Metric, ...], Option("What to show; may be repeated.", reader=option.several)] = ()
     alpha: Annotated[Positive | None, Option("Learning rate; by default the optimizer's own.")] = None
     schedule: Annotated[Schedule | None, Option("How the learning rate changes; by default it stays.")] = None
@@ -106,6 +107,7 @@ class Settings:
             option.validation,
             Share | str,
             path=True,
+            heading="Rows held out",
         ),
     ] = 0.1
     test: Annotated[
@@ -123,7 +125,11 @@ class Settings:
     ] = None
     weights: Annotated[
         Name | None,
-        Option("Sample weights in the loss: a column that is no input. Metrics count all rows alike.", "COLUMN"),
+        Option(
+            "Sample weights in the loss: a column that is no input. Metrics count all rows alike.",
+            "COLUMN",
+            heading="Training",
+        ),
     ] = None
     balanced: Annotated[
         bool, Option("Let all classes count alike in the loss: rows weigh n / (classes * rows of their class).")
@@ -133,7 +139,10 @@ class Settings:
     ] = None
     clip: Annotated[Positive | None, Option("Scale gradients down to this norm; by default never.")] = None
     log: Annotated[
-        Name | None, Option("Where a line of JSON for each epoch goes.", "FILE", option.path, free=True, path=True)
+        Name | None,
+        Option(
+            "Where a line of JSON for each epoch goes.", "FILE", option.path, free=True, path=True, heading="Output"
+        ),
     ] = None
     report: Annotated[
         tuple[Reporter, ...], Option("Who is told of the run; may be repeated.", reader=option.several, free=True)
@@ -148,14 +157,16 @@ class Settings:
     keep: Annotated[int, Meta(ge=1), Option("Checkpoints that stay.", free=True)] = 3
     precision: Annotated[
         Literal["float32", "bfloat16"],
-        Option("Of the operands of large products; bfloat16 is faster and right to three digits."),
+        Option("Of the operands of large products; bfloat16 is faster and right to three digits.", heading="Training"),
     ] = "float32"
     memory: Annotated[
         int | None,
         Option("All that may be taken, such as 2GB; by default what the table needs.", "SIZE", option.memory, Bytes),
     ] = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), Option("Same seed, same model.")] = 0
-    out: Annotated[Name | None, Option("Where the model goes.", "FILE", option.path, free=True, path=True)] = None
+    out: Annotated[
+        Name | None, Option("Where the model goes.", "FILE", option.path, free=True, path=True, heading="Output")
+    ] = None
     quiet: Annotated[bool, Option("No progress bar.", free=True)] = False
     plugins: Annotated[
         Plugins, Option("Which plugins to require, prefer and disable.", reader=Plugins.of, free=True, offered=False)

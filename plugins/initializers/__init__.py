@@ -20,4 +20,8 @@ def netkit_initializers() -> dict[str, str]:
         "he_uniform": f"{here}.variance_scaling:HeUniform",
         "glorot_normal": f"{here}.variance_scaling:GlorotNormal",
         "constant": f"{here}.distributions:Constant",
+        "xavier_uniform": "glorot_uniform",
+        "xavier_normal": "glorot_normal",
+        "kaiming_uniform": "he_uniform",
+        "kaiming_normal": "he_normal",
     }

@@ -19,4 +19,10 @@ def netkit_losses() -> dict[str, str]:
         "poisson": f"{here}.likelihood:Poisson",
         "quantile": f"{here}.differences:Quantile",
         "kl_divergence": f"{here}.cross_entropy:KlDivergence",
+        "bce": "binary_cross_entropy",
+        "cce": "categorical_cross_entropy",
+        "mse": "mean_squared_error",
+        "mae": "mean_absolute_error",
+        "pinball": "quantile",
+        "kld": "kl_divergence",
     }

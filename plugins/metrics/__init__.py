@@ -27,4 +27,10 @@ def netkit_metrics() -> dict[str, str]:
         "rmse": f"{here}.regression:Rmse",
         "mape": f"{here}.regression:Mape",
         "median_absolute_error": f"{here}.median:MedianAbsoluteError",
+        "acc": "accuracy",
+        "auc": "roc_auc",
+        "ece": "calibration_error",
+        "mse": "mean_squared_error",
+        "mae": "mean_absolute_error",
+        "root_mean_squared_error": "rmse",
     }

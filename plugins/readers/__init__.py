@@ -12,4 +12,5 @@ def netkit_readers() -> dict[str, str]:
         "parquet": f"{here}.columnar:Parquet",
         "arrow": f"{here}.columnar:Arrow",
         "json_lines": f"{here}.text:JsonLines",
+        "jsonl": "json_lines",
     }
