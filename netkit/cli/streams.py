@@ -40,10 +40,11 @@ def open_streams() -> Output:
     """Standard output as one that remembers. Something takes the place of a closed stream, so that no file opened
     later can get its descriptor: words for a closed standard error go nowhere."""
     if sys.stdout is None:
-        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     old = sys.stdout
+    assert isinstance(old, io.TextIOWrapper)
     how = {name: getattr(old, name) for name in ("encoding", "errors", "line_buffering", "write_through")}
     sys.stdout = output = Output(old.detach(), **how)
     return output
