@@ -260,7 +260,8 @@ def load(path: str | Path, missing: str = "refuse") -> Any:
 def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Model:
     try:
         numbers = sum(value.numel() for value in tensors.values())
-        with Bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers):
+        parts = len(header.layers) + len(tensors)
+        with Bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers, calls=64 * parts):
             model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
             network = model.build(header.in_shape)
             network.fresh = False
