@@ -15,7 +15,7 @@ from netkit.errors import ModelFileError
 
 __all__ = ["Bounded"]
 
-CALLS = 2**13
+CALLS = 2**14
 """Operations that any file may ask for."""
 
 
@@ -26,6 +26,7 @@ class Bounded(TorchDispatchMode):
     def __init__(self, numbers: int, calls: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.numbers, self.calls = numbers, CALLS + calls
+        self._foreseen: dict[Any, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -34,17 +35,30 @@ class Bounded(TorchDispatchMode):
                 raise ModelFileError(f"its settings ask for a tensor {tuple(size)}, far more than the file holds")
         if any(each.alias_info for each in func._schema.returns):
             return func(*args, **kwargs)
-        if any(isinstance(each, Tensor) for each in tree_leaves(args)):
-            with suppress(NotImplementedError, RuntimeError):  # not every operation can be foreseen
-                self._refuse(_numbers(func(*tree_map_only(Tensor, _meta, args), **tree_map_only(Tensor, _meta, kwargs))))
+        self._refuse(self._foresee(func, args, kwargs))
         made = func(*args, **kwargs)
         self.numbers, self.calls = self.numbers - _numbers(made), self.calls - 1
         self._refuse(0)
         return made
 
+    def _foresee(self, func: Any, args: Any, kwargs: Any) -> int:
+        """How many numbers an operation on tensors will make, as far as that can be said without their values."""
+        leaves = tree_leaves((args, kwargs))
+        if not any(isinstance(each, Tensor) for each in leaves):
+            return 0
+        key = (func, *(each.shape if isinstance(each, Tensor) else each for each in leaves))
+        if key not in self._foreseen:
+            self._foreseen[key] = 0
+            with suppress(NotImplementedError, RuntimeError):
+                args, kwargs = tree_map_only(Tensor, _meta, (args, kwargs))
+                self._foreseen[key] = _numbers(func(*args, **kwargs))
+        return self._foreseen[key]
+
     def _refuse(self, numbers: int) -> None:
         """Raise for so many further numbers if they are too many."""
-        if numbers > self.numbers or self.calls < 0:
+        if self.calls < 0:
+            raise ModelFileError("its settings ask for more operations than the file's tensors need")
+        if numbers > self.numbers:
             raise ModelFileError("its settings ask for tensors of far more numbers than the file holds")
 
 
