@@ -24,6 +24,7 @@ from netkit.engine.rows import Rows
 from netkit.engine.training import Run
 from netkit.files.checkpoint import COUNTS, SIGN, Began, Checkpoints, newest, restore
 from netkit.files.lock import locked
+from netkit.tables.interruption import signals
 from netkit.tensors import generator
 
 OPTIONS = ["--target", "y", "--hidden", "8;dropout:rate=0.2;4", "--epochs", "6", "--batch", "7", "--quiet"]
@@ -581,3 +582,15 @@ def test_a_lock_leaves_nothing_and_there_may_be_none(cli, table, tmp_path, monke
     monkeypatch.setattr("netkit.files.lock.fcntl", None)
     with locked("mine"), locked("mine"):
         pass
+
+
+def test_an_ignored_ctrl_c_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with signals() as taken:
+            os.kill(os.getpid(), signal.SIGINT)
+            taken.check()
+            assert signal.getsignal(signal.SIGTERM) is taken
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
