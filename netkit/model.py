@@ -34,7 +34,7 @@ from netkit.files.header import Header, header_of, read_header
 from netkit.files.kept import KeptModel
 from netkit.files.limit import Bounded
 from netkit.files.model_file import write_model
-from netkit.files.provenance import absent, changes
+from netkit.files.provenance import absent, changes, types
 from netkit.kinds import Epoch, Loss, Reporter, Shape
 from netkit.registry.culprit import naming_plugins
 from netkit.registry.discovery import DISTRIBUTION
@@ -291,7 +291,10 @@ def load(path: str | Path, missing: str = "refuse") -> Any:
 def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Model:
     try:
         numbers = sum(value.numel() for value in tensors.values())
-        with Bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers):
+        most, parts = 4 * (LAYERS + len(tensors)), sum(1 for _ in types([*header.layers]))
+        if parts > most:
+            raise ModelFileError(f"its {len(tensors)} tensors allow {most} layers and parts of layers, got {parts}")
+        with Bounded(2**22 + 2**12 * len(header.layers) + 16 * numbers, calls=64 * (len(header.layers) + len(tensors))):
             model = Model(header.layers, header.loss, seed=header.seed, dtype=header.dtype)
             network = model.build(header.in_shape)
             network.fresh = False
@@ -304,7 +307,9 @@ def _loaded(path: str | Path, header: Header, tensors: dict[str, Tensor]) -> Mod
         raise ModelFileError(f"{path}: its layers take rows of {model.network.in_shape}, not {header.in_shape}")
     shapes = {name: tuple(view.shape) for name, view in parameters.items()}
     if (found := {name: tuple(value.shape) for name, value in tensors.items()}) != shapes:
-        raise ModelFileError(f"{path}: its tensors {found} do not fit its layers {shapes}")
+        name = min(each for each in {*found, *shapes} if found.get(each) != shapes.get(each))
+        had, needed = (each.get(name, "none") for each in (found, shapes))
+        raise ModelFileError(f"{path}: its tensors do not fit its layers: {name}: {needed} is needed, got {had}")
     with torch.no_grad():
         for name, view in parameters.items():
             view.copy_(tensors[name])

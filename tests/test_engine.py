@@ -480,3 +480,16 @@ def test_a_network_shows_its_layers_and_their_shapes():
         f"  0: (2,) -> (3,)  {model.layers[0]!r}",
         f"  1: (3,) -> (3,)  {model.layers[1]!r}",
     ]
+
+
+def test_parameters_that_a_layer_left_on_a_tape_are_trained_all_the_same():
+    class Taped(Dense):
+        def build(self, in_shape, rng):
+            params, shape = super().build(in_shape, rng)
+            return {name: each.requires_grad_() for name, each in params.items()}, shape
+
+    x = torch.arange(12.0).reshape(6, 2)
+    models = [Model([kind(2, 1)], "mean_squared_error") for kind in (Taped, Dense)]
+    for model in models:
+        model.fit(x, x[:, :1], epochs=2, progress=False)
+    torch.testing.assert_close(models[0].predict(x), models[1].predict(x))

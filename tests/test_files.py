@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import resource
 import stat
 import struct
 import subprocess
@@ -290,7 +291,7 @@ ODD = {
     "mixed": (target(classes=["a", 1]), "its classes repeat or are of several types: "),
     "target": (target(scale=0.0), "the target is damaged: its scale is 0.0"),
     "format": (lambda header, outer: header.update(format=0), "damaged model file: Expected `int` >= 1"),
-    "in_shape": (lambda header, outer: header.update(in_shape=[7]), "its tensors .* do not fit its layers"),
+    "in_shape": (lambda header, outer: header.update(in_shape=[7]), "its tensors do not fit its layers: .*"),
     "dtype": (
         lambda header, outer: outer["0.W"].update(dtype="I32"),
         "damaged model file: 0.W: a tensor of F32 is needed, got I32$",
@@ -316,15 +317,36 @@ def test_layers_that_take_other_rows_than_the_header_says_are_refused(tmp_path):
         netkit.load(headed(tmp_path / "m", lambda header, outer: header.update(in_shape=[4])))
 
 
-@pytest.mark.parametrize("layer", ["Transformer(14,1,2000,2000)", "Transformer(2,1,9000,9000,1)"])
-def test_a_small_file_asks_for_little_memory_and_time(tmp_path, layer):
+COSTLY = {
+    "Transformer(14,1,2000,2000)": (3,),
+    "Transformer(2,1,9000,9000,1)": (3,),
+    "LSTM(1,1,1000000)": (3, 1),
+    "Upsample(scale_factor=3e8)": (1, 2),
+    "ZeroPad1d((0,300000000))": (1, 4),
+    "ConvTranspose1d(1,1,1,stride=4000000)": (1, 100),
+}
+
+
+@pytest.mark.parametrize("module", COSTLY)
+def test_a_small_file_asks_for_little_memory_and_time(tmp_path, module):
     small().save(tmp_path / "m")
 
     def change(header, outer):
-        header["layers"][0] = {"type": "netkit-nn/torch", "module": layer}
+        header["layers"][0] = {"type": "netkit-nn/torch", "module": module}
+        header["in_shape"] = COSTLY[module]
 
-    with pytest.raises(ModelFileError, match="its settings ask for tensors? .*far more"):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelFileError, match="its settings ask for (a tensor|tensors of far|more operations)"):
         netkit.load(headed(tmp_path / "m", change))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+def test_a_small_file_has_few_parts_however_deep(tmp_path):
+    small().save(tmp_path / "m")
+    inner = [{"type": "netkit-nn/dropout", "rate": 0.5}] * 40016
+    parts = {"type": "netkit-nn/residual", "layers": inner}
+    with pytest.raises(ModelFileError, match="its 4 tensors allow 40016 layers and parts of layers, got 4001[78]$"):
+        netkit.load(headed(tmp_path / "m", lambda header, outer: header.update(layers=[parts])))
 
 
 def test_a_network_has_a_bounded_number_of_layers(tmp_path):

@@ -23,6 +23,8 @@ from netkit.engine.recipe import Recipe
 from netkit.engine.rows import Rows
 from netkit.engine.training import Run
 from netkit.files.checkpoint import COUNTS, SIGN, Began, Checkpoints, newest, restore
+from netkit.files.lock import locked
+from netkit.tables.interruption import signals
 from netkit.tensors import generator
 
 OPTIONS = ["--target", "y", "--hidden", "8;dropout:rate=0.2;4", "--epochs", "6", "--batch", "7", "--quiet"]
@@ -550,3 +552,45 @@ def test_where_components_come_from_must_make_sense_in_a_checkpoint(tmp_path, cl
     assert "Traceback" not in err and "internal" not in err
     damaged = source[0] in ("", "activation")
     assert ("damaged checkpoint: components: " in err) == damaged and code == 0
+
+
+def test_a_folder_of_checkpoints_belongs_to_one_run_at_a_time(cli, table, tmp_path):
+    refused = "netkit: run: another run is at work in it; wait for its end, or name another folder\n"
+    options = ["--checkpoint", "run", "--out", "a.netkit"]
+    process = started(table, tmp_path, table, *OPTIONS, "--epochs", "1000000", *options, "--every", "1")
+    when(lambda: list((tmp_path / "run").glob("*.checkpoint")) or process.poll() is not None)
+    assert cli("train", table, *OPTIONS, "--checkpoint", "run")[::2] == (1, refused)
+    assert cli("train", "--resume", "run")[::2] == (1, refused)
+    process.kill()  # the lock goes with the process
+    process.communicate()
+    assert cli("train", "--resume", "run", "--epochs", newest(tmp_path / "run").state.counts["epoch"] + 1)[0] == 0
+    assert all(path.suffix == ".checkpoint" for path in (tmp_path / "run").iterdir())
+
+
+def test_a_lock_leaves_nothing_and_there_may_be_none(cli, table, tmp_path, monkeypatch):
+    with locked(tmp_path / "a" / "b"), locked(None), pytest.raises(DataError, match="another run"), locked("a/b"):
+        pass
+    assert (tmp_path / "a").is_dir() and not (tmp_path / "a" / "b").exists()
+    (tmp_path / "mine").mkdir()
+    with locked("mine"):
+        pass
+    assert (tmp_path / "mine").is_dir()
+    assert cli("train", "no.csv", *OPTIONS, "--checkpoint", "run")[0] == 1 and not (tmp_path / "run").exists()
+    monkeypatch.setattr("fcntl.flock", lambda *given: (_ for _ in ()).throw(OSError(95, "not supported")))
+    with locked("mine"), locked("mine"):
+        pass
+    monkeypatch.setattr("netkit.files.lock.fcntl", None)
+    with locked("mine"), locked("mine"):
+        pass
+
+
+def test_an_ignored_ctrl_c_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with signals() as taken:
+            os.kill(os.getpid(), signal.SIGINT)
+            taken.check()
+            assert signal.getsignal(signal.SIGTERM) is taken
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -69,6 +69,7 @@ def stopped(environment, name, after, folder):
         text=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     ) as process:
         try:
             late = time.monotonic() + 60

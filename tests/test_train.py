@@ -335,7 +335,8 @@ try:
 except KeyboardInterrupt as stopped:
     print(type(stopped).__name__, stopped.model.score({str(PENGUINS)!r}) > 0.5)
 """
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a shell's background job ignores it
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True, **heed)
     assert process.stdout.readline() == "3\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[0] == "Interrupted True\n" and (tmp_path / "m.netkit").exists()

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from netkit.cli.leaving import leave_in_time
+from netkit.cli.streams import open_streams
 from netkit.errors import NetkitError, PluginError, nearest
 
 __all__ = ["cli", "main"]
@@ -85,8 +86,13 @@ def cli(ctx: click.Context, no_plugin: tuple[str, ...]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit. Every error is one line on stderr and an exit code: 2 for usage, 1 for data, 130 for
     Ctrl-C, 143 after SIGTERM, 70 for what nobody foresaw."""
+    output = None if arguments is not None else open_streams()
     try:
         code = _run(arguments)
+        if output:
+            output.flush()
+        if output and output.lost:
+            code = _say(f"standard output cannot be written: {output.lost.strerror}", code or 1)
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         sys.stderr.close()
         code = 1

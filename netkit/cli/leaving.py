@@ -22,7 +22,8 @@ def leave_in_time(code: int) -> None:
     with this exit code, and a line says what it did not wait for."""
     _flush()
     sys.unraisablehook = _told_unraisable
-    threading.Thread(target=_leave, args=(code,), name="netkit's end", daemon=True).start()
+    with suppress(RuntimeError):  # there may be no memory for a thread
+        threading.Thread(target=_leave, args=(code,), name="netkit's end", daemon=True).start()
 
 
 def _leave(code: int) -> None:

@@ -78,7 +78,8 @@ def build(number: int, link: Link, in_shape: Shape, rng: Generator) -> Link:
             link.activation.check(tuple(shape))
         if twice := set(params) & set(state):
             raise SettingError(f"{spec.name(link.layer)}: {min(twice)!r} is the name of a parameter and of a state")
-    return replace(link, in_shape=tuple(in_shape), out_shape=tuple(shape), params=params | state, state=state)
+    params = {name: each.detach() for name, each in (params | state).items()}  # who derives by a tape may leave one
+    return replace(link, in_shape=tuple(in_shape), out_shape=tuple(shape), params=params, state=state)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from netkit.registry import current
 from netkit.registry.discovery import Plugin, normal
 from netkit.registry.info import NAME, RUN_TIME, Info
 
-__all__ = ["DIST", "Source", "absent", "changes", "refuse_odd", "sources"]
+__all__ = ["DIST", "Source", "absent", "changes", "refuse_odd", "sources", "types"]
 
 DIST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 """What a distribution's name matches; people paste it into a shell."""
@@ -72,7 +72,7 @@ def absent(components: Mapping[str, Source], tables: Sequence[Any]) -> str:
         lookup: Mapping[str, Any] = current().kinds.get(source.kind, {})
         if name not in lookup:
             return f"{source.kind} {name} is not available: {_remedy(name, source)}"
-    for name in _types([*tables]):  # somebody may have emptied the list of components
+    for name in types([*tables]):  # somebody may have emptied the list of components
         if re.fullmatch(rf"{DIST}/{NAME}", name) and not any(name in lookup for lookup in current().kinds.values()):
             return (
                 f"component {name} is not available: {_remedy(name, Source('component', name.partition('/')[0], ''))}"
@@ -80,7 +80,7 @@ def absent(components: Mapping[str, Source], tables: Sequence[Any]) -> str:
     return ""
 
 
-def _types(values: list[Any]) -> Iterator[str]:
+def types(values: list[Any]) -> Iterator[str]:
     """The names of components in tables, however deep."""
     while values:
         value = values.pop()

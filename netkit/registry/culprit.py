@@ -22,6 +22,8 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 NO_MEMORY = re.compile("can't allocate memory|out of memory|calculation overflowed|multiplication overflow")
 """How torch says it, in plain RuntimeErrors."""
+NO_ROOM = re.compile("failed to map segment|annot allocate memory")
+"""How the loader of libraries says it, in ImportErrors and OSErrors."""
 
 
 def naming_plugins(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -78,7 +80,9 @@ def culprit(error: BaseException) -> PluginError | None:
 
 def no_memory(error: BaseException) -> bool:
     """Whether it says that there is not enough memory."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
+    said = NO_MEMORY if isinstance(error, RuntimeError) else NO_ROOM
+    plain = isinstance(error, (RuntimeError, ImportError, OSError))
+    return isinstance(error, MemoryError) or (plain and bool(said.search(str(error))))
 
 
 def _inside(frame: FrameType) -> list[type[Component]]:

@@ -42,12 +42,14 @@ class Signals:
 
 @contextmanager
 def signals() -> Iterator[Signals]:
-    """Take SIGINT and SIGTERM while this lasts; they reach the main thread alone."""
+    """Take SIGINT and SIGTERM while this lasts; they reach the main thread alone. One that is ignored stays so: shells
+    have what runs in the background ignore the Ctrl-C that is meant for another."""
     taken = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield taken
         return
-    before = {number: signal.signal(number, taken) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.signal(number, taken) for number in heeded}
     try:
         yield taken
     finally:

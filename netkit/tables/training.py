@@ -13,6 +13,7 @@ from netkit.engine.progress import check_callbacks
 from netkit.errors import ModelFileError, NetkitError, SettingError, ShapeError
 from netkit.files.atomic import check_writable, same_path
 from netkit.files.checkpoint import FORMAT, Began, Checkpoint, Checkpoints, newest
+from netkit.files.lock import locked
 from netkit.files.places import absolute, is_read_from
 from netkit.files.provenance import Source, absent, changes, sources
 from netkit.kinds import Epoch, Loss
@@ -58,7 +59,9 @@ def train(
     given = settings if target is None else {"target": target, **settings}
     if resume is None:
         with following(rules_in(given)):
-            return _trained(data, Settings.of(given), callbacks)
+            chosen = Settings.of(given)
+            with locked(chosen.checkpoint):
+                return _trained(data, chosen, callbacks)
     if not isinstance(resume, (str, Path)) or not str(resume):
         raise SettingError(f"resume: a folder of checkpoints is needed, got {resume!r}")
     saved = newest(resume)
@@ -71,7 +74,8 @@ def train(
             if distribution != DISTRIBUTION:
                 logger.warning("%s: %s", resume, said)
         data = began.options.get("data") if data is None else data
-        return _trained(data, chosen, callbacks, saved, fresh=not same_path(folder, resume))
+        with locked(folder):
+            return _trained(data, chosen, callbacks, saved, fresh=not same_path(folder, resume))
 
 
 def _begun(folder: str | Path, began: Began, given: Mapping[str, Any]) -> Settings:
