@@ -289,14 +289,19 @@ def test_the_summary_of_labels_is_exact():
 
 
 @WAYS
-@pytest.mark.parametrize("first", [0, 1, 7])
-def test_a_first_column_without_a_name_gets_one_and_is_left_out_where_it_numbers_the_rows(cli, tmp_path, first, way):
+@pytest.mark.parametrize("first", [0, 1, 7, 1950])
+def test_a_first_column_without_a_name_gets_one_and_is_left_out_where_it_names_the_rows(cli, tmp_path, first, way):
     rows = "".join(f"{i + first},{i % 5},{'ab'[i % 2]}\n" for i in range(60))
     (tmp_path / "t.csv").write_text('"",x,y\n' + rows)
     code, _, err = cli("train", "t.csv", "--target", "y", *FAST, *way)
-    about = "column 1: has no name in the file" + ("; left out: it numbers the rows" if first < 2 else "")
+    why = {0: "it numbers the rows", 1: "it numbers the rows", 7: "its whole numbers name the rows"}.get(first)
+    about = "column 1: has no name in the file"
+    if why:
+        about = (
+            f"column 1: left out: it has no name in the file, and {why}; --columns 'column 1=number' decides otherwise"
+        )
     assert code == 0 and f"note: {about}\n" in err
-    assert ("column 1" in TableModel.load(tmp_path / "m.netkit").features.names) == (first == 7)
+    assert ("column 1" in TableModel.load(tmp_path / "m.netkit").features.names) == (first == 1950)
     assert cli("predict", "m.netkit", "t.csv")[0] == 0
 
 

@@ -35,6 +35,10 @@ class Encoder(Component):
         netkit's own for what the encoder takes: `NumberSummary`, `DateSummary`, `TextSummary`."""
         return None
 
+    def written(self) -> str:
+        """How its dates are written, such as `%d/%m/%Y`; empty for ISO 8601."""
+        return ""
+
     @abstractmethod
     def fit(self, summary: Any) -> Any:
         """The state for a column that is summarised so; a text instead says why the column can tell nothing."""

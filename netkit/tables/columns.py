@@ -18,7 +18,6 @@ __all__ = [
     "RowError",
     "all_missing",
     "column",
-    "counted_from",
     "dates",
     "is_date",
     "is_number",
@@ -135,14 +134,6 @@ def all_missing(name: str) -> DataError:
 def lost_rows(name: str, lost: int) -> list[str]:
     """A note when rows without a value were left out."""
     return [f"{name}: {lost} rows without a value are left out"] if lost else []
-
-
-def counted_from(values: pa.ChunkedArray, first: int) -> int | None:
-    """The number of the table's first row, where the values number the rows from `first` on."""
-    if not pa.types.is_integer(values.type) or values.null_count:
-        return None
-    apart = np.unique(values.to_numpy() - np.arange(first, first + len(values)))
-    return int(apart[0]) if len(apart) == 1 and apart[0] in (0, 1) else None
 
 
 def refuse_infinite(table: pa.Table) -> None:

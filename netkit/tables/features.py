@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +19,23 @@ from netkit import spec
 from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Encoder, Layer
 from netkit.registry.culprit import blaming
-from netkit.tables.columns import UNNAMED, column, type_of
-from netkit.tables.encoders import READ, SKIP, Column, ColumnType, column_types, own_encoder, read_as, summary_of
+from netkit.tables.columns import UNNAMED, column, is_text, type_of
+from netkit.tables.encoders import (
+    READ,
+    SKIP,
+    Column,
+    ColumnType,
+    as_written,
+    column_types,
+    own_encoder,
+    read_as,
+    summary_of,
+)
+from netkit.tables.row_numbers import RowNumbers
 from netkit.tables.summaries import NumberSummary, TextSummary
+from netkit.tables.written_dates import DIGITS, FORMATS, fitting
 
-__all__ = ["ColumnSummary", "Features", "TableSummary", "text_among", "unnamed", "unseen_notes"]
+__all__ = ["ColumnSummary", "Features", "TableSummary", "text_among", "unseen_notes"]
 
 SMALL = 20
 """A text column of more rows than this that never repeats itself is a name, and left out."""
@@ -50,6 +62,7 @@ class Features:
         `UnknownComponent` for another type; `PluginError`.
         """
         summary = TableSummary(exclude, column_types(types or {}))
+        summary.see(table)
         summary.feed(table)
         return cls.of(summary)
 
@@ -63,6 +76,7 @@ class Features:
         left_out = {name: each for name, each in zip(names, found) if isinstance(each, str)}
         notes = [f"{name}: left out: {reason}" for name, reason in left_out.items() if types.get(name) != SKIP]
         notes += [f"{each.name}: {note}" for each in columns if (note := each.note)]
+        notes += [f"{each}: {note}" for each in names if each not in left_out for note in summary.columns[each].notes]
         if not columns:
             raise DataError("no column is left to learn from" + "".join(f"; {note}" for note in notes))
         return cls(columns, tuple(notes), left_out)
@@ -157,17 +171,6 @@ class Features:
         return cls(columns)
 
 
-def unnamed(starts: Iterable[int | None], types: Mapping[str, ColumnType]) -> tuple[dict[str, ColumnType], list[str]]:
-    """The types with a first column without a name left out where it numbers the rows, and a note. `starts`: what
-    `counted_from` gave for each piece that has one."""
-    starts = set(starts)
-    if not starts or UNNAMED in types:
-        return {**types}, []
-    if starts in ({0}, {1}):
-        return {**types, UNNAMED: SKIP}, [f"{UNNAMED}: has no name in the file; left out: it numbers the rows"]
-    return {**types}, [f"{UNNAMED}: has no name in the file"]
-
-
 def unseen_notes(unseen: Mapping[str, int]) -> list[str]:
     """What to know of values that training never saw, by column."""
     return [f"{name}: {count} values that training never saw" for name, count in unseen.items() if count]
@@ -175,7 +178,7 @@ def unseen_notes(unseen: Mapping[str, int]) -> list[str]:
 
 def text_among(types: Mapping[str, ColumnType]) -> list[str]:
     """The columns whose encoder takes text, so they must be read as they are written."""
-    return [name for name, kind in types.items() if kind != SKIP and kind.takes == "text"]
+    return [name for name, kind in types.items() if kind != SKIP and as_written(kind)]
 
 
 class TableSummary:
@@ -193,16 +196,25 @@ class TableSummary:
         self._own = {takes: own_encoder(takes) for takes in READ}
         self._exclude, self._block = exclude, block
 
+    def see(self, table: pa.Table) -> None:
+        """Look at a piece, also at the rows that are held out, before it is fed: what dates and row numbers are shows
+        in whole columns alone. Of columns that were never seen so only their types tell."""
+        if self._block is not None:  # 0.1 did not look
+            self._each(table, lambda name: self.columns[name].see(table[name]))
+
     def feed(self, table: pa.Table) -> None:
         """Take in a piece. Raises `DataError` when a column cannot be what it is set to; `PluginError`."""
         for name in self.types:
             column(table, name)
+        self._each(table, lambda name: self.columns[name].feed(table[name]))
+
+    def _each(self, table: pa.Table, take: Callable[[str], None]) -> None:
         names = [name for name in table.column_names if name not in self._exclude]
         for name in names:
             if name not in self.columns:
                 self.columns[name] = ColumnSummary(name, self.types.get(name), self._own, self._block)
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: self.columns[name].feed(table[name]), names))
+            list(pool.map(take, names))
 
 
 class ColumnSummary:
@@ -213,11 +225,28 @@ class ColumnSummary:
         self.type, self.rows = pa.null(), 0
         self.encoder: Encoder | None = None
         self.summary: Any = None
+        self.numbers = RowNumbers(name) if given is None else None
+        self.formats: dict[str, ColumnSummary] | None = None
+        """By how all values that were seen can be read as dates, what is summarised so; None before the first."""
         if isinstance(given, Encoder):
             self._begin(given)
 
+    def see(self, values: pa.ChunkedArray) -> None:
+        """Look at a piece of the whole column before the training rows of it are fed."""
+        if not self._own:
+            return
+        if self.numbers:
+            self.numbers.feed(values)
+        if self.formats is None and values.null_count < len(values):
+            words = FORMATS if is_text(values) else [DIGITS] if pa.types.is_integer(values.type) else []
+            self.formats = {each: self._dates(each) for each in fitting(values, words)}
+        elif self.formats:
+            self.formats = {each: self.formats[each] for each in fitting(values, self.formats)}
+
     def feed(self, values: pa.ChunkedArray) -> None:
         """Take in a piece. Raises `DataError`, `PluginError`."""
+        for each in (self.formats or {}).values():
+            each.feed(values)
         if pa.types.is_null(self.type) and not pa.types.is_null(values.type):
             self.type = values.type
             if own := self._own.get(type_of(values)):
@@ -233,10 +262,36 @@ class ColumnSummary:
         if not self.encoder:
             empty = pa.types.is_null(self.type)
             return "every value is missing" if empty else f"{self.type} is neither number, text nor date"
+        if self.numbers and (reason := self.numbers.reason):
+            return f"{reason}; --columns '{self.name}=number' decides otherwise"
+        if self.formats and isinstance(self.summary, TextSummary):
+            return next(iter(self.formats.values())).fitted(None)
         names = given is None and isinstance(self.summary, TextSummary) and self.rows > SMALL
         if names and self.summary.differ:
             return "every value differs, as in a name"
         return Column.fit(self.name, self.encoder, self.summary)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What was assumed of a column that nobody set, and how to decide otherwise."""
+        found, option = [*(self.formats or {})], f"--columns '{self.name}="
+        if self.name == UNNAMED:
+            yield "has no name in the file"
+        if found == [DIGITS]:
+            yield f"looks like dates as {DIGITS}, read as a number; {option}date:format={DIGITS}' decides otherwise"
+        elif found:
+            other = f", {found[1]} fits as well" if found[1:] else ""
+            decide = f"date:format={found[1]}" if found[1:] else "text"
+            yield f"read as dates, {found[0]}{other}; {option}{decide}' decides otherwise"
+        if self.numbers and (note := self.numbers.note):
+            yield f"{note}; {option}skip' leaves it out"
+
+    def _dates(self, written: str) -> ColumnSummary:
+        """Begun as dates in this format, with the rows so far, which were all missing."""
+        found = ColumnSummary(self.name, SKIP, {}, self._block)
+        found.rows = self.rows
+        found._begin(spec.make("encoder", {**spec.table(self._own["date"]), "format": written}))
+        return found
 
     def _begin(self, encoder: Encoder) -> None:
         """Start the summary, with the missing values so far."""

@@ -9,10 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netkit.tables.columns import (
-    UNNAMED,
     all_missing,
     column,
-    counted_from,
     is_date,
     is_number,
     lost_rows,
@@ -23,7 +21,7 @@ from netkit.tables.columns import (
     with_value,
 )
 from netkit.tables.encoders import SKIP, ColumnType, read_as
-from netkit.tables.features import TableSummary, unnamed
+from netkit.tables.features import TableSummary
 from netkit.tables.read import check_names
 from netkit.tables.sources import Source, Types
 from netkit.tables.split import Split, check_groups
@@ -105,8 +103,6 @@ class FirstPass:
         self.training, self.held_out = store(), {part: store() for part in splits}
         self.rows, self.lost = 0, 0
         """The rows that were read, and those of them without a target."""
-        self._starts: set[int | None] = set()
-        self._notes: list[str] = []
 
     def take(self, where: str, piece: pa.Table) -> None:
         """The next rows. Raises `DataError`."""
@@ -117,8 +113,7 @@ class FirstPass:
             check_types(piece, self._types)
             for role, name in self._roles.items():
                 ROLES[role](name, column(piece, name))
-        if piece.schema.get_field_index(UNNAMED) == 0:
-            self._starts.add(counted_from(piece[UNNAMED], self.rows))
+        self.summary.see(piece)
         self.rows += len(piece)
         kept = piece
         if self._target is not None:
@@ -134,7 +129,6 @@ class FirstPass:
         check_names(who, self._met.schema.names, self.rows)
         if self._target is not None and self.lost == self.rows:
             raise all_missing(self._target)
-        self.summary.types, self._notes = unnamed(self._starts, self._types)
         for rows in (self.training, *self.held_out.values()):
             rows.close()
         return self
@@ -143,7 +137,7 @@ class FirstPass:
     def notes(self) -> list[str]:
         """What was left out, and how many groups are held out."""
         groups = [note for part, split in self.splits.items() for note in split.notes(part, len(self.held_out[part]))]
-        return [*lost_rows(self._target or "", self.lost), *self._notes, *groups]
+        return [*lost_rows(self._target or "", self.lost), *groups]
 
     def _keep(self, piece: pa.Table) -> None:
         if self._target is not None:

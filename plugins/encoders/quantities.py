@@ -84,11 +84,16 @@ class Date(Encoder):
     """The seconds t since 1970, standardised, and sin and cos of 2 pi t / period for each cycle (day, week, year) that
     it goes through.
 
-    A missing value has inputs of 0, and another input says so where training had some.
+    A missing value has inputs of 0, and another input says so where training had some. Text, and whole numbers, are
+    read in the `format`, of %d, %m, %b (a month's name), %q (a quarter), %Y, %y, %H, %M and %S; in none, as ISO 8601.
     """
 
     takes = "date"
     State = DateState
+    format: str = ""
+
+    def written(self) -> str:
+        return self.format
 
     def fit(self, summary: DateSummary) -> DateState | str:
         if not summary.count:
