@@ -6,8 +6,8 @@
     python benchmarks/real_tables.py report FOLDER
 
 The tables are not part of netkit. They are written as pandas writes them, with the row names in front, 3,000 rows at most
-drawn at random; the target is the last column, or for every second table a column drawn at random. A table is trained on
-for 60 seconds at most, and after that predicted, evaluated and saved.
+drawn at random; the target is the last column, or for every second table a column drawn at random. A table is trained on,
+predicted and evaluated for 60 seconds at most.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import Any
 
 import netkit
 from netkit import NetkitError, TableModel
+from netkit.engine.scores import Scores
 
 ROWS, SECONDS = 3000, 60
 DATE = re.compile(
@@ -39,10 +40,6 @@ DATE = re.compile(
     r"|\d{1,2}[- ][A-Z][a-z]{2,8}[- ]\d{2,4}"
 )
 IDENTITY = re.compile(r"(^|[_. ])(id|rownames|index|nr|no|num|number|obs|case)$|[a-z]I[Dd]$", re.I)
-
-
-class Slow(Exception):
-    """A table took longer than `SECONDS`."""
 
 
 def collect(folder: Path) -> None:
@@ -91,19 +88,32 @@ def train(folder: Path, count: int = 1000) -> None:
     import torch
 
     torch.set_num_threads(1)
-    results = folder / "results.jsonl"
-    done = {json.loads(line)["table"] for line in results.read_text().splitlines()} if results.exists() else set()
+    done = {one["table"] for one in _results(folder)}
     paths = sorted(folder.glob("*.csv"))
     random.Random(0).shuffle(paths)
     signal.signal(signal.SIGALRM, _late)
     for number, path in enumerate(paths[:count]):
         if path.stem not in done:
-            with results.open("a") as file:
+            with (folder / "results.jsonl").open("a") as file:
                 file.write(json.dumps({"table": path.stem, **_result(path, number)}, default=str) + "\n")
 
 
 def _late(*_: object) -> None:
-    raise Slow
+    Late.seconds += 1
+    raise Late
+
+
+class Late(Exception):
+    """A table took longer than `SECONDS`; said again every second, since whoever guards plugins may catch it."""
+
+    seconds = 0
+
+
+def _results(folder: Path) -> list[dict[str, Any]]:
+    """All whole lines; the last may have been cut off."""
+    path = folder / "results.jsonl"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def _result(path: Path, number: int) -> dict[str, Any]:
@@ -113,19 +123,23 @@ def _result(path: Path, number: int) -> dict[str, Any]:
         names = next(csv.reader(file))
     target = random.Random(number).choice(names[1:] or names) if number % 2 else names[-1]
     found: dict[str, Any] = {"target": target}
-    signal.alarm(SECONDS)
+    Late.seconds, done = 0, None
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, 1)
     try:
         model = netkit.train(path, target, quiet=True)
-        found |= _told(model, path)
-    except NetkitError as error:
-        found["refused"] = str(error)
-    except Slow:
-        found["slow"] = True
-    except BaseException:
-        found["broken"] = traceback.format_exc()
+        done = model, model.predict(path), model.evaluate(path)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        known = isinstance(error, NetkitError)
+        found["refused" if known else "broken"] = str(error) if known else traceback.format_exc()
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         logging.getLogger("netkit").removeHandler(notes)
+    if Late.seconds:
+        found = {"target": target, "slow": True}
+    elif done:
+        found |= _told(path, *done)
     return found | {"notes": notes.lines, "seconds": round(time.perf_counter() - begun, 2)}
 
 
@@ -140,13 +154,14 @@ class Notes(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def _told(model: TableModel, path: Path) -> dict[str, Any]:
+def _told(path: Path, model: TableModel, predicted: list[Any], evaluated: Scores) -> dict[str, Any]:
     """What became of the columns, what the model is worth, and whether it predicts as it should."""
     part, scores = next(iter(model.scores.items()))
-    predicted, evaluated = model.predict(path), model.evaluate(path)
     with path.open(newline="") as file:
         rows = [*csv.DictReader(file)]
-    right = len(predicted) == len(rows) and evaluated.rows == sum(bool(row[model.target.name].strip()) for row in rows)
+    right = len(predicted) == len(rows) and evaluated.rows == sum(
+        bool((row[model.target.name] or "").strip()) for row in rows
+    )
     labels = {str(label) for label in model.target.labels}
     spelled = labels <= {row[model.target.name] for row in rows}
     columns = {each.name: type(each.encoder).__name__.lower() for each in model.features.columns}
@@ -182,7 +197,7 @@ def _doubts(rows: list[dict[str, str]], columns: dict[str, str]) -> Iterator[str
 
 def report(folder: Path) -> None:
     """What happened, and every doubt."""
-    results = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    results = _results(folder)
     kinds = Counter(next((each for each in ("broken", "slow", "refused") if each in one), "trained") for one in results)
     print(f"{len(results)} tables: {dict(kinds)}; {sum(one['seconds'] for one in results):.0f} s")
     for one in results:
@@ -196,7 +211,8 @@ def report(folder: Path) -> None:
             print(f"predictions: {where}: rows {one['right']}, labels {one['spelled']}")
         told = " ".join(one["notes"])
         for doubt in one["doubts"]:
-            print(f"doubt: {where}: {doubt}{'; told' if doubt.partition(':')[0] in told else ''}")
+            named = any(note.startswith(f"{doubt.partition(': ')[0]}: ") for note in one["notes"])
+            print(f"doubt: {where}: {doubt}{'; told' if named else ''}")
         if one["classes"] * 2 > one["rows"]:
             print(
                 f"classes: {where}: {one['classes']} in {one['rows']} rows{'; told' if 'hardly a row' in told else ''}"

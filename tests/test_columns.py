@@ -1,13 +1,21 @@
 """Columns that nobody set: dates that are not ISO 8601, ids and row numbers."""
 
 import datetime
+import re
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import netkit
+from netkit import DataError, SettingError, TableModel
+from netkit.errors import ModelFileError
 from netkit.tables.features import Features, TableSummary
+from netkit.tables.row_numbers import RowNumbers
+from netkit.tables.written_dates import fitting, pattern
 
 DAYS = st.lists(
     st.dates(datetime.date(1970, 1, 1), datetime.date(2060, 1, 1)), min_size=2, max_size=30, unique=True
@@ -36,3 +44,99 @@ def test_written_dates_are_the_same_inputs_as_dates_however_the_table_is_cut(wri
 def test_ids_are_left_out_and_measurements_are_not(name, out):
     features = Features.fit(pa.table({name: [7 * i for i in range(60)], "z": [i % 5 for i in range(60)]}))
     assert (name in features.left_out) == out
+
+
+NUMBERED = {
+    "row": True,
+    "Study": True,
+    "obsNumber": True,
+    "x": False,
+    "time": False,
+    "day_of_year": False,
+    "Week": False,
+}
+
+
+@pytest.mark.parametrize("name, out", NUMBERED.items())
+@given(first=st.sampled_from([0, 1]), cuts=st.lists(st.integers(1, 59), max_size=4), gap=st.integers(0, 60))
+def test_what_counts_the_rows_is_no_input_but_for_times_however_it_is_cut(name, out, first, cuts, gap):
+    values = np.arange(60) + first
+    for broken in (False, gap < 60):
+        numbers, ends = RowNumbers(name), [0, *sorted(set(cuts)), 60]
+        values = np.where(np.arange(60) >= gap, values + 1, values) if broken and gap else values
+        for start, end in zip(ends, ends[1:]):
+            numbers.feed(pa.chunked_array([values[start:end]]))
+        counts = not (broken and gap)
+        assert bool(numbers.reason) == (out and counts), (values, numbers.reason)
+        assert bool(numbers.note) == counts
+
+
+@pytest.mark.parametrize("way", [(), ("--memory", "700MB")])
+def test_row_numbers_ids_and_written_dates_from_the_shell(cli, tmp_path, way):
+    rng = np.random.default_rng(0)
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(int(each)) for each in rng.integers(0, 700, 200)]
+    rows = "".join(f"{i + 1},{9 * i % 1999},{day:%d/%m/%Y},{day.month % 2}\n" for i, day in enumerate(days))
+    (tmp_path / "t.csv").write_text("case number,patientID,seen,y\n" + rows)
+    code, _, err = cli("train", "t.csv", "--target", "y", "--epochs", "20", "--quiet", "--alpha", "0.03", *way)
+    assert code == 0
+    told = [line for line in err.splitlines() if "no better" not in line]
+    assert told == [
+        "note: case number: left out: it numbers the rows; --columns 'case number=number' decides otherwise",
+        "note: patientID: left out: its whole numbers name the rows; --columns 'patientID=number' decides otherwise",
+        "note: seen: read as dates, %d/%m/%Y; --columns 'seen=text' decides otherwise",
+    ]
+    model = TableModel.load(tmp_path / "t.netkit")
+    assert model.features.names[0] == "seen" and "seen sin year" not in model.features.left_out
+    assert model.predict(tmp_path / "t.csv") == model.predict(tmp_path / "t.csv", separator=",")
+    iso = [day.isoformat() for day in days]
+    table = pyarrow.csv.read_csv(tmp_path / "t.csv")
+    typed = table.set_column(2, "seen", pa.array(days))
+    assert model.outputs(typed).equal(model.outputs(table)) and len(iso) == 200
+    (tmp_path / "odd.csv").write_text("seen\n01/02/2021\n31/02/2021\n")
+    said = "netkit: seen: row 2: '31/02/2021' is not a date written %d/%m/%Y\n"
+    assert cli("predict", "t.netkit", "odd.csv")[::2] == (1, said)
+    kept = ("--columns", "case number=number,patientID=number,seen=text")
+    assert cli("train", "t.csv", "--target", "y", "--epochs", "1", "--quiet", "--out", "k.netkit", *kept, *way)[0] == 0
+    assert {"case number", "patientID"} <= {*TableModel.load(tmp_path / "k.netkit").features.names}
+
+
+def test_dates_that_two_formats_fit_are_told(caplog):
+    table = pa.table({"d": [f"{1 + i % 12:02}/{1 + i % 11:02}/2020" for i in range(60)], "y": [0.0, 1.5] * 30})
+    netkit.train(table, "y", epochs=1, quiet=True)
+    said = "d: read as dates, %m/%d/%Y, %d/%m/%Y fits as well; --columns 'd=date:format=%d/%m/%Y' decides otherwise"
+    assert said in caplog.text
+    model = netkit.train(table, "y", epochs=1, quiet=True, columns={"d": "date:format=%d/%m/%Y"})
+    assert model.features.columns[0].encoder.written() == "%d/%m/%Y"
+    with pytest.raises(DataError, match=r"^d: row 1: '01/01/2020' is not a date written %Y Q%q$"):
+        netkit.train(table, "y", epochs=1, quiet=True, columns={"d": "date:format=%Y Q%q"})
+
+
+@pytest.mark.parametrize(
+    "words, written",
+    [
+        (["1981 Q1", "1981 Q4"], "%Y Q%q"),
+        (["2002 Jan", "2003 Feb"], "%Y %b"),
+        (["June 22, 2018", "Jul 3, 2018"], "%b %d, %Y"),
+        (["25/11/63", "26/12/64"], "%d/%m/%y"),
+        (["1920-21", "1921-22"], None),
+        (["31/02/2020", "30/03/2020"], None),
+        (["a", "b"], None),
+    ],
+)
+def test_each_spelling_is_known_or_stays_text(words, written):
+    from netkit.tables.written_dates import FORMATS
+
+    assert fitting(pa.chunked_array([words]), FORMATS)[:1] == ([written] if written else [])
+
+
+@pytest.mark.parametrize(
+    "written", ["", "%d", "%d/%m", "%Y%Y-%m-%d", "(%d/%m/%Y)+" * 9, "%d/%m/%Y %H", "%x", "%d/%m/%Y é"]
+)
+def test_a_format_that_is_none_is_refused_in_a_setting_and_in_a_file(written):
+    with pytest.raises(SettingError, match=re.escape("format: %d, %m or %b, and %Y or %y, as in %d/%m/%Y, are needed")):
+        pattern(written)
+    if written:
+        data = Features.fit(pa.table({"d": ["1/2/2020", "25/3/2021"]})).to_json()
+        data["columns"][0]["encoder"]["format"] = written
+        with pytest.raises(ModelFileError, match="^the preparation of the columns is damaged: .*format: %d"):
+            Features.from_json(data)

@@ -18,7 +18,7 @@ LESSON = [
     *("kinds/component.py", "kinds/network.py", "kinds/training.py"),
     *("engine/links.py", "engine/network.py", "engine/training.py", "engine/rows.py", "engine/scoring.py"),
 ]
-WINGS = {"kinds": 490, "registry": 2800, "engine": 3560, "tables": 4350, "files": 2800, "testing": 2800, "cli": 2800}
+WINGS = {"kinds": 490, "registry": 2800, "engine": 3560, "tables": 4480, "files": 2800, "testing": 2800, "cli": 2800}
 """Lines of each folder at most. Evaluation made the engine larger than 2,700, and the rows that test the tables."""
 
 

@@ -178,6 +178,14 @@ WRONG = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("score", [None, "1", torch.ones(2)])
+def test_a_score_that_is_no_number_names_the_metric(score):
+    part = another(Mean, score=lambda self, tally: score)
+    said = f"^metric OtherMean .*: score must give a float, got {type(score).__name__}$"
+    with pytest.raises(PluginError, match=said):
+        fitted(part)
+
+
 @pytest.mark.parametrize("plan", [True, False])
 @pytest.mark.parametrize("case", WRONG)
 def test_what_a_component_raises_in_training_names_it(case, plan):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from netkit.engine.decisions import decide
+from netkit.engine.decisions import decide, scored
 from netkit.engine.intervals import Sample
 from netkit.engine.network import loss_values
 from netkit.engine.rows import Rows
@@ -99,8 +99,8 @@ class _Sums:
 
     def scores(self) -> dict[str, float]:
         """The mean loss and the metrics."""
-        scored = {name: metric.score(self._tallies[name]) for name, metric in self._metrics.items()}
-        return {"loss": self._total / self.rows} | scored
+        found = {name: scored(metric, self._tallies[name]) for name, metric in self._metrics.items()}
+        return {"loss": self._total / self.rows} | found
 
 
 def constant_outputs(loss: Loss, mean_target: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from netkit.engine.decisions import compared
+from netkit.engine.decisions import compared, scored
 from netkit.kinds import Loss, Metric
 from netkit.tensors import generator
 
@@ -77,7 +77,7 @@ def _scorer(metric: Metric, prediction: Tensor, target: Tensor, decided: bool) -
     if decided:
         wrong = target.roll(1, -1) if target[0].numel() > 1 else 1 - target
         prediction = torch.cat([prediction, wrong.to(prediction)])
-    return lambda rows: metric.score(metric.tally(prediction[rows % len(prediction)], target[rows % count]))
+    return lambda rows: scored(metric, metric.tally(prediction[rows % len(prediction)], target[rows % count]))
 
 
 def _between(number: int, ends: tuple[int, int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from torch import Tensor
 
-from netkit.engine.decisions import compared
+from netkit.engine.decisions import compared, scored
 from netkit.engine.network import Network, loss_values
 from netkit.engine.program.predict import predictor
 from netkit.engine.rows import Rows, RowStream
@@ -28,7 +28,7 @@ def evaluate(
     for block, outputs, values in losses(network, loss, rows):
         total += float(values.sum())
         add_up(tallies, metrics, loss, decode(outputs), decode(block.target))
-    return {"loss": total / len(rows)} | {name: metric.score(tallies[name]) for name, metric in metrics.items()}
+    return {"loss": total / len(rows)} | {name: scored(metric, tallies[name]) for name, metric in metrics.items()}
 
 
 def losses(network: Network, loss: Loss, rows: RowStream) -> Iterator[tuple[Rows, Tensor, Tensor]]:

@@ -17,6 +17,13 @@ ROWS = re.compile(
     r"(?i)(?:row|obs|case|seq|doc)?[ _.]?(?:names?|no|nr|num|number)|obs|observation|case|row|index|unnamed: 0"
 )
 """Names that say number of the row, where the values count."""
+TIMES = {
+    *"date day days hour minute month months period quarter season second step t time week weeks year years".split()
+}
+"""Words in the names of times, which count in a series."""
+SMALL = 20
+"""Of more rows than this a column that counts them from 0 or 1 is no input, whatever it is called; but for times, and
+for names of one letter, which may be anything."""
 DIFFER = 0.9
 """Of the values of a column of ids, those that differ; ids that come twice on average name no rows."""
 YEARS = 1500, 2100
@@ -55,7 +62,7 @@ class RowNumbers:
         """Why it is left out; empty where it is not."""
         if not self._whole or self.rows < 2:
             return ""
-        if self._counts and (ROWS.fullmatch(self.name) or (self.name == UNNAMED and self.first in (0, 1))):
+        if self._counts and (ROWS.fullmatch(self.name) or (self.first in (0, 1) and self._may_number)):
             return f"{self._nameless}it numbers the rows"
         years = self.name == UNNAMED and YEARS[0] <= self._ends[0] <= self._ends[1] <= YEARS[1]
         differ = len(self._values) > max(1, DIFFER * self._often.sum())
@@ -66,6 +73,12 @@ class RowNumbers:
         """What to know of a column that counts the rows under another name."""
         counts = self._whole and self._counts and self.first in (0, 1) and self.rows > 20
         return f"numbers the rows from {self.first} on" if counts else ""
+
+    @property
+    def _may_number(self) -> bool:
+        words = re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).lower())
+        counts = self.rows > SMALL and len(self.name.strip()) > 1 and TIMES.isdisjoint(words)
+        return self.name == UNNAMED or counts
 
     @property
     def _nameless(self) -> str:

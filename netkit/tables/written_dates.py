@@ -99,7 +99,7 @@ def _seconds(words: pa.ChunkedArray, written: str) -> np.ndarray:
         month = pc.fill_null(pc.index_in(pc.ascii_lower(part["b"]), NAMES), -2).to_numpy() // 2 + 1
     if "q" in number:
         month = 3 * number["q"] - 2
-    months = (year - 1970).astype("M8[M]") + (month - 1)
+    months = (year - 1970).astype("M8[Y]").astype("M8[M]") + (month - 1)
     days = months.astype("M8[D]") + (day - 1)
     hour, minute, second = (number.get(code, 0) for code in "HMS")
     true = (month >= 1) & (month <= 12) & (days.astype("M8[M]") == months) & (hour < 24) & (minute < 60) & (second < 60)
