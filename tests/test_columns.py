@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import netkit
 from netkit import DataError, SettingError, TableModel
 from netkit.errors import ModelFileError
+from netkit.tables.encoders import column_types
 from netkit.tables.features import Features, TableSummary
 from netkit.tables.row_numbers import RowNumbers
 from netkit.tables.written_dates import fitting, pattern
@@ -140,3 +141,38 @@ def test_a_format_that_is_none_is_refused_in_a_setting_and_in_a_file(written):
         data["columns"][0]["encoder"]["format"] = written
         with pytest.raises(ModelFileError, match="^the preparation of the columns is damaged: .*format: %d"):
             Features.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "given, names",
+    [
+        ('"a,b"=skip', ["a,b"]),
+        ('"a,b"=skip,c=number', ["a,b", "c"]),
+        ('c=number, "a,b"=skip', ["c", "a,b"]),
+        ('"a;b"=skip;c=text:levels=3', ["a;b", "c"]),
+        ('"say \\"x\\", y"=skip', ['say "x", y']),
+        ('"a=b"=skip', ["a=b"]),
+        ("a b=skip,c:d=number", ["a b", "c:d"]),
+        ('"quoted=skip', ['"quoted']),
+    ],
+)
+def test_a_name_with_a_comma_is_quoted_in_one_text_for_all_columns(given, names):
+    assert [*column_types(given)] == names
+    assert column_types(dict.fromkeys(names, "skip")) == dict.fromkeys(names, "skip")
+
+
+def test_a_column_with_a_comma_from_the_shell_and_a_configuration(cli, tmp_path):
+    (tmp_path / "t.csv").write_text('"a,b",c,y\n' + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(60)))
+    (tmp_path / "net.toml").write_text('[columns]\n"a,b" = "skip"\n')
+    for number, options in enumerate((("--columns", '"a,b"=skip'), ("--config", "net.toml"))):
+        done = cli("train", "t.csv", "--target", "y", "--epochs", "1", "--quiet", "--out", f"{number}.netkit", *options)
+        assert done[0] == 0 and TableModel.load(tmp_path / f"{number}.netkit").features.names == ["c"]
+    assert cli("train", "t.csv", "--target", "y", "--columns", "a,b=skip")[2].startswith("netkit: columns: ")
+
+
+def test_a_model_of_a_table_is_shown_in_a_few_lines():
+    table = pa.table({"a": [i % 7 for i in range(60)], "y": [i % 2 for i in range(60)]})
+    model = netkit.train(table, "y", epochs=1, quiet=True, hidden=[3])
+    shown = repr(model).splitlines()
+    assert shown[0] == f"TableModel of y: binary, from 1 columns: {model.model!r}" and len(shown) < 9
+    assert any(line.startswith("accuracy ") for line in shown)

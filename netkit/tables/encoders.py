@@ -46,20 +46,9 @@ READ: dict[str, tuple[Callable[[str, pa.ChunkedArray], pa.ChunkedArray], type[Nu
 
 def column_types(given: Any) -> dict[str, ColumnType]:
     """For each column `SKIP`, or the encoder that people set it to by a name, text, table or instance. In one text for
-    all, columns are separated by commas, or by semicolons where encoders have settings;
-    a name with either is in double quotes. Raises `SettingError`,
-    `UnknownComponent`, `PluginError`, each of which names the column."""
-    pairs = given
-    if isinstance(given, str):
-        plain = re.sub(QUOTED, "", given)
-        end = ";" if ";" in plain or re.search("=[^,;]*:", plain) else ","
-        parts = re.findall(f"\\s*((?:{QUOTED}\\s*=|[^{end}])[^{end}]*)", given, re.DOTALL)
-        found = [re.fullmatch(COLUMN, part.strip(), re.DOTALL) for part in parts if part.strip()]
-        pairs = (
-            {spec.read_value(each[1]) if re.fullmatch(QUOTED, each[1]) else each[1]: each[2] for each in found if each}
-            if all(found)
-            else None
-        )
+    all, columns are separated by commas, or by semicolons where encoders have settings; a name with either is in double
+    quotes. Raises `SettingError`, `UnknownComponent`, `PluginError`, each of which names the column."""
+    pairs = _pairs(given) if isinstance(given, str) else given
     if not isinstance(pairs, Mapping) or not all(isinstance(name, str) and name for name in pairs):
         raise SettingError(f"columns read name=encoder,..., got {given!r}")
     types = {}
@@ -69,6 +58,20 @@ def column_types(given: Any) -> dict[str, ColumnType]:
         except (UsageError, PluginError) as error:
             raise type(error)(f"{name}: {error}") from None
     return types
+
+
+def _pairs(given: str) -> dict[str, str] | None:
+    """Columns and their encoders of one text; None where it is none."""
+    plain = re.sub(QUOTED, "", given)
+    end = ";" if ";" in plain or re.search("=[^,;]*:", plain) else ","
+    parts = re.findall(f"\\s*((?:{QUOTED}\\s*=|[^{end}])[^{end}]*)", given, re.DOTALL)
+    pairs = {}
+    for part in filter(None, map(str.strip, parts)):
+        found = re.fullmatch(COLUMN, part, re.DOTALL)
+        if not found:
+            return None
+        pairs[spec.read_value(found[1]) if re.fullmatch(QUOTED, found[1]) else found[1]] = found[2]
+    return pairs
 
 
 def _column_type(given: Any) -> ColumnType:

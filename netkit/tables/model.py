@@ -40,7 +40,7 @@ __all__ = ["TableModel"]
 logger = logging.getLogger("netkit")
 
 
-@dataclass
+@dataclass(repr=False)
 class TableModel:
     """Features turn columns into inputs, the model inputs into outputs, and the target outputs into labels.
 
@@ -76,6 +76,12 @@ class TableModel:
         about = {"features": self.features.to_json(), "target": self.target.to_json()}
         about |= {"scores": self.scores, "evaluation": {part: each.to_json() for part, each in self.scores.items()}}
         self.model.save(path, **about, training=self.training, encoders=self.features.encoders)
+
+    def __repr__(self) -> str:
+        """Its target, columns and layers, and what it scored."""
+        target, count = f"{self.target.name}: {self.target.task}", len(self.features.columns)
+        scores = compared_parts(self.scores) if self.scores else []
+        return "\n".join([f"TableModel of {target}, from {count} columns: {self.model!r}", *scores])
 
     @property
     def encoding(self) -> Encoding:
