@@ -187,7 +187,8 @@ def _doubts(rows: list[dict[str, str]], columns: dict[str, str]) -> Iterator[str
         if becomes == "number" and distinct == len(values) > 20:
             numbers = [float(value) for value in values if re.fullmatch(r"-?\d+(\.0)?", value)]
             steps = {b - a for a, b in zip(numbers, numbers[1:])}
-            if len(numbers) == len(values) and (len(steps) == 1 or IDENTITY.search(name)):
+            times = re.search("year|time|age|date|day", name, re.I)
+            if not times and len(numbers) == len(values) and (len(steps) == 1 or IDENTITY.search(name)):
                 yield f"{name}: learnt from, and it numbers the rows or is an id"
         if becomes == "text" and sum(bool(DATE.fullmatch(value.strip())) for value in values) > 0.9 * len(values):
             yield f"{name}: a date that is text, such as {values[0]}"

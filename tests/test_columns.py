@@ -41,7 +41,15 @@ def test_written_dates_are_the_same_inputs_as_dates_however_the_table_is_cut(wri
     assert Features.from_json(found.to_json()) == found
 
 
-@pytest.mark.parametrize("name, out", {"patient_id": True, "customerID": True, "year": False, "humid": False}.items())
+IDENTIFIERS = {
+    **dict.fromkeys(
+        ("patient_id", "customerID", "id", "ID code", "caseid", "PID", "idno", "user.id", "rownames"), True
+    ),
+    **dict.fromkeys(("year", "humid", "acid", "width", "paid", "idle", "grid", "time"), False),
+}
+
+
+@pytest.mark.parametrize("name, out", IDENTIFIERS.items())
 def test_ids_are_left_out_and_measurements_are_not(name, out):
     features = Features.fit(pa.table({name: [7 * i for i in range(60)], "z": [i % 5 for i in range(60)]}))
     assert (name in features.left_out) == out

@@ -11,7 +11,13 @@ from netkit.tables.columns import UNNAMED
 
 __all__ = ["RowNumbers"]
 
-IDS = re.compile(r"(?:.*[\W_])?(?:id|Id|ID)|.*[a-z0-9]I[dD]|(?:ID|Id|id)(?:[\W_].*)?|(?i:uuid|guid|rowid)")
+WHOSE = (
+    "account|case|client|customer|event|household|member|obs|order|participant|patient|pat|person|p|record|respondent"
+)
+IDS = re.compile(
+    r"(?:.*[\W_])?(?:id|Id|ID)|.*[a-z0-9]I[dD]|(?:ID|Id|id)(?:[\W_].*)?"
+    rf"|(?i:uuid|guid|id(?:case|no|nr|num|number)|(?:{WHOSE}|row|session|student|subject|sub|trip|user)id)"
+)
 """Names that say id; `humid` and `acid` do not."""
 ROWS = re.compile(
     r"(?i)(?:row|obs|case|seq|doc)?[ _.]?(?:names?|no|nr|num|number)|obs|observation|case|row|index|unnamed: 0"
