@@ -248,3 +248,8 @@ def test_a_dataclass_that_is_not_frozen_is_named_on_every_line_that_it_hurts(cli
     assert code == 1 and out.count("BROKEN") == out.count(f"import of lab_mist failed: {cause} {cure}") == 1 + bool(
         more
     )
+
+
+def test_an_alias_is_checked_as_what_it_means(cli):
+    code, out, err = cli("check", "bce")
+    assert (code, err) == (0, "") and out.split()[:3] == ["loss", "binary_cross_entropy", "ok"]

@@ -60,12 +60,12 @@ def _chosen(wanted: tuple[str, ...], plugin: str | None, refused: list[dict[str,
     if plugin and not any(normal(info.distribution) == normal(plugin) for info in every):
         raise PluginError(f"check: {_absence(plugin)}")
     for name in wanted:
-        if not any(name in (info.name, info.qualified) for info in every) and name not in {r["name"] for r in refused}:
+        if not any(name in _called(info) for info in every) and name not in {r["name"] for r in refused}:
             raise UnknownComponent(f"check: no component is called {name!r}{nearest(name, [i.name for i in every])}")
     return [
         info
         for info in every
-        if (not wanted or info.name in wanted or info.qualified in wanted)
+        if (not wanted or not _called(info).isdisjoint(wanted))
         and (not plugin or normal(info.distribution) == normal(plugin))
     ]
 
@@ -77,6 +77,11 @@ def _absence(plugin: str) -> str:
     if not rows:
         return f"no plugin of a distribution {plugin!r} is installed"
     return hurt[0] if hurt else f"{plugin} brings no component"
+
+
+def _called(info: Info) -> set[str]:
+    """By what names people ask for a component."""
+    return {info.name, info.qualified, *info.aliases}
 
 
 def _result(info: Info) -> dict[str, Any]:
