@@ -365,6 +365,8 @@ def test_describe_tells_how_the_run_of_a_checkpoint_was_begun_and_where_it_stand
         f"netkit: run/000003-000000000000.checkpoint: {said}\n",
     )
     (tmp_path / "cut.checkpoint").write_bytes((tmp_path / "run" / "000003-000000000000.checkpoint").read_bytes()[:99])
+    for command in (("describe", "absent"), ("predict", "absent", "t.csv"), ("predict", "t.netkit", "absent")):
+        assert cli(*command)[::2] == (1, "netkit: absent: cannot be read: no such file\n")
     assert cli("describe", "cut.checkpoint")[2] == "netkit: cut.checkpoint: damaged checkpoint: its checksum is wrong\n"
 
 

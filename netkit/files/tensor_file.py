@@ -80,6 +80,8 @@ def read_head(path: str | Path) -> tuple[bytes, dict[str, Any]]:
         entries = json.loads(raw)
         if not isinstance(entries, dict):
             raise ValueError
+    except FileNotFoundError:
+        raise DataError(f"{path}: cannot be read: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError):
