@@ -32,7 +32,9 @@ def test_from_a_table_to_predictions(netkit, penguins, tmp_path):
     trained = netkit("train", penguins, "--target", "species", "--epochs", 20)
     assert trained.returncode == 0, trained.stderr
     assert "multiclass, 3 classes" in trained.stdout and "saved penguins.netkit" in trained.stdout
-    assert "(chose the epoch)" in trained.stdout and "accuracy" in trained.stdout and "epoch" in trained.stderr
+    assert (
+        "(chose the epoch)" in trained.stdout and "accuracy" in trained.stdout and "validation loss" in trained.stderr
+    )
     predicted = netkit("predict", "penguins.netkit", penguins, "--out", "p.csv", "--probabilities")
     assert predicted.returncode == 0, predicted.stderr
     found = rows(tmp_path / "p.csv")

@@ -357,6 +357,7 @@ def test_a_configuration_requires_prefers_and_disables(environment, penguins):
         ),
     ):
         (environment.folder / "net.toml").write_text(start + rules)
+        (environment.folder / "m.netkit").unlink(missing_ok=True)
         said = environment.run(*train, code=code).stderr
         assert said.startswith(f"netkit: {'net.toml: ' * bool(code)}{message}") and said.count("\n") == 1
 

@@ -324,7 +324,7 @@ def test_report_in_a_configuration_its_schema_and_what_fill_prints(hears, heard,
     schema = json.loads(hears("schema")[1])
     assert schema["properties"]["report"]["items"] == {"$ref": "#/$defs/reporter"}
     named = [each["properties"]["type"]["enum"] for each in schema["$defs"]["reporter"]["anyOf"][1:]]
-    assert ["json_log", "netkit-nn/json_log"] in named
+    assert ["netkit-nn/json_log", "json_log"] in named
     assert '\nreport = ["hears:name=toml", {"type" = "hears"}]\n' in hears("config", "fill", "c.toml")[1]
     assert "\n# report =\n" in hears("config", "fill")[1]
     (tmp_path / "c.toml").write_text('target = "species"\nreport = "hear"\n')

@@ -107,7 +107,7 @@ def test_it_is_built_installed_checked_and_trained_with(tmp_path, penguins):
         r"matthews +0\.\d+", environment.run("evaluate", "m.netkit", penguins, "--metric", "matthews").stdout
     )
     shown = environment.run(*train, "body_mass_g", "--metric", "explained_variance").stdout
-    assert re.search(r"explained_variance 0\.\d+", shown), shown
+    assert re.search(r"explained_variance +0\.\d+", shown), shown
     command = [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests"]
     done = subprocess.run(command, cwd=package, text=True, capture_output=True)
     assert done.returncode == 0 and "7 passed" in done.stdout, done.stdout

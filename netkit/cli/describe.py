@@ -15,6 +15,7 @@ from netkit.engine.scores import compared_parts
 from netkit.files.checkpoint import is_checkpoint, read_state
 from netkit.files.header import Header, read_header
 from netkit.files.provenance import Source
+from netkit.registry.guard import printable
 from netkit.registry.info import RUN_TIME
 
 __all__ = ["describe"]
@@ -107,8 +108,8 @@ def _encoder(column: Mapping[str, Any]) -> str:
 
 
 def _say(line: str) -> None:
-    """What a file says reaches a terminal without characters that steer it."""
-    say(line)
+    """What a file says reaches a terminal without characters that steer it, on its own line."""
+    say(printable(line, None, keep_spaces=True))
 
 
 def _shape(shape: tuple[int, ...]) -> str:

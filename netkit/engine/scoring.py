@@ -40,10 +40,8 @@ def losses(network: Network, loss: Loss, rows: RowStream) -> Iterator[tuple[Rows
             yield block, a, values if block.weight is None else values * block.weight
 
 
-def add_up(
-    tallies: dict[str, Tensor], metrics: Mapping[str, Metric], loss: Loss, outputs: Tensor, target: Tensor
-) -> None:
+def add_up(tallies: dict[str, Tensor], metrics: Mapping[str, Metric], loss: Loss, a: Tensor, target: Tensor) -> None:
     """Add what metrics count of more rows to what they have counted."""
     for name, metric in metrics.items():
-        tally = metric.tally(*compared(metric, loss, outputs, target))
+        tally = metric.tally(*compared(metric, loss, a, target))
         tallies[name] = tallies[name] + tally if name in tallies else tally

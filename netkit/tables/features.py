@@ -274,6 +274,8 @@ class ColumnSummary:
     @property
     def notes(self) -> Iterator[str]:
         """What was assumed of a column that nobody set, and how to decide otherwise."""
+        if not self._own:  # somebody set it
+            return
         found, option = [*(self.formats or {})], f"--columns '{self.name}="
         if self.name == UNNAMED:
             yield "has no name in the file"

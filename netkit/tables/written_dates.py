@@ -58,8 +58,10 @@ def written_dates(name: str, values: pa.ChunkedArray, written: str) -> pa.Chunke
 
 def fitting(values: pa.ChunkedArray, formats: Iterable[str]) -> list[str]:
     """Those of some formats in which every value that is not missing is a date."""
-    known = pc.unique(text(values.drop_null()))
     found = [*formats]
+    if not found:
+        return []
+    known = pc.unique(text(values).drop_null())
     for words in (known[:1], known):  # nearly every column of text ends at its first word
         whole = pa.chunked_array([words])
         found = [written for written in found if not np.isnan(_seconds(whole, written)).any()]

@@ -28,5 +28,4 @@ def netkit_activations() -> dict[str, str]:
         "relu6": f"{here}.rectified:Relu6",
         "squareplus": f"{here}.rectified:Squareplus",
         "log_softmax": f"{here}.softmax:LogSoftmax",
-        "linear": "identity",
     }

@@ -28,5 +28,4 @@ def netkit_layers() -> dict[str, str]:
         "average_pool2d": f"{here}.windows:AveragePool2d",
         "flatten": f"{here}.shapes:Flatten",
         "reshape": f"{here}.shapes:Reshape",
-        "linear": "dense",
     }
