@@ -178,7 +178,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path, saved):
         (tmp_path / "b").write_bytes(text)
         with pytest.raises(ModelFileError, match="not a netkit model, or cut off"):
             netkit.load(tmp_path / "b")
-    with pytest.raises(DataError, match="nowhere: cannot be read: No such file"):
+    with pytest.raises(DataError, match="nowhere: cannot be read: no such file"):
         netkit.load(tmp_path / "nowhere")
 
 

@@ -246,7 +246,7 @@ BAD = {
     ),
     "cut off later": (["predict", "cut2.netkit", "good.csv"], 1, "cut2.netkit: damaged model file"),
     "newer": (["describe", "newer.netkit"], 1, "newer.netkit: format 99 of netkit .* is newer than this netkit reads"),
-    "no model": (["describe", "none.netkit"], 1, "none.netkit: cannot be read: No such file"),
+    "no model": (["describe", "none.netkit"], 1, "none.netkit: cannot be read: no such file"),
     "column missing": (["predict", "good.netkit", "less.csv"], 1, "column 'z'"),
     "text for numbers": (["predict", "good.netkit", "text.csv"], 1, "x: row 3: 'abc' is not a number"),
     "label unseen": (["evaluate", "good.netkit", "labels.csv"], 1, "y: .*'c'"),

@@ -572,29 +572,26 @@ def test_torch_is_shielded_from_damaged_metadata_alone(monkeypatch, install, tmp
 
 
 def test_an_alias_is_another_entry_of_the_same_table_and_names_win_over_it():
-    from netkit import Activation, spec
+    from netkit import Initializer, spec
     from netkit.registry import Info, Registry, using
 
-    class Mine(Activation):
-        def forward(self, z):
-            return z
-
-        def backward(self, grad, z, a):
-            return grad
+    class Mine(Initializer):
+        def __call__(self, shape, fan_in, fan_out, rng):
+            return None
 
     with using(Registry()) as mine:
         loss = spec.make("loss", "mse")
         assert loss == spec.make("loss", "netkit-nn/mse") == spec.make("loss", "mean_squared_error")
         assert spec.table(loss)["type"] == "netkit-nn/mean_squared_error" and spec.text(loss) == "mean_squared_error"
         assert "mse" in mine.losses and "mse" not in [*mine.losses]
-        lookup = mine.activations
+        lookup = mine.initializers
         for letter in "ab":
-            lookup.add(Info("activation", f"one_{letter}", f"lab-{letter}", "1", "x", Mine, ("uno", "linear")))
+            lookup.add(Info("initializer", f"one_{letter}", f"lab-{letter}", "1", "x", Mine, ("uno", "xavier_uniform")))
         with pytest.raises(PluginError, match="'uno' is in dispute: write lab-a/one_a or lab-b/one_b$"):
             lookup["uno"]
-        assert lookup.info("linear").name == "identity" and lookup.info("lab-b/uno").name == "one_b"
-        lookup.register("linear", Mine)
-        assert lookup.info("linear").distribution == "run-time"
+        assert lookup.info("xavier_uniform").name == "glorot_uniform" and lookup.info("lab-b/uno").name == "one_b"
+        lookup.register("xavier_uniform", Mine)
+        assert lookup.info("xavier_uniform").distribution == "run-time"
 
 
 def test_what_an_alias_means_is_a_component_of_its_table():
