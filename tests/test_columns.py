@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import netkit
 from netkit import DataError, SettingError, TableModel
 from netkit.errors import ModelFileError
+from netkit.tables.date_formats import fitting, pattern
 from netkit.tables.encoders import column_types
 from netkit.tables.features import Features, TableSummary
 from netkit.tables.row_numbers import RowNumbers
-from netkit.tables.written_dates import fitting, pattern
 
 DAYS = st.lists(
     st.dates(datetime.date(1970, 1, 1), datetime.date(2060, 1, 1)), min_size=2, max_size=30, unique=True
@@ -26,7 +26,7 @@ DAYS = st.lists(
 @pytest.mark.parametrize("written", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%b %d, %Y", "%d %b %Y", "%Y/%m/%d"])
 @settings(max_examples=10, deadline=None)
 @given(days=DAYS, cuts=st.lists(st.integers(1, 30), max_size=3))
-def test_written_dates_are_the_same_inputs_as_dates_however_the_table_is_cut(written, days, cuts):
+def test_dates_in_a_format_are_the_same_inputs_as_dates_however_the_table_is_cut(written, days, cuts):
     days = [day for day in days if "%y" not in written or day.year < 2060]
     words = pa.table({"t": [day.strftime(written) for day in days]})
     true = Features.fit(pa.table({"t": days}))
@@ -36,7 +36,7 @@ def test_written_dates_are_the_same_inputs_as_dates_however_the_table_is_cut(wri
         summary.see(piece)
         summary.feed(piece)
     found = Features.of(summary)
-    assert found.columns[0].encoder.written() == written and found.columns[0].state == true.columns[0].state
+    assert found.columns[0].encoder.date_format() == written and found.columns[0].state == true.columns[0].state
     assert found.transform(words).equal(true.transform(pa.table({"t": days})))
     assert Features.from_json(found.to_json()) == found
 
@@ -81,7 +81,7 @@ def test_what_counts_the_rows_is_no_input_but_for_times_however_it_is_cut(name, 
 
 
 @pytest.mark.parametrize("way", [(), ("--memory", "700MB")])
-def test_row_numbers_ids_and_written_dates_from_the_shell(cli, tmp_path, way):
+def test_row_numbers_ids_and_dates_in_a_format_from_the_shell(cli, tmp_path, way):
     rng = np.random.default_rng(0)
     days = [datetime.date(2020, 1, 1) + datetime.timedelta(int(each)) for each in rng.integers(0, 700, 200)]
     rows = "".join(f"{i + 1},{9 * i % 1999},{day:%d/%m/%Y},{day.month % 2}\n" for i, day in enumerate(days))
@@ -115,13 +115,13 @@ def test_dates_that_two_formats_fit_are_told(caplog):
     said = "d: read as dates, %m/%d/%Y, %d/%m/%Y fits as well; --columns 'd=date:format=%d/%m/%Y' decides otherwise"
     assert said in caplog.text
     model = netkit.train(table, "y", epochs=1, quiet=True, columns={"d": "date:format=%d/%m/%Y"})
-    assert model.features.columns[0].encoder.written() == "%d/%m/%Y"
+    assert model.features.columns[0].encoder.date_format() == "%d/%m/%Y"
     with pytest.raises(DataError, match=r"^d: row 1: '01/01/2020' is not a date written %Y Q%q$"):
         netkit.train(table, "y", epochs=1, quiet=True, columns={"d": "date:format=%Y Q%q"})
 
 
 @pytest.mark.parametrize(
-    "words, written",
+    "words, format",
     [
         (["1981 Q1", "1981 Q4"], "%Y Q%q"),
         (["2002 Jan", "2003 Feb"], "%Y %b"),
@@ -132,10 +132,10 @@ def test_dates_that_two_formats_fit_are_told(caplog):
         (["a", "b"], None),
     ],
 )
-def test_each_spelling_is_known_or_stays_text(words, written):
-    from netkit.tables.written_dates import FORMATS
+def test_each_spelling_is_known_or_stays_text(words, format):
+    from netkit.tables.date_formats import FORMATS
 
-    assert fitting(pa.chunked_array([words]), FORMATS)[:1] == ([written] if written else [])
+    assert fitting(pa.chunked_array([words]), FORMATS)[:1] == ([format] if format else [])
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ class Encoder(Component):
         netkit's own for what the encoder takes: `NumberSummary`, `DateSummary`, `TextSummary`."""
         return None
 
-    def written(self) -> str:
-        """How its dates are written, such as `%d/%m/%Y`; empty for ISO 8601."""
+    def date_format(self) -> str:
+        """Of an encoder that takes dates: how they are written, such as `%d/%m/%Y`; empty for ISO 8601."""
         return ""
 
     @abstractmethod

@@ -23,10 +23,10 @@ from netkit.registry.discovery import DISTRIBUTION
 from netkit.registry.guard import printable
 from netkit.registry.owner import owner_of
 from netkit.tables.columns import dates, is_date, numbers, text
+from netkit.tables.date_formats import parse_dates, pattern
 from netkit.tables.summaries import DateSummary, NumberSummary, TextSummary
-from netkit.tables.written_dates import pattern, written_dates
 
-__all__ = ["READ", "SKIP", "Column", "ColumnType", "as_written", "column_types", "own_encoder", "read_as", "summary_of"]
+__all__ = ["READ", "SKIP", "Column", "ColumnType", "column_types", "own_encoder", "read_as", "summary_of", "takes_text"]
 
 SKIP: Literal["skip"] = "skip"
 """Instead of an encoder: the column is left out."""
@@ -83,21 +83,24 @@ def _column_type(given: Any) -> ColumnType:
         raise UnknownComponent(f"{SKIP} or an encoder is needed, and {error}") from None
     if encoder.takes not in READ:
         raise PluginError(f"{owner_of(type(encoder))}: takes must be {' or '.join(READ)}, got {encoder.takes!r}")
-    _written(encoder)
+    _date_format(encoder)
     return encoder
 
 
-def as_written(encoder: Encoder) -> bool:
+def takes_text(encoder: Encoder) -> bool:
     """Whether its columns must be read as they are written, whatever they look like."""
-    return encoder.takes == "text" or bool(_written(encoder))
+    return encoder.takes == "text" or bool(_date_format(encoder))
 
 
-def _written(encoder: Encoder) -> str:
-    """How its dates are written, where they are not ISO 8601. Raises `SettingError`."""
-    written = encoder.written() if encoder.takes == "date" else ""
-    if written:
-        pattern(written)
-    return written
+def _date_format(encoder: Encoder) -> str:
+    """How its dates are written, where they are not ISO 8601. Raises `SettingError`, `PluginError`."""
+    if encoder.takes != "date":
+        return ""
+    with blaming(encoder, "date_format"):
+        format = encoder.date_format()
+    if format:
+        pattern(format)
+    return format
 
 
 def own_encoder(takes: str) -> Encoder:
@@ -108,8 +111,8 @@ def own_encoder(takes: str) -> Encoder:
 
 def read_as(encoder: Encoder, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     """A whole column as its encoder takes it. Raises `DataError`."""
-    if (written := _written(encoder)) and not is_date(values):
-        return written_dates(name, values, written)
+    if (format := _date_format(encoder)) and not is_date(values):
+        return parse_dates(name, values, format)
     return READ[encoder.takes][0](name, values)
 
 
@@ -193,7 +196,7 @@ class Column:
         `msgspec.ValidationError`."""
         written = msgspec.convert(_as_of_now(data), _Written)
         encoder = spec.make("encoder", written.encoder)
-        _written(encoder)
+        _date_format(encoder)
         return cls.of(written.name, encoder, msgspec.convert(written.state, encoder.State))
 
     def _told(self, what: str) -> str:

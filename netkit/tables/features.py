@@ -20,20 +20,20 @@ from netkit.errors import DataError, ModelFileError, NetkitError, SettingError
 from netkit.kinds import Encoder, Layer
 from netkit.registry.culprit import blaming
 from netkit.tables.columns import UNNAMED, column, is_text, type_of
+from netkit.tables.date_formats import DIGITS, FORMATS, fitting
 from netkit.tables.encoders import (
     READ,
     SKIP,
     Column,
     ColumnType,
-    as_written,
     column_types,
     own_encoder,
     read_as,
     summary_of,
+    takes_text,
 )
 from netkit.tables.row_numbers import RowNumbers
 from netkit.tables.summaries import NumberSummary, TextSummary
-from netkit.tables.written_dates import DIGITS, FORMATS, fitting
 
 __all__ = ["ColumnSummary", "Features", "TableSummary", "text_among", "unseen_notes"]
 
@@ -178,7 +178,7 @@ def unseen_notes(unseen: Mapping[str, int]) -> list[str]:
 
 def text_among(types: Mapping[str, ColumnType]) -> list[str]:
     """The columns whose encoder takes text, so they must be read as they are written."""
-    return [name for name, kind in types.items() if kind != SKIP and as_written(kind)]
+    return [name for name, kind in types.items() if kind != SKIP and takes_text(kind)]
 
 
 class TableSummary:
@@ -288,11 +288,11 @@ class ColumnSummary:
         if self.numbers and (note := self.numbers.note):
             yield f"{note}; {option}skip' leaves it out"
 
-    def _dates(self, written: str) -> ColumnSummary:
+    def _dates(self, format: str) -> ColumnSummary:
         """Begun as dates in this format, with the rows so far, which were all missing."""
         found = ColumnSummary(self.name, SKIP, {}, self._block)
         found.rows = self.rows
-        found._begin(spec.make("encoder", {**spec.table(self._own["date"]), "format": written}))
+        found._begin(spec.make("encoder", {**spec.table(self._own["date"]), "format": format}))
         return found
 
     def _begin(self, encoder: Encoder) -> None:

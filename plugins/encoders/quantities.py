@@ -92,7 +92,7 @@ class Date(Encoder):
     State = DateState
     format: str = ""
 
-    def written(self) -> str:
+    def date_format(self) -> str:
         return self.format
 
     def fit(self, summary: DateSummary) -> DateState | str:

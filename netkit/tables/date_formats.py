@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from netkit.errors import DataError, SettingError
 from netkit.tables.columns import RowError, is_text, text
 
-__all__ = ["DIGITS", "FORMATS", "fitting", "pattern", "written_dates"]
+__all__ = ["DIGITS", "FORMATS", "fitting", "parse_dates", "pattern"]
 
 CODES = {
     "d": r"\d{1,2}",
@@ -43,41 +43,43 @@ FORMATS = [day + time for day, time in product(DAYS, ("", " %H:%M", " %H:%M:%S")
 """Those that are found, of several that fit the first: with `/` months come first, else days."""
 
 
-def written_dates(name: str, values: pa.ChunkedArray, written: str) -> pa.ChunkedArray:
+def parse_dates(name: str, values: pa.ChunkedArray, format: str) -> pa.ChunkedArray:
     """Text or whole numbers in this format as seconds since 1970, float64, null where missing. Raises `DataError`
     for the first value that is no such date, `SettingError` for a format that is none."""
     if not is_text(values) and not pa.types.is_integer(values.type) and not pa.types.is_null(values.type):
-        raise DataError(f"{name}: dates written {written} are needed, got {values.type}")
+        raise DataError(f"{name}: dates written {format} are needed, got {values.type}")
     words = text(values)
-    seconds = _seconds(words, written)
+    seconds = _seconds(words, format)
     if len(wrong := np.flatnonzero(np.isnan(seconds) & words.is_valid().to_numpy())):
         row = int(wrong[0])
-        raise RowError(f"{name}: row {{row}}: {words[row].as_py()!r} is not a date written {written}", row)
+        raise RowError(f"{name}: row {{row}}: {words[row].as_py()!r} is not a date written {format}", row)
     return pa.chunked_array([pa.array(seconds, from_pandas=True)])
 
 
 def fitting(values: pa.ChunkedArray, formats: Iterable[str]) -> list[str]:
     """Those of some formats in which every value that is not missing is a date."""
-    found = [*formats]
+    formats, first = [*formats], pc.index(pc.is_valid(values), True).as_py()
+    if first < 0 or not formats:
+        return formats
+    word = text(values.slice(first, 1))[0].as_py().strip()  # nearly every column ends at its first value
+    found = [format for format in formats if re.fullmatch(pattern(format), word)]
     if not found:
         return []
-    known = pc.unique(text(values).drop_null())
-    for words in (known[:1], known):  # nearly every column of text ends at its first word
-        whole = pa.chunked_array([words])
-        found = [written for written in found if not np.isnan(_seconds(whole, written)).any()]
-    return found
+    known = pc.unique(text(values))
+    words = pa.chunked_array([known.filter(known.is_valid())])
+    return [format for format in found if not np.isnan(_seconds(words, format)).any()]
 
 
 @cache
-def pattern(written: str) -> str:
+def pattern(format: str) -> str:
     """A regular expression with a group for each code. Raises `SettingError` for a format that is none."""
-    parts = re.split("(%.)", written)
+    parts = re.split("(%.)", format)
     codes = "".join(sorted(each[1] for each in parts[1::2]))
     date = re.sub("[HMS]", "", codes)
-    if not (isinstance(written, str) and len(written) <= LONGEST and written.isascii()) or (
+    if not (isinstance(format, str) and len(format) <= LONGEST and format.isascii()) or (
         date not in ("Ydm", "Ybd", "Yb", "Ym", "Yq", "dmy", "bdy") or codes not in _with_time(date)
     ):
-        raise SettingError(f"format: %d, %m or %b, and %Y or %y, as in %d/%m/%Y, are needed, got {written!r}")
+        raise SettingError(f"format: %d, %m or %b, and %Y or %y, as in %d/%m/%Y, are needed, got {format!r}")
     close = "" in parts[2:-1:2]  # nothing stands between two numbers, so each has all its digits
     groups = [f"(?P<{each}>{CODES[each].replace('1,', '') if close else CODES[each]})" for each in codes]
     by_code = dict(zip(codes, groups))
@@ -88,9 +90,9 @@ def _with_time(date: str) -> list[str]:
     return ["".join(sorted(date + time)) for time in ("", "HM", "HMS")]
 
 
-def _seconds(words: pa.ChunkedArray, written: str) -> np.ndarray:
+def _seconds(words: pa.ChunkedArray, format: str) -> np.ndarray:
     """Since 1970; nan for what is missing and for what is no date."""
-    found = pc.extract_regex(pc.utf8_trim_whitespace(words), pattern(written)).combine_chunks()
+    found = pc.extract_regex(pc.utf8_trim_whitespace(words), pattern(format)).combine_chunks()
     seconds = np.full(len(words), np.nan)
     at = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
     part = {field.name: pc.struct_field(found, field.name).take(pa.array(at)) for field in found.type}
