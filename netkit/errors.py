@@ -83,9 +83,10 @@ class DivergenceError(NetkitError, ArithmeticError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean a, b?` or nothing: the end of a message about an unknown name."""
-    known = sorted(names)
-    close = [name.lower()] if name.lower() in known else get_close_matches(name.lower(), known, n=3, cutoff=0.55)
-    return f"; did you mean {', '.join(map(_bare, close))}?" if close else ""
+    known = {each.lstrip("-"): each for each in sorted(names)}  # dashes would make all options alike
+    word = name.lower().lstrip("-")
+    close = [word] if word in known else get_close_matches(word, known, n=3, cutoff=0.55)
+    return f"; did you mean {', '.join(_bare(known[each]) for each in close)}?" if close else ""
 
 
 def _bare(name: str) -> str:

@@ -387,6 +387,27 @@ def test_scores_are_pickled_and_damaged_ones_are_refused(trained, tmp_path):
         damaged.scored
 
 
+@pytest.mark.parametrize("baseline", ["x", [], ["a", 1, 2], [None] * 3, [float("nan")] * 3, [True] * 3, {"a": 1}])
+def test_a_baseline_of_a_file_that_is_none_is_left_out(trained, baseline):
+    from dataclasses import replace
+
+    folder, model = trained
+    scores = replace(model, training={**model.training, "baseline": baseline}).evaluate(folder / "t.csv")
+    assert not scores.baseline and scores.always is None and "baseline" not in str(scores)
+
+
+def test_parts_of_a_file_may_have_scores_of_their_own():
+    one = Scores({"loss": 1.0, "accuracy": 0.5}, baseline={"accuracy": 0.25})
+    lines = compared_parts({"validation": one, "training": Scores({"loss": 2.0})}, "validation")
+    assert [line.split() for line in lines[-2:]] == [["loss", "1", "2"], ["accuracy", "0.5", "0.25"]]
+    assert compared_parts({"validation": Scores({})})
+
+
+def test_a_class_of_two_lines_stays_one_row():
+    text = str(Scores({"loss": 1.0}, rows=3, labels=["a\nb", "c"], confusion=[[1, 0], [0, 2]]))
+    assert text.splitlines()[-2].startswith("1 'a\\nb'") and len(text.splitlines()) == 8
+
+
 def test_a_matrix_that_is_too_wide_is_told_as_its_mistakes():
     labels = [f"a class with a long name {each}" for each in range(30)]
     matrix = [[9 * (i == j) + (i + 1 == j) * i for j in range(30)] for i in range(30)]

@@ -113,8 +113,7 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except click.NoSuchOption as error:
         known = [name for each in error.ctx.command.params for name in each.opts] if error.ctx else []
-        close = nearest(error.option_name.lstrip("-"), [name.lstrip("-") for name in known])
-        return _say(f"no such option {error.option_name}{close.replace(' mean ', ' mean --').replace(', ', ', --')}", 2)
+        return _say(f"no such option {error.option_name}{nearest(error.option_name, known)}", 2)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except NetkitError as error:

@@ -64,16 +64,14 @@ def evaluate(
     Without --metric by all metrics that belong to the task, with intervals of 95 % and, as a baseline, the answer of a
     model without inputs; and for classes who is taken for whom.
     """
-    from netkit.cli.terminal import listening
-    from netkit.registry.guard import printable
+    from netkit.cli.terminal import listening, say
 
     ctx.with_resource(listening())
     scores = _loaded(model).evaluate(data, list(metric) or None, **_dialect(ctx))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(scores.report())).decode())
         return
-    for line in str(scores).splitlines():
-        click.echo(printable(line, None, keep_spaces=True))
+    say(str(scores))
 
 
 def _dialect(ctx: click.Context) -> dict[str, Any]:

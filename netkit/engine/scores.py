@@ -79,16 +79,16 @@ def compared_parts(parts: Mapping[str, Scores], chose: str = "") -> list[str]:
         heads.append(["", *said, *([_short(first.always)] if first.baseline else [])])
     rows = [["rows", *(str(scores.rows) for scores in parts.values())]]
     for name in first:
-        base = [number(first.baseline[name])] if name in first.baseline else []
-        rows.append([name, *(number(scores[name]) for scores in parts.values()), *base])
+        told = [number(scores, name) for scores in (*parts.values(), first.baseline)]
+        rows.append([name, *told])
         ranges = [interval(scores, name) for scores in parts.values()]
         rows += [["  95 %", *ranges]] if any(ranges) else []
     return aligned([*heads, *rows])
 
 
-def number(value: float) -> str:
-    """Four digits."""
-    return f"{value:.4g}"
+def number(scores: Mapping[str, float], name: str) -> str:
+    """A score in four digits, or nothing."""
+    return f"{scores[name]:.4g}" if name in scores else ""
 
 
 def interval(scores: Scores, name: str) -> str:
@@ -97,18 +97,11 @@ def interval(scores: Scores, name: str) -> str:
 
 
 def _told(scores: Scores) -> list[str]:
-    base = bool(scores.baseline)
-    rows = [
-        [
-            name,
-            number(value),
-            interval(scores, name),
-            *([number(scores.baseline[name])] if name in scores.baseline else []),
-        ]
-        for name, value in scores.items()
-    ]
-    said = f"; baseline: always {_short(scores.always)}" if base else ""
-    return [f"{scores.rows} rows{said}", *aligned([["", "score", "95 %", *(["baseline"] if base else [])], *rows])]
+    rows = [[name, number(scores, name), interval(scores, name), number(scores.baseline, name)] for name in scores]
+    head, said = ["", "score", "95 %"], ""
+    if scores.baseline:
+        head, said = [*head, "baseline"], f"; baseline: always {_short(scores.always)}"
+    return [f"{scores.rows} rows{said}", *aligned([head, *rows])]
 
 
 def _told_classes(scores: Scores) -> list[str]:
@@ -116,7 +109,7 @@ def _told_classes(scores: Scores) -> list[str]:
         return []
     labels, many = [_short(label) for label in scores.labels], len(scores.labels)
     matrix = [[str(count) for count in row] for row in scores.confusion]
-    shares = [[str(each["rows"]), *(number(each[name]) for name in scores.by_class)] for each in scores.classes]
+    shares = [[str(each["rows"]), *(number(each, name) for name in scores.by_class)] for each in scores.classes]
     heads = [[f"{place}" for place in range(1, many + 1)], ["rows", *scores.by_class]]
     names = [f"{place} {label}" for place, label in enumerate(labels, 1)]
     whole = aligned([["", *heads[0], *heads[1]], *([name, *a, *b] for name, a, b in zip(names, matrix, shares))])
@@ -138,5 +131,6 @@ def _mistakes(matrix: Iterable[Iterable[int]], labels: Sequence[str], most: int 
 
 
 def _short(label: Any) -> str:
-    text = number(label) if isinstance(label, float) else str(label)
+    text = f"{label:.4g}" if isinstance(label, float) else str(label)
+    text = text if text.isprintable() else repr(text)  # a line of its own would be no row of the table
     return text if len(text) <= 20 else f"{text[:17]}..."

@@ -160,8 +160,10 @@ class TableModel:
     @property
     def _baseline(self) -> Tensor | None:
         """The outputs of a model without inputs, (units,), where the training rows told them."""
-        found = self.training.get("baseline")
+        found = self.training.get("baseline")  # of a file that may say anything
         if not isinstance(found, list) or len(found) != self.target.width:
+            return None
+        if not all(type(each) in (int, float) and abs(each) < math.inf for each in found):
             return None
         return torch.tensor(found, dtype=torch.float64)
 

@@ -52,7 +52,8 @@ class Fitted:
         """How it trained, for the model file: the same for the same model."""
         run = self.run
         told = {"optimizer": plain(run.optimizer), "alpha": run.alpha, "batch": settings.batch, "seed": settings.seed}
-        return told | settings.chosen | told | {"epochs": run.epoch, "best_epoch": run.best_epoch}
+        others = {name: value for name, value in settings.chosen.items() if name not in told}
+        return told | others | {"epochs": run.epoch, "best_epoch": run.best_epoch}
 
     def check(self) -> None:
         """Say which weights are kept. Raises what ended the run where none were validated."""

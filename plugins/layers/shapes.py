@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -16,8 +17,9 @@ __all__ = ["Flatten", "Reshape"]
 class _Rearranged(Layer):
     """y = x in the shape that `_shape` says, and dx = dy in that of x."""
 
+    @abstractmethod
     def _shape(self, in_shape: Shape) -> Shape:
-        raise NotImplementedError
+        """The shape of a row of outputs."""
 
     def build(self, in_shape: Shape, rng: Generator) -> tuple[dict[str, Tensor], Shape]:
         return {}, self._shape(in_shape)
