@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import netkit
 from netkit import DataError, SettingError, TableModel
 from netkit.errors import ModelFileError
-from netkit.tables.date_formats import fitting, pattern
+from netkit.tables.date_formats import fitting, parse_dates, pattern
 from netkit.tables.encoders import column_types
 from netkit.tables.features import Features, TableSummary
 from netkit.tables.row_numbers import RowNumbers
@@ -184,3 +184,53 @@ def test_a_model_of_a_table_is_shown_in_a_few_lines():
     shown = repr(model).splitlines()
     assert shown[0] == f"TableModel of y: binary, from 1 columns: {model.model!r}" and len(shown) < 9
     assert any(line.startswith("accuracy ") for line in shown)
+
+
+@pytest.mark.parametrize(
+    "word, format, iso",
+    [
+        ("1981 Q3", "%Y Q%q", "1981-07-01"),
+        ("2/3/20 23:59", "%d/%m/%y %H:%M", "2020-03-02T23:59"),
+        ("2.3.68 0:00:59", "%d.%m.%y %H:%M:%S", "2068-03-02T00:00:59"),
+        ("19750103", "%Y%m%d", "1975-01-03"),
+        ("2/3/20 24:00", "%d/%m/%y %H:%M", None),
+        ("2/3/20 23:60", "%d/%m/%y %H:%M", None),
+        ("29/2/2019", "%d/%m/%Y", None),
+        ("2 Jux 2019", "%d %b %Y", None),
+    ],
+)
+def test_a_date_in_a_format_is_that_time_or_refused(word, format, iso):
+    values = pa.chunked_array([[word, None]])
+    if iso is None:
+        with pytest.raises(DataError, match=re.escape(f"d: row 1: {word!r} is not a date written {format}")):
+            parse_dates("d", values, format)
+    else:
+        assert parse_dates("d", values, format).to_pylist() == [float(np.datetime64(iso, "s").astype(int)), None]
+
+
+def test_digits_with_a_leading_zero_are_read_as_they_are_written(cli, tmp_path):
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(n) for n in range(0, 600, 10)]
+    (tmp_path / "t.csv").write_text("d,y\n" + "".join(f"{day:%d%m%Y},{day.month % 2}\n" for day in days))
+    options = ("--columns", "d=date:format=%d%m%Y", "--epochs", "1", "--quiet")
+    assert cli("train", "t.csv", "--target", "y", *options)[0] == 0
+    assert cli("predict", "t.netkit", "t.csv", "--out", "p.csv")[0] == 0
+
+
+def test_ids_that_repeat_and_years_without_a_name_stay(cli, tmp_path):
+    table = {"z": [i % 5 for i in range(60)]}
+    for values, out in ((range(60), True), ([i // 2 for i in range(60)], False)):
+        features = Features.fit(pa.table({"patient_id": [7 * each for each in values], **table}))
+        assert ("patient_id" in features.left_out) == out
+    (tmp_path / "t.csv").write_text(",x,y\n" + "".join(f"{1950 + i},{i % 5},{i % 2}\n" for i in range(60)))
+    err = cli("train", "t.csv", "--target", "y", "--epochs", "1", "--quiet")[2]
+    assert "note: column 1: has no name in the file\n" in err
+    assert "column 1" in TableModel.load(tmp_path / "t.netkit").features.names
+
+
+@pytest.mark.parametrize("often, out", [(1, True), (2, False)])
+@pytest.mark.parametrize("size", [7000, 50_000])
+def test_many_ids_are_told_from_those_that_repeat_in_bounded_memory(often, out, size):
+    numbers, values = RowNumbers("id"), np.random.default_rng(0).permutation(np.arange(50_000) // often) * 3
+    for start in range(0, 50_000, size):
+        numbers.feed(pa.chunked_array([values[start : start + size]]))
+    assert bool(numbers.reason) == out and 2**12 < len(numbers._values) <= 2**14

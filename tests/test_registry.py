@@ -594,6 +594,19 @@ def test_an_alias_is_another_entry_of_the_same_table_and_names_win_over_it():
         assert lookup.info("xavier_uniform").distribution == "run-time"
 
 
+def test_an_alias_of_an_alias_breaks_a_hook():
+    from types import SimpleNamespace
+
+    from netkit.registry.discovery import Plugin
+    from netkit.registry.lookup import _returned
+
+    plugin = Plugin("lab", "1", "lab")
+    hook = SimpleNamespace(plugin_name=plugin.name, function=lambda: {"one": "lab:One", "uno": "one", "twice": "uno"})
+    caller = SimpleNamespace(name="netkit_activations", get_hookimpls=lambda: [hook])
+    with pytest.raises(PluginError, match="^activation twice: an alias of a component is needed, got 'uno', an alias"):
+        list(_returned(plugin, caller))
+
+
 def test_what_an_alias_means_is_a_component_of_its_table():
     from netkit.registry.discovery import Plugin
     from netkit.registry.info import without_bad_names

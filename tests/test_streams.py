@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -28,6 +29,15 @@ def test_output_that_is_lost_is_an_error(streams: str, code: int, told: str) -> 
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (code, told)
     assert bool(ended.stdout) is (code == 0)
+
+
+def test_a_reader_that_has_gone_is_told_nothing() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "netkit", "list-plugins"]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("said", ["libtorch.so: failed to map segment from shared object", "Cannot allocate memory"])
