@@ -12,7 +12,7 @@ import pyarrow.csv
 import pytest
 import sklearn.metrics as skm
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
@@ -80,6 +80,8 @@ def test_three_parts_share_no_row_and_the_test_rows_stay_the_same(tmp_path, grou
     st.sampled_from([0.0, 0.1, 0.5, 0.9]),
     st.integers(0, 9),
 )
+@example(4, 0.9, 0.5, 0)
+@example(4, 0.9, 0.1, 15)
 def test_any_shares_of_any_rows_leave_a_row_for_each_part_or_are_refused(
     tmp_path_factory, rows, test, validation, seed
 ):
