@@ -84,7 +84,7 @@ def test_labels_come_back_as_they_were_written(cli, tmp_path, words, way):
     assert re.search(r"^accuracy +1 +1 ", out, re.M)
     wanted = [words[i % len(words)] for i in range(60)]
     assert predicted(cli("predict", "m.netkit", "t.csv")[1]) == wanted
-    assert re.search(r"^accuracy +1 ", cli("evaluate", "m.netkit", "t.csv")[1], re.M)
+    assert re.search(r"^accuracy +1 ", cli("evaluate", "m.netkit", "t.csv", "--metric", "accuracy")[1], re.M)
     assert list(map(str, TableModel.load(tmp_path / "m.netkit").predict(tmp_path / "t.csv"))) == wanted
     head = cli("predict", "m.netkit", "t.csv", "--probabilities")[1]
     assert set(next(csv.reader(io.StringIO(head, newline="")))[1:]) == {f"y={word}" for word in words}
@@ -99,7 +99,7 @@ def test_large_numbers_of_a_typed_file_stay_apart(cli, tmp_path, values, way):
         pa.table({"x": ["abc"[i % len(values)] for i in range(60)], "y": column}), tmp_path / "t.parquet"
     )
     assert cli("train", "t.parquet", "--target", "y", *FAST, *way)[0] == 0
-    assert re.search(r"^accuracy +1 ", cli("evaluate", "m.netkit", "t.parquet")[1], re.M)
+    assert re.search(r"^accuracy +1 ", cli("evaluate", "m.netkit", "t.parquet", "--metric", "accuracy")[1], re.M)
     assert TableModel.load(tmp_path / "m.netkit").predict(tmp_path / "t.parquet") == column.to_pylist()
 
 
@@ -108,7 +108,7 @@ def test_spellings_of_one_value_are_one_class_written_as_first_met(cli, tmp_path
     write(tmp_path / "t.csv", ("1.0", "2", "1", "2.00"))
     assert "binary, 2 classes" in cli("train", "t.csv", "--target", "y", *FAST, *way)[1]
     assert set(predicted(cli("predict", "m.netkit", "t.csv")[1])) == {"1.0", "2"}
-    assert cli("evaluate", "m.netkit", "t.csv")[0] == 0
+    assert cli("evaluate", "m.netkit", "t.csv", "--metric", "accuracy")[0] == 0
 
 
 TYPED = {

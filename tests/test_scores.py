@@ -399,7 +399,7 @@ def test_a_baseline_of_a_file_that_is_none_is_left_out(trained, baseline):
     from dataclasses import replace
 
     folder, model = trained
-    scores = replace(model, training={**model.training, "baseline": baseline}).evaluate(folder / "t.csv")
+    scores = replace(model, training={**model.training, "baseline": baseline}).evaluate(folder / "t.csv", ["accuracy"])
     assert not scores.baseline and scores.always is None and "baseline" not in str(scores)
 
 

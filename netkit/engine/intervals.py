@@ -20,7 +20,8 @@ Scorer = Callable[[Tensor], float]
 ROWS, VALUES = (200, 2000), 200_000
 """Rows of a sample: as many as hold so many outputs, between these two numbers."""
 DRAWS, WORK = (100, 400), 20_000_000
-"""How often rows are drawn anew: as often as so many outputs allow, between these two numbers."""
+"""How often rows are drawn anew for a metric: as often as so many outputs, or numbers of a tally, allow, between these
+two."""
 LARGEST = 500_000
 """A metric whose tally is longer has no interval: it would take longer than the training."""
 
@@ -54,21 +55,27 @@ class Sample:
         """
         scorers, count, rng = self._scorers(loss, metrics), len(self._keys), generator(0, 3)
         drawn: dict[str, list[float]] = {name: [] for name in scorers}
-        for _ in range(_between(WORK // max(1, self._parts[1].numel()), DRAWS)):
+        for number in range(DRAWS[1]):
             rows = torch.randint(count + 1, (count + 1,), generator=rng)
             rows = torch.where(rows == count, count + torch.randint(count, (count + 1,), generator=rng), rows)
-            for name, scorer in scorers.items():
-                drawn[name].append(scorer(rows))
+            for name, (scorer, draws) in scorers.items():
+                if number < draws:
+                    drawn[name].append(scorer(rows))
         narrow, whole = math.sqrt(count / self._passed), torch.arange(count)
-        return {name: _interval(scores[name], scorers[name](whole), drawn[name], narrow) for name in scorers}
+        return {name: _interval(scores[name], scorers[name][0](whole), drawn[name], narrow) for name in scorers}
 
-    def _scorers(self, loss: Loss, metrics: Mapping[str, Metric]) -> dict[str, Scorer]:
+    def _scorers(self, loss: Loss, metrics: Mapping[str, Metric]) -> dict[str, tuple[Scorer, int]]:
+        """For each score that has an interval how to score rows, and how often they are drawn."""
         losses, outputs, target = self._parts
-        scorers: dict[str, Scorer] = {"loss": lambda rows: float(losses[rows % len(losses)].mean())}
+        scorers: dict[str, tuple[Scorer, int]] = {
+            "loss": (lambda rows: float(losses[rows % len(losses)].mean()), DRAWS[1])
+        }
         for name, metric in metrics.items():
             pair = compared(metric, loss, outputs, target)
-            if metric.tally(*(part[:1] for part in pair)).numel() <= LARGEST:
-                scorers[name] = _scorer(metric, *pair, metric.labels and loss.task != "regression")
+            tally = metric.tally(*(part[:1] for part in pair)).numel()
+            if tally <= LARGEST:
+                draws = _between(WORK // max(1, outputs.numel(), tally), DRAWS)
+                scorers[name] = _scorer(metric, *pair, metric.labels and loss.task != "regression"), draws
         return scorers
 
 
